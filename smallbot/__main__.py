@@ -1,0 +1,7 @@
+"""`python -m smallbot` is the `smallbot` command."""
+
+import sys
+
+from smallbot.cli.main import main
+
+sys.exit(main())

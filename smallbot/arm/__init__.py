@@ -1,0 +1,1 @@
+"""Arms without ROS: kinematics, limits and safety, demonstrations, simulated arms."""

@@ -1,0 +1,1 @@
+"""Phase-change-memory devices, unit cells and cores; knows nothing of spikes."""

@@ -1,0 +1,1 @@
+"""The `smallbot` command: one file for each verb, no logic of its own."""

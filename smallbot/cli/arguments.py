@@ -1,0 +1,59 @@
+"""Argument types and options that several verbs share."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from smallbot.errors import InputError
+from smallbot.files import write_atomically
+
+
+def whole(low: int, high: int = 2 ** 63 - 1):
+    """Return an argument type: a whole number from `low` to `high`."""
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            bound = f'at least {low}' if high == 2 ** 63 - 1 else f'from {low} to {high}'
+            raise argparse.ArgumentTypeError(f'{text!r}: expected a whole number, {bound}')
+        return value
+    return convert
+
+
+def real(low: float, high: float = math.inf, above: bool = False):
+    """Return an argument type: a finite number from `low` (or above it) to `high`."""
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and low <= value <= high) or (above and value == low):
+            least = f'above {low:g}' if above else f'at least {low:g}'
+            most = '' if math.isinf(high) else f' and at most {high:g}'
+            raise argparse.ArgumentTypeError(f'{text!r}: expected a number, {least}{most}')
+        return value
+    return convert
+
+
+def add_common(verb: argparse.ArgumentParser, seed: int, seed_of: str) -> None:
+    """Add the options that every verb takes."""
+    verb.add_argument('--seed', type=whole(0), default=seed, metavar='N',
+                      help=f'seed of {seed_of} (default {seed})')
+    verb.add_argument('--json', type=Path, metavar='FILE',
+                      help='also write the result to FILE as JSON')
+
+
+def check_json(path: Path | None) -> None:
+    """Refuse a `--json` file that cannot be written, before the work begins."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise InputError(f'--json {path}: expected a file in a folder that exists')
+
+
+def write_json(path: Path | None, result: dict[str, Any]) -> None:
+    """Write a result where `--json` asked for it, whole or not at all."""
+    if path is not None:
+        write_atomically(path, (json.dumps(result, indent=2) + '\n').encode())

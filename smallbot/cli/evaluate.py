@@ -1,0 +1,94 @@
+"""Measure one-shot learning on movements the model has never seen.
+
+Every task is one demonstration, one update, one playback, each on a fresh trainee (and a fresh
+chip). Needs no ROS and runs faster than real time.
+"""
+
+import argparse
+from pathlib import Path
+import sys
+
+from smallbot.cli.arguments import add_common, check_json, real, whole, write_json
+
+VERB = 'evaluate'
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """Declare the options of `smallbot evaluate`."""
+    verb.add_argument('--tasks', type=whole(1), default=100, metavar='N',
+                      help='movements to learn (default 100)')
+    verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
+                      help='phase-change memory (default) or float32')
+    verb.add_argument('--family', choices=('paper', 'pen', 'file'), default='paper',
+                      help="the paper's Brownian family (default), human pen strokes of unseen "
+                           'characters and drawers, or the files of --demonstrations')
+    verb.add_argument('--demonstrations', type=Path, metavar='DIR',
+                      help='folder of demonstrations for --family file')
+    verb.add_argument('--cells', type=real(0, 1), default=1.0, metavar='F',
+                      help='largest share of the cells the update may write (default 1)')
+    verb.add_argument('--age', type=real(0), default=300.0, metavar='S',
+                      help='seconds between the update and the playback, chip only (default 300)')
+    verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
+                      help='a shipped model or the path of a .safetensors file '
+                           '(default ed_scorbot)')
+    add_common(verb, 2000, 'the movements and the chips')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print a table, write the JSON; an interruption keeps the tasks done so far."""
+    from tqdm import tqdm
+
+    from smallbot.arm.kinematics import default_arm
+    from smallbot.one_shot.evaluation import draw_movements, evaluate, summary
+    from smallbot.one_shot.model import load_model
+
+    check_json(args.json)
+    model = load_model(args.model)
+    arm = default_arm(model.joints)
+    movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
+                               args.demonstrations)
+    done = []
+    interrupted = False
+    with tqdm(total=len(movements.start), unit='task', disable=None, leave=False) as bar:
+        def report(_, performance):
+            done.append(performance)
+            bar.update()
+            mean = sum(p.tip_rmse_cm[1] for p in done) / len(done)
+            bar.set_postfix_str(f'{mean:.2f} cm')
+        try:
+            evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report)
+        except KeyboardInterrupt:
+            interrupted = True
+    if not done:
+        raise KeyboardInterrupt
+    result = summary(model, done, args.synapses, args.seed)
+    result.update(family=args.family, age_seconds=args.age, cells_allowed=args.cells,
+                  interrupted=interrupted)
+    write_json(args.json, result)
+    print(table(result))
+    if interrupted:
+        print(f'smallbot evaluate: interrupted after {len(done)} of {len(movements.start)} tasks',
+              file=sys.stderr)
+    return int(interrupted)
+
+
+def table(result: dict) -> str:
+    """Return the figures of an evaluation as text."""
+    lines = [f'{result["tasks"]} movements of the {result["family"]} family, '
+             f'{result["synapses"]} synapses, model {result["model"]}, seed {result["seed"]}',
+             f'{"":24}{"mean":>9}{"s.d.":>9}{"median":>9}']
+    for when in ('before', 'after'):
+        row = result['tip_rmse_cm'][when]
+        lines.append(f'tool tip {when + ", cm":15}{row["mean"]:9.2f}{row["sd"]:9.2f}'
+                     f'{row["median"]:9.2f}')
+    for joint, row in result['velocity_rmse'].items():
+        lines.append(f'{joint + " after, rad/s":24}{row["mean"]:9.4f}{row["sd"]:9.4f}')
+    cells = result['cells_written']
+    lines.append(f'{"cells written":24}{cells["mean"]:9.0f}   {100 * cells["fraction"]:.1f} %, '
+                 f'{result["updates"]} update')
+    if result['devices_written'] is not None:
+        lines.append(f'{"devices written":24}{result["devices_written"]:9.0f}')
+    if result['energy_uj'] is not None:
+        lines.append(f'{"energy of the update, uJ":24}{result["energy_uj"]:9.1f}')
+    lines.append(f'{"learning, s":24}{result["learn_seconds"]:9.3f}')
+    return '\n'.join(lines)

@@ -1,0 +1,8 @@
+"""The one kind of error that is the user's to mend."""
+
+
+class InputError(ValueError):
+    """Bad input: one line that names what was wrong, what was expected and how to mend it.
+
+    The command line prints it without a traceback and exits with 2; nodes log it or answer it.
+    """

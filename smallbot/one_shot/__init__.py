@@ -1,0 +1,1 @@
+"""Demonstration to learning signals to one update to playback; meta-training and evaluation."""

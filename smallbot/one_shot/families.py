@@ -1,0 +1,94 @@
+"""Families of movements: the tasks of meta-training and evaluation."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from smallbot.arm.kinematics import Arm
+
+BROWNIAN_STEP = 0.065
+"""s.d. of the velocity's increment in a step of 10 ms, rad/s (Ortner et al. 2025, its code)."""
+BROWNIAN_WINDOW = 120
+"""Length of the smoothing Hann window, steps (Ortner et al. 2025)."""
+
+
+class Movements(NamedTuple):
+    """A batch of movements on the trial's grid of T steps."""
+
+    start: Tensor
+    """Joint positions before the first step [B, J], rad."""
+    velocity: Tensor
+    """Joint velocities held during each step [B, T, J], rad/s of nominal time."""
+    step_seconds: float
+    """Nominal arm time of a step, s."""
+
+    def positions(self) -> Tensor:
+        """Return the joint positions after each step [B, T, J], rad."""
+        return joint_path(self.start, self.velocity, self.step_seconds)
+
+
+def joint_path(start: Tensor, velocity: Tensor, step_seconds: float) -> Tensor:
+    """Integrate velocities [B, T, J] from `start` [B, J]: positions after each step."""
+    return start[:, None] + step_seconds * velocity.cumsum(dim=1)
+
+
+def from_positions(positions: Tensor, step_seconds: float) -> Movements:
+    """Return the movements through joint positions [B, T + 1, J], the start included."""
+    positions = torch.as_tensor(positions, dtype=torch.float32)
+    return Movements(positions[:, 0], positions.diff(dim=1) / step_seconds, step_seconds)
+
+
+def brownian(count: int, steps: int, step_seconds: float, arm: Arm, generator: torch.Generator,
+             window: int = BROWNIAN_WINDOW, anywhere: bool = False) -> Movements:
+    """Draw movements of the paper's family that stay within the arm's limits.
+
+    Each joint's velocity is Brownian motion smoothed by a Hann window of `window` steps, with
+    nothing before the trial and its mirror image after it. Movements begin at zero, or with
+    `anywhere` at a random pose from which they stay within limits. Draws that leave the limits
+    are dropped and drawn again.
+    Source: Ortner et al. 2025, Methods and published code.
+    """
+    kernel = torch.hann_window(window)
+    kernel = (kernel / kernel.sum()).flip(0)
+    low, high = (torch.as_tensor(x, dtype=torch.float32)
+                 for x in (arm.limits.lower, arm.limits.upper))
+    fastest = torch.as_tensor(arm.limits.velocity, dtype=torch.float32)
+    joints = len(arm.driven)
+    starts, velocities, found = [], [], 0
+    while found < count:
+        draw = 2 * (count - found) + 8
+        walk = BROWNIAN_STEP * torch.randn(draw * joints, steps, generator=generator).cumsum(1)
+        before, after = window // 2, window - window // 2 - 1
+        padded = torch.cat([walk.new_zeros(len(walk), before), walk, walk.flip(1)[:, :after]], 1)
+        smooth = torch.nn.functional.conv1d(padded[:, None], kernel[None, None])[:, 0]
+        velocity = smooth.view(draw, joints, steps).transpose(1, 2)
+        path = joint_path(velocity.new_zeros(draw, joints), velocity, step_seconds)
+        least, most = path.amin(1).clamp_max(0), path.amax(1).clamp_min(0)
+        if anywhere:
+            room = (high - most) - (low - least)
+            chance = torch.rand(draw, joints, generator=generator)
+            start = (low - least) + chance * room.clamp_min(0)
+        else:
+            start = torch.zeros(draw, joints)
+            room = torch.minimum(high - most, least - low)
+        kept = ((room >= 0).all(1) & (velocity.abs() <= fastest).all(2).all(1))
+        starts.append(start[kept])
+        velocities.append(velocity[kept])
+        found += int(kept.sum())
+    return Movements(torch.cat(starts)[:count], torch.cat(velocities)[:count], step_seconds)
+
+
+def place(paths: Tensor, arm: Arm, generator: torch.Generator) -> Tensor:
+    """Move joint paths [B, T + 1, J] to a random pose from which they stay within limits.
+
+    A path that is larger than the arm's range is shrunk to 95 % of it first.
+    """
+    low, high = (torch.as_tensor(x, dtype=paths.dtype)
+                 for x in (arm.limits.lower, arm.limits.upper))
+    extent = paths.amax(1) - paths.amin(1)
+    shrink = (0.95 * (high - low) / extent.clamp_min(1e-9)).amin(1).clamp_max(1)
+    paths = paths * shrink[:, None, None]
+    lowest, highest = low - paths.amin(1), high - paths.amax(1)
+    chance = torch.rand(lowest.shape, generator=generator)
+    return paths + (lowest + chance * (highest - lowest))[:, None]

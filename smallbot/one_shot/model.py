@@ -1,0 +1,215 @@
+"""What meta-training makes and everything else uses: the weights of both networks and their setting.
+
+A model is two files of one name: `NAME.safetensors` with the weights and `NAME.json`, its card:
+the configuration that gives the weights their meaning, how they were made and what they reached.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+import json
+import math
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from smallbot.errors import InputError
+from smallbot.files import write_atomically
+from smallbot.snn.codes import clock_spikes, PopulationCode
+from smallbot.snn.neuron import NeuronParameters
+
+MODELS = Path(__file__).resolve().parent.parent / 'models'
+DEFAULT_MODEL = 'ed_scorbot'
+
+
+class ModelError(InputError):
+    """A model file or configuration that cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and constants of a pair of networks for an arm."""
+
+    joints: tuple[str, ...] = ('base', 'shoulder')
+    """Driven joints, the order of every joint array."""
+    steps: int = 250
+    """T, network steps in a trial."""
+    step_seconds: float = 0.010
+    """Nominal arm time of a network step, s (Ortner et al. 2025, published code)."""
+    neurons: int = 250
+    """N, LIF neurons of the trainee."""
+    generator_neurons: int = 300
+    """LIF and ALIF neurons of the learning signal generator (800 in the paper)."""
+    clock_neurons: int = 5
+    """N_in, inputs of the trainee."""
+    clock_period: int = 10
+    """Steps between the spikes of the clock neuron whose turn it is."""
+    readout_tau: float = 0.020
+    """Time constant of the readout and of the learning signals, s of network time."""
+    inner_rate: float = 1e-3
+    """Inner learning rate alpha of the one update."""
+    input_limit: float = 1.5
+    """Largest magnitude of an input weight on the chip."""
+    recurrent_limit: float = 0.4
+    """Largest magnitude of a recurrent weight on the chip."""
+    trainee: NeuronParameters = NeuronParameters()
+    generator: NeuronParameters = NeuronParameters(threshold=1.3, adaptive_share=0.3)
+    code: PopulationCode = PopulationCode()
+    """Code of the tool tip's position and velocity, x, y, z, for the generator."""
+
+    @property
+    def trial_seconds(self) -> float:
+        """Return the nominal duration of a trial, s."""
+        return self.steps * self.step_seconds
+
+    @property
+    def generator_inputs(self) -> int:
+        """Return how many currents enter the generator."""
+        return self.code.channels(3) + self.clock_neurons
+
+    @property
+    def readout_decay(self) -> float:
+        """Return kappa = exp(-dt / tau) of readout and learning signals."""
+        return math.exp(-self.trainee.dt / self.readout_tau)
+
+    def synapse_mask(self) -> Tensor:
+        """Return [N, N_in + N] of bool: the synapses that exist, no neuron drives itself."""
+        mask = torch.ones(self.neurons, self.clock_neurons + self.neurons, dtype=torch.bool)
+        mask[:, self.clock_neurons:].fill_diagonal_(False)
+        return mask
+
+    def weight_limits(self) -> Tensor:
+        """Return the largest magnitude on the chip of each row of inputs, [N_in + N]."""
+        return torch.cat([torch.full((self.clock_neurons,), self.input_limit),
+                          torch.full((self.neurons,), self.recurrent_limit)])
+
+    def clock(self, like: Tensor) -> Tensor:
+        """Return the clock spikes of a trial, [T, N_in]."""
+        return clock_spikes(self.steps, self.clock_neurons, self.clock_period, like)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each weight tensor, from postsynaptic to presynaptic."""
+        n, k = self.neurons, self.generator_neurons
+        return {
+            'trainee': (n, self.clock_neurons + n),
+            'readout': (len(self.joints), n),
+            'generator_in': (k, self.generator_inputs),
+            'generator_rec': (k, k),
+            'generator_out': (n, k),
+        }
+
+
+@dataclass(frozen=True)
+class OneShotModel:
+    """A configuration, its weights and its card."""
+
+    config: ModelConfig
+    weights: dict[str, Tensor]
+    """float32, named and shaped as `ModelConfig.shapes` says."""
+    name: str = 'unnamed'
+    card: dict[str, Any] = field(default_factory=dict)
+    """How the weights were made and the figures they reached."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights that do not fit the configuration."""
+        shapes = self.config.shapes()
+        if set(shapes) != set(self.weights):
+            raise ModelError(f'model {self.name}: weights {sorted(self.weights)}, '
+                             f'expected {sorted(shapes)}')
+        for key, shape in shapes.items():
+            if tuple(self.weights[key].shape) != shape:
+                raise ModelError(f'model {self.name}: weight {key} has shape '
+                                 f'{tuple(self.weights[key].shape)}, expected {shape}')
+            if not torch.isfinite(self.weights[key]).all():
+                raise ModelError(f'model {self.name}: weight {key} is not finite')
+
+    joints = property(lambda self: self.config.joints)
+    steps = property(lambda self: self.config.steps)
+    step_seconds = property(lambda self: self.config.step_seconds)
+    trial_seconds = property(lambda self: self.config.trial_seconds)
+    n = property(lambda self: self.config.neurons)
+    n_in = property(lambda self: self.config.clock_neurons)
+
+
+def initial_weights(config: ModelConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw the weights meta-training begins with, Gaussian with variance 1 / fan-in.
+
+    The generator's input weights are ten times smaller: its currents are graded and flow at
+    every step, where the paper's were spikes. The readout is scaled by 1 - kappa, as published.
+    """
+    gain = {'readout': 1 - config.readout_decay, 'generator_in': 0.1}
+    weights = {}
+    for key, shape in config.shapes().items():
+        scale = gain.get(key, 1.0) / math.sqrt(shape[1])
+        weights[key] = torch.randn(shape, generator=generator) * scale
+    n_in = config.clock_neurons
+    weights['trainee'][:, :n_in] *= math.sqrt((n_in + config.neurons) / n_in)
+    weights['trainee'] *= config.synapse_mask()
+    return weights
+
+
+def from_mapping(kind: type, values: Mapping[str, Any], where: str) -> Any:
+    """Build a configuration dataclass from plain values, refusing unknown or misfit fields."""
+    if not isinstance(values, Mapping):
+        raise ModelError(f'{where}: expected a mapping of {kind.__name__} fields, '
+                         f'found {values!r}')
+    known = {f.name for f in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ModelError(f'{where}: unknown field {unknown[0]!r}; known: {", ".join(sorted(known))}')
+    hints = get_type_hints(kind)
+    built = {}
+    for key, value in values.items():
+        hint = hints[key]
+        if is_dataclass(hint):
+            value = from_mapping(hint, value, f'{where}.{key}')
+        elif isinstance(value, list):
+            value = tuple(value)
+        elif hint in (int, float, bool, str):
+            if hint is float and isinstance(value, int) and not isinstance(value, bool):
+                value = float(value)
+            if type(value) is not hint:
+                raise ModelError(f'{where}.{key}: {value!r} is not of type {hint.__name__}')
+        built[key] = value
+    return kind(**built)
+
+
+def save_model(model: OneShotModel, directory: Path) -> Path:
+    """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f'{model.name}.safetensors'
+    weights = {key: value.contiguous() for key, value in model.weights.items()}
+    write_atomically(path, safetensors.torch.save(weights))
+    card = {'name': model.name, 'config': asdict(model.config), **model.card}
+    write_atomically(path.with_suffix('.json'), (json.dumps(card, indent=2) + '\n').encode())
+    return path
+
+
+def load_model(name: str | Path = DEFAULT_MODEL) -> OneShotModel:
+    """Load a shipped model by name, or any model by the path of its `.safetensors` file.
+
+    Raises ModelError where there is none, or its card and weights do not fit.
+    """
+    path = Path(name)
+    if path.suffix != '.safetensors' and not path.exists():
+        path = MODELS / f'{name}.safetensors'
+    elif path.suffix != '.safetensors':
+        raise ModelError(f'model {name}: expected the path of a .safetensors file')
+    card_path = path.with_suffix('.json')
+    for part in (path, card_path):
+        if not part.is_file():
+            shipped = ', '.join(sorted(p.stem for p in MODELS.glob('*.safetensors')))
+            raise ModelError(f'model {name}: no file {part}; shipped models: {shipped}; '
+                             f'`smallbot meta-train` makes others')
+    try:
+        card = json.loads(card_path.read_text())
+        weights = safetensors.torch.load_file(path)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise ModelError(f'model {name}: cannot be read: {error}') from None
+    if not isinstance(card, dict) or 'config' not in card:
+        raise ModelError(f'model {name}: {card_path.name} has no field "config"')
+    config = from_mapping(ModelConfig, card.pop('config'), f'{card_path.name}: config')
+    return OneShotModel(config, weights, card.pop('name', path.stem), card)

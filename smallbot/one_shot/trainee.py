@@ -1,0 +1,108 @@
+"""The trainee on its synapses: the trial that gives the traces, the update, the playback."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smallbot.one_shot.model import OneShotModel
+from smallbot.snn.eligibility import Eligibility, eligibility_traces
+from smallbot.snn.neuron import initial_state, step
+from smallbot.synapses import ChipSynapses, SoftwareSynapses, Synapses, WriteReport
+
+
+class TrialRecord(NamedTuple):
+    """What a trial on the synapses as they are has shown."""
+
+    velocity: Tensor
+    """Readout [T, J], rad/s of nominal time."""
+    spikes: Tensor
+    """[T, N], bool."""
+    eligibility: Eligibility
+
+
+class Trainee:
+    """A trainee network with its membrane state, on software or chip synapses.
+
+    It is driven by nothing but its clock: `rewind` and T times `step` play what the synapses
+    hold. The readout stays in software, as in Ortner et al. 2025.
+    """
+
+    def __init__(self, model: OneShotModel, synapses: Synapses):
+        expected = tuple(model.weights['trainee'].shape)
+        if (synapses.outputs, synapses.inputs) != expected:
+            raise ValueError(f'synapses of shape {(synapses.outputs, synapses.inputs)} for a '
+                             f'trainee of {expected}: prepare them for model {model.name}')
+        self.model = model
+        self.synapses = synapses
+        self._clock = model.config.clock(model.weights['trainee'])
+        self._readout = model.weights['readout'].T.contiguous()
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Return to the beginning of a trial: silent neurons, the clock at its first step."""
+        config = self.model.config
+        self._state = initial_state((1, config.neurons), config.trainee, self._readout)
+        self._output = torch.zeros(1, len(config.joints))
+        self._t = 0
+
+    def step(self) -> tuple[np.ndarray, np.ndarray]:
+        """Advance the network by one step.
+
+        Returns the joint velocities [J], rad/s of nominal time, and the indices of the neurons
+        that spiked. Raises ValueError after the last step of the trial: `rewind` first.
+        """
+        self._advance()
+        return self._output[0].numpy().copy(), self._state.z[0].nonzero()[:, 0].numpy()
+
+    def trial(self) -> TrialRecord:
+        """Run a whole trial on the synapses as they are, and rewind."""
+        self.rewind()
+        velocity, spikes, psi = [], [], []
+        for _ in range(self.model.steps):
+            slope = self._advance()
+            velocity.append(self._output[0])
+            spikes.append(self._state.z[0])
+            psi.append(slope[0])
+        self.rewind()
+        spikes = torch.stack(spikes)
+        eligibility = eligibility_traces(
+            self._clock, spikes, torch.stack(psi), self.model.config.trainee)
+        return TrialRecord(torch.stack(velocity), spikes.bool(), eligibility)
+
+    def program(self, delta: Tensor) -> WriteReport:
+        """Apply an update [N, N_in + N] to the synapses; says what was written."""
+        return self.synapses.update(delta)
+
+    def _advance(self) -> Tensor:
+        if self._t >= self.model.steps:
+            raise ValueError(f'the trial of {self.model.steps} steps is over: rewind first')
+        inputs = torch.cat([self._clock[self._t:self._t + 1], self._state.z], dim=1)
+        current = self.synapses.matvec(inputs)
+        self._state, psi = step(current, self._state, self.model.config.trainee)
+        self._output = (self.model.config.readout_decay * self._output
+                        + self._state.z @ self._readout)
+        self._t += 1
+        return psi
+
+
+def prepare_synapses(model: OneShotModel, kind: str = 'chip', seed: int = 0) -> Synapses:
+    """Return fresh synapses that hold the model's initial weights.
+
+    Parameters: `kind`, 'software' (float32) or 'chip': programmed, left for an hour and
+    calibrated once; `seed` decides the devices.
+    """
+    weights, mask = model.weights['trainee'], model.config.synapse_mask()
+    if kind == 'software':
+        return SoftwareSynapses(weights, mask)
+    if kind == 'chip':
+        return ChipSynapses.prepare(weights, mask, model.config.weight_limits(),
+                                    torch.Generator().manual_seed(seed))
+    raise ValueError(f'synapses {kind!r}: expected chip or software')
+
+
+def load_synapses(path: Path) -> ChipSynapses:
+    """Return the chip saved at `path`, with all it has been taught."""
+    return ChipSynapses.load(path)

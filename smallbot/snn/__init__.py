@@ -1,0 +1,1 @@
+"""Spiking networks as pure functions: neuron steps, unrolled networks, traces and spike codes."""

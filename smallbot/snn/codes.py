@@ -1,0 +1,54 @@
+"""Codes that bring time and movement into spiking networks."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def clock_spikes(steps: int, neurons: int, period: int, like: Tensor) -> Tensor:
+    """Return the clock input [T, C]: neurons take turns, each spiking every `period` steps.
+
+    The paper's clock: 5 neurons, 50 ms each at 100 Hz (a spike every 10 steps of 1 ms).
+    """
+    t = torch.arange(steps)
+    turn = t * neurons // steps
+    spikes = torch.nn.functional.one_hot(turn, neurons) * (t % period == 0)[:, None]
+    return spikes.to(like.dtype)
+
+
+@dataclass(frozen=True)
+class PopulationCode:
+    """Gaussian population currents for a value and its rate of change, for each coordinate.
+
+    Values are spread evenly over `value_range`; rates are companded by asinh(rate/rate_knee), so
+    that slow movements are told apart as finely as fast ones and rates far above the knee
+    still move the code.
+    """
+
+    units: int = 8
+    """Units for each value and for each rate."""
+    value_range: tuple[float, float] = (-0.95, 0.95)
+    """Values at the outermost units, m for a tool tip."""
+    rate_range: float = 4.0
+    """Rate at the outermost units, m/s."""
+    rate_knee: float = 0.3
+    """Rate at which companding begins, m/s."""
+    width: float = 1.0
+    """Standard deviation of a unit's bell, in distances between units."""
+
+    def channels(self, coordinates: int) -> int:
+        """Return how many currents encode `coordinates` coordinates."""
+        return 2 * coordinates * self.units
+
+    def encode(self, values: Tensor, rates: Tensor) -> Tensor:
+        """Encode values and rates [..., D] as currents [..., 2 D units], each in 0..1."""
+        low, high = self.value_range
+        knee = torch.asinh(torch.tensor(self.rate_range / self.rate_knee, dtype=rates.dtype))
+        position = torch.cat([
+            2 * (values - low) / (high - low) - 1,
+            torch.asinh(rates / self.rate_knee) / knee], dim=-1)
+        centres = torch.linspace(-1, 1, self.units, dtype=values.dtype, device=values.device)
+        spacing = 2 / (self.units - 1)
+        distance = (position[..., None] - centres) / (self.width * spacing)
+        return torch.exp(-0.5 * distance ** 2).flatten(-2)

@@ -1,0 +1,53 @@
+"""Eligibility traces of LIF networks, factorised, and the e-prop update they give.
+
+The eligibility of the synapse i -> j is psi_j^t times a trace of neuron i, because every LIF
+neuron of a population filters its input with the same membrane decay. So a trial needs
+[T, N] + [T, M] numbers, and an update is one matrix product over time; the dense [N, M, T]
+tensor never exists. ALIF trainees would need a second trace and are not covered here.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from smallbot.snn.filters import delayed, filtered
+from smallbot.snn.neuron import NeuronParameters
+
+
+class Eligibility(NamedTuple):
+    """Factors of the eligibility traces of one trial."""
+
+    psi: Tensor
+    """Pseudo-derivatives [T, N]."""
+    input_trace: Tensor
+    """Inputs filtered by the membrane, present step included [T, N_in]."""
+    recurrent_trace: Tensor
+    """Spikes of the steps before, filtered by the membrane [T, N]."""
+
+    @property
+    def presynaptic(self) -> Tensor:
+        """Return both traces side by side [T, N_in + N]."""
+        return torch.cat([self.input_trace, self.recurrent_trace], dim=1)
+
+
+def eligibility_traces(inputs: Tensor, spikes: Tensor, psi: Tensor, p: NeuronParameters
+                       ) -> Eligibility:
+    """Return the traces of a trial from inputs [T, N_in], spikes and psi [T, N].
+
+    Source: Bellec et al. 2020; Ortner et al. 2025, equations 16-18.
+    """
+    g = p.membrane_decay
+    return Eligibility(psi, filtered(inputs, g), filtered(delayed(spikes), g))
+
+
+def eprop_update(eligibility: Eligibility, learning_signals: Tensor, rate: float) -> Tensor:
+    """Return dW = -rate sum_t L_j^t psi_j^t trace_i^t for a batch of learning signals.
+
+    Parameters: `learning_signals` [T, B, N]; `rate`, the inner learning rate.
+    Returns [B, N_in + N, N], from presynaptic rows to postsynaptic columns; differentiable in
+    the learning signals. Self-connections are the caller's to mask.
+    Source: Ortner et al. 2025, equation 18.
+    """
+    postsynaptic = (learning_signals * eligibility.psi[:, None]).transpose(0, 1)
+    return torch.matmul(eligibility.presynaptic.T * -rate, postsynaptic)

@@ -1,0 +1,226 @@
+"""Where networks meet devices: a weight matrix that can be multiplied with and rewritten.
+
+A network knows nothing of conductances and a chip nothing of neurons; both know `Synapses`.
+Weights are [outputs, inputs] in the network's unit, from postsynaptic to presynaptic.
+"""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from smallbot.chip.core import ChipError, Core
+from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
+from smallbot.chip.storage import load_core, save_core
+
+DEFAULT_DEAD_BAND = 0.002
+"""Change of weight below which a cell is left alone."""
+CALIBRATION_VECTORS = 1024
+CALIBRATION_DENSITY = 0.1
+"""Share of inputs that are 1 in a calibration vector."""
+OUTPUT_HEADROOM = 1.25
+"""Range of the output converters over the largest output of the calibration vectors."""
+
+
+class WriteReport(NamedTuple):
+    """What a write has done."""
+
+    cells: int
+    """Cells written."""
+    cells_total: int
+    """Synapses there are."""
+    devices: int
+    """Devices that received a pulse; 0 in software."""
+    pulses: int | None
+    """None where single pulses are not modelled."""
+    energy_uj: float | None
+    """Upper bound, microjoules (`smallbot.chip.energy`); None in software."""
+    saturated: int = 0
+    """Cells that could not take their weight and hold the nearest they can."""
+
+
+class Synapses(Protocol):
+    """Weights of a network, in software or on a chip."""
+
+    outputs: int
+    inputs: int
+
+    def matvec(self, x: Tensor) -> Tensor:
+        """Return x [B, inputs] times the weights, [B, outputs]."""
+
+    def program(self, weights: Tensor) -> WriteReport:
+        """Write all synapses; entries [outputs, inputs] where there is none are ignored."""
+
+    def update(self, delta: Tensor) -> WriteReport:
+        """Add `delta` [outputs, inputs] to the weights, writing only what changes."""
+
+    def weights(self) -> Tensor:
+        """Return the weights intended, [outputs, inputs]."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+def _checked(values: Tensor, shape: tuple[int, int], what: str) -> Tensor:
+    if tuple(values.shape) != shape:
+        raise ChipError(f'{what} of shape {tuple(values.shape)}: expected {shape}')
+    if not torch.isfinite(values).all():
+        raise ChipError(f'{what}: expected finite numbers')
+    return values.detach().to(torch.float32)
+
+
+def _checked_mask(mask: Tensor | None, shape: tuple[int, int]) -> Tensor:
+    if mask is None:
+        return torch.ones(shape, dtype=torch.bool)
+    if tuple(mask.shape) != shape or mask.dtype != torch.bool:
+        raise ChipError(f'mask of {mask.dtype} {tuple(mask.shape)}: expected bool {shape}')
+    return mask
+
+
+class SoftwareSynapses:
+    """Exact float32 weights that never age.
+
+    Parameters: `weights` [outputs, inputs]; `mask` of the synapses that exist, bool, all without.
+    Raises ChipError for shapes that do not fit and numbers that are not finite.
+    """
+
+    def __init__(self, weights: Tensor, mask: Tensor | None = None):
+        self.outputs, self.inputs = weights.shape
+        self.mask = _checked_mask(mask, (self.outputs, self.inputs))
+        self._cells = int(self.mask.sum())
+        self.program(weights)
+
+    def matvec(self, x: Tensor) -> Tensor:
+        """Return x [B, inputs] times the weights, [B, outputs]."""
+        return x @ self._weights
+
+    def program(self, weights: Tensor) -> WriteReport:
+        """Write all synapses; entries [outputs, inputs] where there is none are ignored."""
+        weights = _checked(weights, (self.outputs, self.inputs), 'weights')
+        self._weights = (weights * self.mask).T.contiguous()
+        return WriteReport(self._cells, self._cells, 0, None, None)
+
+    def update(self, delta: Tensor) -> WriteReport:
+        """Add `delta` [outputs, inputs]; a synapse counts as written if its change is not 0."""
+        delta = _checked(delta, (self.outputs, self.inputs), 'update') * self.mask
+        self._weights = self._weights + delta.T
+        return WriteReport(int(delta.count_nonzero()), self._cells, 0, None, None)
+
+    def weights(self) -> Tensor:
+        """Return the weights, [outputs, inputs]."""
+        return self._weights.T.clone()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, which changes nothing here."""
+
+    def copy(self) -> 'SoftwareSynapses':
+        """Return independent synapses with the same weights."""
+        return SoftwareSynapses(self.weights(), self.mask)
+
+
+class ChipSynapses:
+    """Weights on one core of phase-change memory, with all its errors.
+
+    Make them with `prepare` or `load`. Parameters: `core`, whose rows are the inputs; `mask`
+    [outputs, inputs] of the synapses that exist; `dead_band`, the change of weight below which
+    `update` leaves a cell alone (0: every cell whose change is not 0 is written).
+    """
+
+    def __init__(self, core: Core, mask: Tensor, dead_band: float = DEFAULT_DEAD_BAND):
+        if not 0 <= dead_band < float('inf'):
+            raise ChipError(f'dead band {dead_band}: expected a finite number, 0 or more')
+        self.outputs, self.inputs = core.columns, core.rows
+        self.core = core
+        self.mask = _checked_mask(mask, (self.outputs, self.inputs))
+        self.dead_band = float(dead_band)
+        self._cells = int(self.mask.sum())
+
+    @classmethod
+    def prepare(cls, weights: Tensor, mask: Tensor | None, limits: Tensor,
+                generator: torch.Generator, age: float = 3600.0,
+                law: DeviceLaw = HERMES_TWO_DEVICE,
+                dead_band: float = DEFAULT_DEAD_BAND) -> 'ChipSynapses':
+        """Return a new chip that holds `weights`, was left for `age` s and calibrated once.
+
+        Parameters: `weights`, `mask` [outputs, inputs]; `limits` [inputs], the largest magnitude
+        a weight of each input may have; `generator`, kept by the chip for all noise to come.
+        Cells without a synapse are RESET. The converters' range and the calibration come from
+        random 0/1 inputs, a tenth of them 1.
+        Raises ChipError for shapes that do not fit, numbers that are not finite, weights beyond
+        their limit and a matrix larger than a core.
+        """
+        if weights.ndim != 2 or tuple(limits.shape) != weights.shape[1:]:
+            raise ChipError(f'weights {tuple(weights.shape)} with limits {tuple(limits.shape)}: '
+                            f'expected [outputs, inputs] and [inputs]')
+        mask = _checked_mask(mask, tuple(weights.shape))
+        core = Core(limits, weights.shape[0], generator, law)
+        chip = cls(core, mask, dead_band)
+        intended = torch.where(mask, weights.detach().float(), 0.0).T.contiguous()
+        core.program(intended)
+        vectors = (torch.rand(CALIBRATION_VECTORS, core.rows, generator=generator)
+                   < CALIBRATION_DENSITY).float()
+        largest = float((vectors @ intended).abs().max())
+        core.set_output_range(OUTPUT_HEADROOM * largest if largest > 0 else float(limits.max()))
+        core.wait(age)
+        core.calibrate(vectors)
+        return chip
+
+    def matvec(self, x: Tensor) -> Tensor:
+        """Read the array with x [B, inputs], |x| <= 1; returns [B, outputs]."""
+        return self.core.read(x)
+
+    def program(self, weights: Tensor) -> WriteReport:
+        """Write all synapses; entries [outputs, inputs] where there is none are ignored.
+
+        Raises ChipError, before anything is written, for weights that the chip cannot hold.
+        """
+        return self._write(_checked(weights, (self.outputs, self.inputs), 'weights'), self.mask, 0)
+
+    def update(self, delta: Tensor) -> WriteReport:
+        """Add `delta` [outputs, inputs] and write the cells whose change reaches the dead band.
+
+        The others keep their devices and their intended weight. A weight that would leave its
+        limits stops there and is counted as saturated.
+        """
+        delta = _checked(delta, (self.outputs, self.inputs), 'update')
+        chosen = self.mask & (delta.abs() >= self.dead_band) & (delta != 0)
+        wanted = self.weights() + delta
+        limits = self.core.limits
+        saturated = int((chosen & (wanted.abs() > limits)).sum())
+        return self._write(torch.minimum(torch.maximum(wanted, -limits), limits), chosen,
+                           saturated)
+
+    def weights(self) -> Tensor:
+        """Return the weights intended, [outputs, inputs]."""
+        return self.core.intended.T.clone()
+
+    def effective_weights(self) -> Tensor:
+        """Return the weights that reads see at this moment, fast noise aside."""
+        return self.core.effective_weights().T
+
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` pass: the devices drift."""
+        self.core.wait(seconds)
+
+    def copy(self, generator: torch.Generator | None = None) -> 'ChipSynapses':
+        """Return an independent chip in the same state, with its own noise if given a source."""
+        return ChipSynapses(self.core.copy(generator), self.mask, self.dead_band)
+
+    def save(self, path: str | Path) -> None:
+        """Write the chip to a file, bit for bit, with its clock and its generator."""
+        save_core(self.core, path, {'mask': self.mask}, {'dead_band': self.dead_band})
+
+    @classmethod
+    def load(cls, path: str | Path) -> 'ChipSynapses':
+        """Return the chip saved at `path`. Raises ChipError where it is none."""
+        core, more, settings = load_core(path)
+        try:
+            return cls(core, more['mask'], settings['dead_band'])
+        except KeyError as error:
+            raise ChipError(f'chip {path}: not saved by synapses, it has no {error}') from None
+
+    def _write(self, weights: Tensor, chosen: Tensor, saturated: int) -> WriteReport:
+        done = self.core.program(weights.T.contiguous(), chosen.T.contiguous())
+        return WriteReport(done.cells, self._cells, done.devices, None, 1e6 * done.energy,
+                           saturated)
