@@ -161,7 +161,7 @@ class Core:
         written = mask & (blank | (target > 0) | (d.target > 0))
 
         x = target / law.g_max
-        error = torch.randn(x.shape, generator=self.generator).mul_(law.programming_sigma(x))
+        error = torch.randn(x.shape, generator=self.generator).mul_(law.programming(x))
         total = (target + error).clamp_(min=0.0)
         single = law.g_max / per_polarity
         # Filling order is first device first; an empty polarity's error sits on its first.

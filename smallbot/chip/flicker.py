@@ -47,7 +47,7 @@ def draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 def advance(state: Tensor, seconds: float, generator: torch.Generator) -> None:
     """Move the processes [BANDS, ...] on by `seconds`, in place; exact for any step."""
-    for band, tau in zip(state, TIME_CONSTANTS):
+    for band, tau in zip(state, TIME_CONSTANTS, strict=True):
         fresh = torch.randn(band.shape, generator=generator)
         forgotten = math.sqrt(-math.expm1(-2 * seconds / tau))
         band.mul_(math.exp(-seconds / tau)).add_(fresh, alpha=forgotten)

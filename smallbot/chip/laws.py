@@ -1,115 +1,137 @@
-"""Laws of the devices: programming noise, drift and read noise, with their constants.
+"""Published laws of phase-change devices, as one table.
 
-Conductances are in microsiemens, times in seconds, x is a conductance over `g_max`.
+A law describes one polarity of a unit cell, which one device or two devices make up together
+(`devices_per_polarity`), through x = g / g_max, its conductance over the largest characterised.
+
+Source of the Hermes presets: `HermesNoiseModel` of IBM's Analog Hardware Acceleration Kit, fitted
+on the devices of the HERMES project chip (Khaddam-Aljameh et al., JSSC 2022; Le Gallo et al.,
+Nature Electronics 2023). Its authors note that the two-device law drifts more than the chip they
+measured, because it treats both devices as if they held equal conductance.
+
+Not modelled: temperature, endurance, asymmetry of bit lines, stuck devices.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
+_SMALLEST_X = 1e-7
+"""Keeps the logarithm of an empty device finite; every fit is clamped far above it."""
+
 
 @dataclass(frozen=True)
-class Piecewise:
-    """A published fit in x: clamp(a ln x + b, low, high) below `knee`, a polynomial above."""
+class Fit:
+    """A curve over x: clamp(slope ln x + offset, low, high) below `split`, a polynomial above."""
 
-    knee: float
-    """x at which the second form takes over."""
-    log_slope: float
-    log_offset: float
-    low: float
-    high: float
     polynomial: tuple[float, ...]
-    """Coefficients of 1, x, x^2, ..."""
+    """Coefficients of 1, x, x^2, ...; valid for x in [split, 1]."""
+    split: float = 0.0
+    """x from which the polynomial holds."""
+    slope: float = 0.0
+    offset: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Evaluate the fit for x >= 0, any shape."""
-        logarithmic = (self.log_slope * x.clamp_min(1e-9).log() + self.log_offset).clamp(
-            self.low, self.high)
-        return torch.where(x < self.knee, logarithmic, polynomial(self.polynomial, x))
+        """Return the curve at x (any shape); x is clamped into what was characterised, [0, 1]."""
+        x = x.clamp(0.0, 1.0)
+        curve = torch.full_like(x, self.polynomial[-1])
+        for coefficient in self.polynomial[-2::-1]:
+            curve.mul_(x).add_(coefficient)
+        if self.split > 0:
+            logarithm = self.slope * x.clamp(min=_SMALLEST_X).log() + self.offset
+            logarithm.clamp_(self.low, self.high)
+            curve = torch.where(x < self.split, logarithm, curve)
+        return curve
 
 
 @dataclass(frozen=True)
 class DeviceLaw:
-    """How a pair of devices of one polarity departs from the conductance it was asked for.
-
-    `conductance` always means the pair's total. Not modelled: conductance dependence of the
-    noise's spectrum, temperature, asymmetry between word lines, wear.
-    """
+    """How one polarity of a unit cell is programmed, drifts and fluctuates."""
 
     name: str
+    devices_per_polarity: int
+    """Devices that hold one polarity of a weight."""
     g_max: float
-    """Largest total conductance of a pair, uS."""
+    """Largest conductance characterised of the polarity, S."""
     t0: float
-    """Time after programming to which programmed conductances refer, s."""
+    """Age at which the programming error was measured and from which drift is known, s."""
     t_read: float
-    """Duration of a read, s."""
-    programming: tuple[float, ...]
-    """s.d. of the programmed conductance, uS, coefficients of 1, x, x^2, ..."""
-    drift_mean: Piecewise
-    """Mean of the drift exponent nu."""
-    drift_sd: Piecewise
-    """s.d. of nu from pair to pair."""
-    read: Piecewise
-    """Q, relative 1/f amplitude."""
-    slow_share: float
-    """Share of the read noise's variance that persists from one read to the next; the rest is
-    new at every read. The integral of 1/f from a microsecond to t0 has 65 % below 1 kHz."""
-    correlation_seconds: float
-    """Time over which the persistent part of the read noise is forgotten, s (assumption)."""
+    """Duration of a read, shortest time of the 1/f fit, s."""
+    programming: Fit
+    """s.d. of the programming error at t0 over the target x, S."""
+    drift_mean: Fit
+    """Mean of the drift exponent nu over the target x, dimensionless."""
+    drift_sd: Fit
+    """s.d. of the drift exponent from cell to cell over the target x, dimensionless."""
+    read: Fit
+    """Q, relative amplitude of 1/f noise over the programmed x, dimensionless."""
 
-    def programming_sigma(self, conductance: Tensor) -> Tensor:
-        """Return the s.d. of a programmed conductance, uS, for the target, uS."""
-        return polynomial(self.programming, conductance / self.g_max).clamp_min(0)
+    def drift_exponent(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw nu = |mean + sd N(0, 1)| for targets x."""
+        drawn = torch.randn(x.shape, generator=generator)
+        return drawn.mul_(self.drift_sd(x)).add_(self.drift_mean(x)).abs_()
 
-    def drift_exponent(self, conductance: Tensor, normal: Tensor) -> Tensor:
-        """Return nu = |mean(x) + sd(x) n| for standard normal numbers n."""
-        x = conductance / self.g_max
-        return (self.drift_mean(x) + self.drift_sd(x) * normal).abs()
+    def drift_factor(self, nu: Tensor, age: Tensor) -> Tensor:
+        """Return what is left of the programmed conductance at `age` s: (t / t0)^-nu.
 
-    def drifted(self, conductance: Tensor, exponent: Tensor, age: Tensor) -> Tensor:
-        """Return g (age / t0)^-nu; the fit begins at t0, so younger cells do not drift yet."""
-        return conductance * (age.clamp_min(self.t0) / self.t0) ** -exponent
-
-    def read_sigma(self, programmed: Tensor, drifted: Tensor, age: Tensor) -> Tensor:
-        """Return the s.d. of a read conductance, uS: g Q(x) sqrt(ln((t + t_r) / (2 t_r))).
-
-        `programmed` decides Q, `drifted` is g, `age` the time since programming, s; below t0
-        the noise is that at t0.
+        The fit begins at t0, the age at which its devices were first read. Below it we continue
+        with no drift at all, t = max(age, t0): a cell read sooner shows what it will have at t0.
         """
-        integral = ((age.clamp_min(self.t0) + self.t_read) / (2 * self.t_read)).log().sqrt()
-        return drifted * self.read(programmed / self.g_max) * integral
+        log_age = (age.clamp(min=self.t0) / self.t0).log_().to(nu.dtype)
+        return log_age.mul_(nu).neg_().exp_()
+
+    def read_sigma(self, x: Tensor, age: float) -> Tensor:
+        """Return the relative s.d. of all 1/f noise at `age` s: Q sqrt(ln((t+tr) / (2 tr)))."""
+        gathered = math.log((age + self.t_read) / (2 * self.t_read))
+        return self.read(x) * math.sqrt(max(0.0, gathered))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the law as plain values (JSON)."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> 'DeviceLaw':
+        """Build the law from what `to_mapping` gave."""
+        built = dict(values)
+        for key in ('programming', 'drift_mean', 'drift_sd', 'read'):
+            built[key] = Fit(**{**built[key], 'polynomial': tuple(built[key]['polynomial'])})
+        return cls(**built)
 
 
-def polynomial(coefficients: tuple[float, ...], x: Tensor) -> Tensor:
-    """Evaluate sum_k c_k x^k."""
-    result = torch.zeros_like(x)
-    for coefficient in reversed(coefficients):
-        result = result * x + coefficient
-    return result
-
-
-def constant(value: float) -> Piecewise:
-    """Return a law that is the same everywhere."""
-    return Piecewise(0.0, 0.0, 0.0, -math.inf, math.inf, (value,))
-
+_MICRO = 1e-6
+_HERMES_DRIFT_MEAN = Fit(split=0.0945, slope=-0.0387, offset=-0.0182, low=0.072, high=0.13,
+                         polynomial=(0.0736, -0.0126, -0.0436))
 
 HERMES_TWO_DEVICE = DeviceLaw(
-    name='hermes_two_device', g_max=20.7, t0=300.0, t_read=512e-9,
-    programming=(0.16603222, 4.71806468, -8.48101252, 4.68961419),
-    drift_mean=Piecewise(0.0945, -0.0387, -0.0182, 0.072, 0.13, (0.0736, -0.0126, -0.0436)),
-    drift_sd=Piecewise(0.3055, -0.0117, -0.0057, 0.0091, 0.04, (0.0073, 0.0093, -0.0118)),
-    read=Piecewise(0.16, -0.0117, -0.0069, 0.015, 0.04, (0.0123, 0.0211, -0.0280, 0.0069)),
-    slow_share=0.65, correlation_seconds=1000.0)
-"""Two devices for each polarity on the HERMES chip, programmed by max-SET-fill.
-Source: the Hermes noise model of IBM's aihwkit 0.9.2 and later, fitted on that chip; the two
-assumptions of the read noise are ours."""
+    name='hermes-two-device', devices_per_polarity=2,
+    g_max=20.7 * _MICRO, t0=300.0, t_read=512e-9,
+    programming=Fit(tuple(c * _MICRO for c in
+                          (0.16603222, 4.71806468, -8.48101252, 4.68961419))),
+    drift_mean=_HERMES_DRIFT_MEAN,
+    drift_sd=Fit(split=0.3055, slope=-0.0117, offset=-0.0057, low=0.0091, high=0.04,
+                 polynomial=(0.0073, 0.0093, -0.0118)),
+    read=Fit(split=0.16, slope=-0.0117, offset=-0.0069, low=0.015, high=0.04,
+             polynomial=(0.0123, 0.0211, -0.0280, 0.0069)))
+"""Two devices a polarity, filled by max-SET-fill: the default."""
+
+HERMES_ONE_DEVICE = DeviceLaw(
+    name='hermes-one-device', devices_per_polarity=1,
+    g_max=10.35 * _MICRO, t0=200.0, t_read=512e-9,
+    programming=Fit(tuple(c * _MICRO for c in
+                          (0.15781817, 2.32443916, -2.16310839, 0.68841818))),
+    drift_mean=_HERMES_DRIFT_MEAN,
+    drift_sd=Fit(split=0.3039, slope=-0.0120, offset=-0.0023, low=0.0124, high=0.04,
+                 polynomial=(0.0104, 0.0116, -0.0165)),
+    read=Fit(split=0.1591, slope=-0.0078, offset=0.0038, low=0.0179, high=0.04,
+             polynomial=(0.0088, 0.0768, -0.1352, 0.0664)))
+"""One device a polarity."""
 
 IDEAL = DeviceLaw(
-    name='ideal', g_max=20.7, t0=300.0, t_read=512e-9, programming=(0.0,),
-    drift_mean=constant(0.0), drift_sd=constant(0.0), read=constant(0.0),
-    slow_share=1.0, correlation_seconds=1000.0)
-"""Devices that do as they are told: what converters and mapping alone cost."""
-
-LAWS = {law.name: law for law in (HERMES_TWO_DEVICE, IDEAL)}
+    name='ideal', devices_per_polarity=2, g_max=20.7 * _MICRO, t0=300.0, t_read=512e-9,
+    programming=Fit((0.0,)), drift_mean=Fit((0.0,)), drift_sd=Fit((0.0,)), read=Fit((0.0,)))
+"""Exact devices that never drift; the converters stay what they are."""

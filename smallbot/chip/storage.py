@@ -27,7 +27,8 @@ def save_core(core: Core, path: str | Path, more: dict[str, Tensor] | None = Non
     tensors, values = core.to_tensors()
     kept = {f'core.{name}': tensor.contiguous() for name, tensor in tensors.items()}
     kept.update({f'more.{name}': tensor.contiguous() for name, tensor in (more or {}).items()})
-    header = {'format': _FORMAT, 'core': json.dumps(values), 'settings': json.dumps(settings or {})}
+    header = {'format': _FORMAT, 'core': json.dumps(values),
+              'settings': json.dumps(settings or {})}
     write_atomically(Path(path), save(kept, header))
 
 

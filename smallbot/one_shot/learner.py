@@ -22,6 +22,8 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: T
     """
     path = tip_path.transpose(0, 1)
     rates = torch.gradient(path, spacing=config.step_seconds, dim=0)[0]
+    ahead = (torch.arange(config.steps) + config.preview_steps).clamp_max(config.steps - 1)
+    path, rates = path[ahead], rates[ahead]
     clock = config.clock(tip_path)[:, None].expand(-1, path.shape[1], -1)
     inputs = torch.cat([config.code.encode(path, rates), clock], dim=-1)
     spikes, _ = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,

@@ -57,11 +57,11 @@ class MetaConfig:
     """Target rate of the trainee, Hz (Ortner et al. 2025)."""
     generator_rate: float = 10.0
     """Target rate of the generator, Hz (Ortner et al. 2025)."""
-    input_noise: float = 0.04
+    input_noise: float = 0.06
     """s.d. of the programming noise of input weights, a stand-in for the chip."""
-    recurrent_noise: float = 0.017
+    recurrent_noise: float = 0.014
     """s.d. of the programming noise of recurrent weights, a stand-in for the chip."""
-    dead_band: float = 0.002
+    dead_band: float = 0.004
     """Changes below this are not written, so that the cell keeps its noise; weight units."""
 
 

@@ -51,6 +51,9 @@ class ModelConfig:
     """Time constant of the readout and of the learning signals, s of network time."""
     inner_rate: float = 1e-3
     """Inner learning rate alpha of the one update."""
+    preview_steps: int = 0
+    """How far the generator sees the demonstration ahead of the trainee's clock, steps. The whole
+    movement is known by then; a preview makes up for the delay of membranes and filters."""
     input_limit: float = 1.5
     """Largest magnitude of an input weight on the chip."""
     recurrent_limit: float = 0.4

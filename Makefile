@@ -1,0 +1,38 @@
+# make demo    environment, then the one-shot demonstration (report in demo_out/)
+# make test    environment, then the tests
+# make lint    style checks, as CI runs them
+# `make` works without ROS: rclpy and the message packages come as wheels (ROS 2 Kilted).
+# On a machine with ROS 2 installed use colcon and ros2 launch instead: see README.md.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+
+.PHONY: demo test lint clean environment
+
+environment: $(STAMP)
+
+$(STAMP): setup.py constraints.txt requirements-ros.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -r requirements-ros.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,test]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python -m smallbot demo --out demo_out
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q test
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf $(VENV) build install log demo_out runs *.egg-info

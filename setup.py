@@ -1,0 +1,59 @@
+"""Build of smallbot, for colcon (ament_python) and for pip alike."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+NAME = 'smallbot'
+SHARE = f'share/{NAME}'
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='One-shot movement learning for robot arms with spiking networks on '
+                'simulated phase-change memory',
+    author='The smallbot founders',
+    license='Apache-2.0',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={
+        f'{NAME}.arm': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
+        f'{NAME}.models': ['*.safetensors', '*.json'],
+    },
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (SHARE, ['package.xml']),
+        (f'{SHARE}/launch', glob('launch/*.py')),
+        (f'{SHARE}/config', glob('config/*.*')),
+        (f'{SHARE}/config/meta', glob('config/meta/*')),
+        (f'{SHARE}/config/demonstrations', glob('config/demonstrations/*')),
+        (f'{SHARE}/urdf', glob('urdf/*')),
+    ],
+    python_requires='>=3.10',
+    install_requires=[
+        'matplotlib>=3.5',
+        'numpy>=1.23',
+        'pyyaml>=5.4',
+        'rosbags>=0.10',
+        'safetensors>=0.4',
+        'scipy>=1.8',
+        'setuptools',
+        'torch>=2.4',
+        'tqdm>=4.57',
+    ],
+    extras_require={
+        'train': ['tensorboard>=2.11'],
+        'test': ['hypothesis>=6', 'pytest>=7', 'pytest-timeout>=2', 'ruff>=0.8'],
+    },
+    zip_safe=False,
+    entry_points={
+        'console_scripts': [
+            f'smallbot = {NAME}.cli.main:main',
+            f'demo_recorder = {NAME}.nodes.demo_recorder:main',
+            f'one_shot_learner = {NAME}.nodes.one_shot_learner:main',
+            f'snn_controller = {NAME}.nodes.snn_controller:main',
+            f'arm_simulator = {NAME}.nodes.arm_simulator:main',
+            f'trajectory_display = {NAME}.nodes.trajectory_display:main',
+            f'demo_director = {NAME}.nodes.demo_director:main',
+        ],
+    },
+)

@@ -1,0 +1,1 @@
+"""ROS 2 shells: messages, parameters, time. The only room that imports rclpy."""

@@ -1,0 +1,99 @@
+"""A simulated arm: follows velocity commands, can be guided by hand, stops by itself."""
+
+from collections.abc import Sequence
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from smallbot.arm.demonstration import from_joint_states
+from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.arm.simulated import KinematicArm
+from smallbot.errors import InputError
+from smallbot.nodes.messages import from_trajectory, RELIABLE, STREAM
+from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.spin import run
+
+PARAMETERS = {
+    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    'joints': Parameter(['base', 'shoulder'], 'driven joints, in the order of the commands'),
+    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    'rate': Parameter(200.0, 'rate of the simulation and of joint_states, Hz', 100.0, 1000.0),
+    'command_timeout': Parameter(
+        0.5, 'age of a command beyond which the arm brakes, s', 0.01, 10.0),
+}
+
+
+class ArmSimulator(Node):
+    """Publishes `joint_states`; takes `velocity_controller/commands` and `guide`."""
+
+    def __init__(self, **options):
+        super().__init__('arm_simulator', **options)
+        chosen = declare(self, PARAMETERS)
+        arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), chosen['joints'], chosen['tip'])
+        self.arm = KinematicArm(arm, chosen['command_timeout'])
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._last = self._now()
+        self._states = self.create_publisher(JointState, 'joint_states', STREAM)
+        self.create_subscription(
+            Float64MultiArray, 'velocity_controller/commands', self._on_command, RELIABLE)
+        self.create_subscription(JointTrajectory, 'guide', self._on_guide, RELIABLE)
+        self.create_service(Trigger, '~/home', self._on_home)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_timer(1 / chosen['rate'], self._tick, clock=self._steady)
+
+    def stop(self) -> None:
+        """Stand still."""
+        self.arm.reset()
+
+    def _now(self) -> float:
+        return self._steady.now().nanoseconds * 1e-9
+
+    def _on_command(self, message: Float64MultiArray) -> None:
+        try:
+            self.arm.command(list(message.data), self._now())
+        except ValueError as error:
+            self.get_logger().warning(f'dropped: {error}', throttle_duration_sec=1.0)
+
+    def _on_guide(self, message: JointTrajectory) -> None:
+        try:
+            time, position = from_trajectory(message)
+            if len(time) < 2:
+                raise InputError(f'guide of {len(time)} points, expected at least 2')
+            shown = from_joint_states(time, message.joint_names, position, self.arm.arm,
+                                      'topic guide')
+            self.arm.guide(shown.time, shown.position, self._now())
+        except ValueError as error:
+            self.get_logger().error(f'not guided: {error}')
+
+    def _on_home(self, _, response: Trigger.Response) -> Trigger.Response:
+        self.arm.home()
+        response.success, response.message = True, 'going to zero at 0.2 rad/s'
+        return response
+
+    def _on_reset(self, _, response: Trigger.Response) -> Trigger.Response:
+        self.arm.reset()
+        response.success, response.message = True, 'standing still'
+        return response
+
+    def _tick(self) -> None:
+        now = self._now()
+        self.arm.step(now - self._last, now)
+        self._last = now
+        names, position, velocity = self.arm.joint_state()
+        message = JointState(name=list(names), position=position.tolist(),
+                             velocity=velocity.tolist())
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._states.publish(message)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the simulated arm."""
+    return run(ArmSimulator, arguments)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,164 @@
+"""Playing a movement on an arm: approach, play, stop, each tick one velocity command.
+
+Pure: it is told the time and the arm's position, and returns what to send. What it plays comes
+from a function that advances the trainee by one step.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+import math
+
+import numpy as np
+
+from smallbot.arm.kinematics import JointLimits
+from smallbot.arm.safety import ease_velocity, limit_velocity
+
+ARRIVED = 1e-3
+"""Distance from the start pose at which playing may begin, rad."""
+CATCH_UP = 0.1
+"""Time constant with which the commands make up for limits and late ticks, s."""
+SETTLE = 0.5
+"""Longest time after the movement's end for making up, s."""
+REPEAT_ZEROS = 0.3
+"""How long zeros are sent after the arm has been stopped, s."""
+
+
+class Phase(Enum):
+    """What a playback is doing."""
+
+    IDLE = 'idle'
+    EASING = 'easing'
+    PLAYING = 'playing'
+    DONE = 'done'
+    HALTED = 'halted'
+
+
+class Playback:
+    """The controller's state machine: idle, easing, playing, done; halted until reset.
+
+    `command` is called at every tick and returns velocities [J], rad/s, or None when there is
+    nothing to send. Commands never exceed the limits, and after a stop they begin at zero.
+    """
+
+    def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float):
+        """Plan for ticks every `period` s and a trial of `steps` steps of `step_seconds` s."""
+        self.limits = limits
+        self.steps = steps
+        self.trial_seconds = steps * step_seconds
+        self.period = period
+        self.phase = Phase.IDLE
+        self.reason = ''
+        """Why it halted."""
+        self._sent = np.zeros(len(limits.lower))
+        self._sent_at: float | None = None
+        self._stopped_at = -math.inf
+
+    @property
+    def moving(self) -> bool:
+        """Return whether a movement is under way."""
+        return self.phase in (Phase.EASING, Phase.PLAYING)
+
+    def start(self, pose: np.ndarray, duration: float,
+              advance: Callable[[], np.ndarray]) -> None:
+        """Begin: drive to `pose` [J], rad, then play for `duration` s.
+
+        `advance` runs the trainee for one step and returns its velocities [J], rad/s of nominal
+        time. Raises ValueError while halted or moving.
+        """
+        if self.phase is Phase.HALTED or self.moving:
+            raise ValueError(f'{self.phase.value}: cannot start')
+        self._pose, self._duration, self._advance = pose, duration, advance
+        self._displacement = [np.zeros_like(pose)]
+        self._velocity: list[np.ndarray] = []
+        self._travelled = np.zeros_like(pose)
+        self.began: float | None = None
+        self.phase = Phase.EASING
+        self._sent_at = None
+
+    def halt(self, reason: str) -> None:
+        """Stop at the acceleration limit and stay stopped until `reset`."""
+        if self.phase is not Phase.HALTED:
+            self.phase, self.reason = Phase.HALTED, reason
+            self._stopped_at = math.inf
+
+    def reset(self) -> None:
+        """Allow movements again after a halt; raises ValueError while the arm still brakes."""
+        if self.phase is Phase.HALTED and np.abs(self._sent).max() > 0:
+            raise ValueError('the arm is still braking: try again in a moment')
+        if not self.moving:
+            self.phase, self.reason = Phase.IDLE, ''
+
+    def fraction(self, now: float) -> float:
+        """Return how much of the movement has been played, 0 to 1."""
+        if self.phase is Phase.DONE:
+            return 1.0
+        if self.phase is not Phase.PLAYING or self.began is None:
+            return 0.0
+        return min(1.0, max(0.0, (now - self.began) / self._duration))
+
+    def command(self, now: float, position: np.ndarray) -> np.ndarray | None:
+        """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad."""
+        elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
+        if self.phase is Phase.EASING:
+            wanted = ease_velocity(position, self._pose, self.period)
+            if np.abs(position - self._pose).max() < ARRIVED:
+                wanted = np.zeros_like(self._sent)
+                if np.abs(self._sent).max() < 0.02:
+                    self.phase, self.began = Phase.PLAYING, now
+        if self.phase is Phase.PLAYING:
+            if self._sent_at is not None and now > self.began:
+                self._travelled = self._travelled + self._sent * elapsed
+            wanted = self._follow(now)
+            if self.phase is Phase.DONE:
+                self._stopped_at = now
+        if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
+            wanted = np.zeros_like(self._sent)
+            if self._stopped_at == math.inf and np.abs(self._sent).max() == 0:
+                self._stopped_at = now
+            if self._sent.max() == self._sent.min() == 0 and (
+                    now > self._stopped_at + REPEAT_ZEROS):
+                self._sent_at = None
+                return None
+        self._sent = limit_velocity(wanted, self._sent, position, elapsed, self.limits)
+        self._sent_at = now
+        return self._sent
+
+    def _follow(self, now: float) -> np.ndarray:
+        """Return the velocity over the coming period, plus what makes up for the past."""
+        at = now - self.began
+        here, there = self._path(at), self._path(at + self.period)
+        behind = here - self._travelled
+        if at >= self._duration and (np.abs(behind).max() < 1e-4
+                                     or at > self._duration + SETTLE):
+            self.phase = Phase.DONE
+            return np.zeros_like(behind)
+        return (there - here) / self.period + behind / CATCH_UP
+
+    def _path(self, at: float) -> np.ndarray:
+        """Return the displacement [J], rad, that the trainee wants at `at` s after the start.
+
+        Its velocities stand for the middles of its steps, with straight lines between them; the
+        integral of that is exact, so the arm's way is the trainee's whatever the tick rate.
+        """
+        scale = self._duration / self.trial_seconds
+        step = self._duration / self.steps
+        at = min(max(at, 0.0), self._duration)
+        middle = at / step - 0.5
+        before = math.floor(middle)
+        known = min(before + 1, self.steps - 1)
+        while len(self._velocity) <= known:
+            velocity = self._advance() / scale
+            last = self._velocity[-1] if self._velocity else velocity
+            grown = 0.5 * step * velocity if not self._velocity else 0.5 * step * (last + velocity)
+            self._displacement.append(self._displacement[-1] + grown)
+            self._velocity.append(velocity)
+        if before < 0:
+            return self._velocity[0] * at
+        if before >= self.steps - 1:
+            last = self.steps - 1
+            return (self._displacement[last + 1]
+                    + self._velocity[last] * (at - (last + 0.5) * step))
+        share = middle - before
+        first, second = self._velocity[before], self._velocity[before + 1]
+        return (self._displacement[before + 1]
+                + step * share * (first + 0.5 * share * (second - first)))

@@ -1,0 +1,199 @@
+"""Synapses in software and on a chip: one contract, counts, files."""
+
+import time
+
+import pytest
+import torch
+
+from smallbot.chip.core import ChipError
+from smallbot.chip.laws import IDEAL
+from smallbot.chip.storage import save_core
+from smallbot.synapses import ChipSynapses, SoftwareSynapses
+
+N, N_IN = 60, 5
+
+
+def generator(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+def mask_of(n=N):
+    mask = torch.ones(n, N_IN + n, dtype=torch.bool)
+    mask[:, N_IN:].fill_diagonal_(False)
+    return mask
+
+
+def limits_of(n=N):
+    return torch.cat([torch.full((N_IN,), 1.5), torch.full((n,), 0.4)])
+
+
+def weights_of(n=N, seed=2):
+    source = generator(seed)
+    weights = 0.063 * torch.randn(n, N_IN + n, generator=source)
+    weights[:, :N_IN] = 0.5 * torch.randn(n, N_IN, generator=source)
+    return torch.minimum(torch.maximum(weights, -limits_of(n)), limits_of(n)) * mask_of(n)
+
+
+def chip(seed=3, n=N, **options):
+    return ChipSynapses.prepare(weights_of(n), mask_of(n), limits_of(n), generator(seed),
+                                **options)
+
+
+def spikes(steps=100, n=N, seed=5):
+    x = (torch.rand(steps, N_IN + n, generator=generator(seed)) < 0.02).float()
+    x[torch.arange(steps), torch.arange(steps) % N_IN] = 1
+    return x
+
+
+def test_software_synapses_are_a_matrix_product():
+    synapses = SoftwareSynapses(weights_of(), mask_of())
+    assert torch.allclose(synapses.matvec(spikes()), spikes() @ weights_of().T)
+    delta = torch.zeros(N, N_IN + N)
+    delta[0, 1], delta[7, N_IN + 7] = 0.25, 1.0  # the second is no synapse
+    done = synapses.update(delta)
+    assert (done.cells, done.cells_total, done.devices) == (1, N * (N_IN + N) - N, 0)
+    assert float(synapses.weights()[0, 1] - weights_of()[0, 1]) == pytest.approx(0.25)
+    assert float(synapses.weights()[7, N_IN + 7]) == 0
+
+
+def test_a_prepared_chip_multiplies_nearly_like_software():
+    error = chip().matvec(spikes()) - spikes() @ weights_of().T
+    relative = float(error.norm() / (spikes() @ weights_of().T).norm())
+    assert 0.05 < relative < 0.25  # real devices: neither exact nor useless
+
+
+def test_an_ideal_chip_is_exact_up_to_its_converters():
+    synapses = chip(law=IDEAL)
+    step = synapses.core.output_range / 127
+    error = synapses.matvec(spikes()) - spikes() @ weights_of().T
+    assert float(error.abs().max()) < 1.5 * step
+
+
+def test_the_trainee_has_63500_synapses_and_its_chip_255000_devices():
+    synapses = chip(n=250)
+    assert int((synapses.core.devices.writes > 0).sum()) == 255_000
+    done = synapses.program(weights_of(250, seed=9))
+    assert done.cells == done.cells_total == 63_500
+    assert done.saturated == 0 and done.energy_uj > 0
+
+
+def test_an_update_writes_the_cells_beyond_the_dead_band_and_no_others():
+    synapses = chip(dead_band=0.01)
+    before = synapses.copy()
+    delta = 0.01 * torch.randn(N, N_IN + N, generator=generator(4))
+    delta[3, N_IN + 3] = 0.3  # no synapse
+    done = synapses.update(delta)
+    chosen = mask_of() & (delta.abs() >= 0.01)
+    assert 0 < done.cells == int(chosen.sum()) < done.cells_total
+    touched = (synapses.core.devices.writes > before.core.devices.writes).any(0).T
+    assert torch.equal(touched, chosen)
+    flips = chosen & (weights_of() * (weights_of() + delta) < 0)
+    assert done.devices == 2 * int(chosen.sum()) + 2 * int(flips.sum())
+    assert torch.equal(synapses.weights()[~chosen], before.weights()[~chosen])
+    assert torch.allclose(synapses.weights()[chosen], (before.weights() + delta)[chosen])
+
+
+def test_without_a_dead_band_a_cell_is_written_if_its_change_is_not_zero():
+    synapses = chip(dead_band=0.0)
+    delta = torch.zeros(N, N_IN + N)
+    delta[0, 0], delta[1, 2] = 1e-6, -1e-6
+    assert synapses.update(delta).cells == 2
+    assert synapses.update(torch.zeros_like(delta)).cells == 0
+
+
+def test_an_update_arrives_and_stays_for_its_first_minutes():
+    synapses = chip()
+    before = synapses.effective_weights()
+    delta = 0.1 * torch.randn(N, N_IN + N, generator=generator(4)) * mask_of()
+    wanted = synapses.weights() + delta
+    held = wanted.clamp(-limits_of(), limits_of())
+    synapses.update(delta)
+    change = held - weights_of()
+    for seconds in (0.0, 300.0):
+        synapses.wait(seconds)
+        gained = synapses.effective_weights() - before
+        assert float((gained * change).sum() / change.square().sum()) == pytest.approx(1, abs=0.1)
+
+
+def test_weights_stop_at_their_limits_and_are_counted():
+    synapses = chip()
+    delta = torch.zeros(N, N_IN + N)
+    delta[2, 9] = -9.0
+    done = synapses.update(delta)
+    assert (done.cells, done.saturated) == (1, 1)
+    assert float(synapses.weights()[2, 9]) == pytest.approx(-0.4)
+
+
+def test_a_loaded_chip_is_the_saved_one_bit_for_bit(tmp_path):
+    saved = chip(dead_band=0.003)
+    saved.update(0.02 * torch.randn(N, N_IN + N, generator=generator(4)))
+    saved.wait(77.5)
+    saved.matvec(spikes())
+    saved.save(tmp_path / 'arm.chip')
+    loaded = ChipSynapses.load(tmp_path / 'arm.chip')
+    assert loaded.dead_band == 0.003 and torch.equal(loaded.mask, saved.mask)
+    assert loaded.core.now == saved.core.now == 3677.5
+    for _ in range(2):  # the same now, and the same for ever
+        assert torch.equal(loaded.matvec(spikes()), saved.matvec(spikes()))
+        delta = 0.02 * torch.randn(N, N_IN + N, generator=generator(6))
+        assert loaded.update(delta) == saved.update(delta)
+        loaded.wait(1000.0)
+        saved.wait(1000.0)
+    assert torch.equal(loaded.effective_weights(), saved.effective_weights())
+
+
+def test_files_that_hold_no_chip_are_refused(tmp_path):
+    with pytest.raises(ChipError, match='no such file'):
+        ChipSynapses.load(tmp_path / 'none')
+    broken = tmp_path / 'broken'
+    broken.write_bytes(b'not a chip')
+    with pytest.raises(ChipError, match='cannot be read'):
+        ChipSynapses.load(broken)
+    with pytest.raises(ChipError, match='cannot be read'):
+        ChipSynapses.load(tmp_path)
+    chip().save(tmp_path / 'whole')
+    whole = (tmp_path / 'whole').read_bytes()
+    broken.write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(ChipError, match='cannot be read'):
+        ChipSynapses.load(broken)
+    save_core(chip().core, broken)
+    with pytest.raises(ChipError, match='mask'):
+        ChipSynapses.load(broken)
+
+
+def test_what_is_not_a_number_or_does_not_fit_is_refused_and_nothing_written():
+    synapses = chip()
+    before = synapses.core.devices.writes.clone()
+    delta = torch.zeros(N, N_IN + N)
+    delta[0, 0] = float('inf')
+    for refused in (lambda: synapses.update(delta), lambda: synapses.update(delta[:-1]),
+                    lambda: synapses.program(weights_of() + 2.0),
+                    lambda: SoftwareSynapses(weights_of()).update(delta),
+                    lambda: ChipSynapses(synapses.core, mask_of().T),
+                    lambda: ChipSynapses(synapses.core, mask_of(), -1.0),
+                    lambda: ChipSynapses.prepare(weights_of(), None, limits_of()[1:],
+                                                 generator())):
+        with pytest.raises(ChipError):
+            refused()
+    assert torch.equal(synapses.core.devices.writes, before)
+
+
+def test_copies_share_nothing():
+    for synapses in (chip(), SoftwareSynapses(weights_of(), mask_of())):
+        twin = synapses.copy()
+        twin.update(torch.full((N, N_IN + N), 0.1))
+        assert torch.equal(synapses.weights(), weights_of())
+        assert not torch.equal(twin.weights(), synapses.weights())
+
+
+def test_a_trial_on_the_chip_is_fast_enough_to_evaluate_with():
+    """250 reads of the whole trainee; about 10 ms when the machine is idle."""
+    synapses = chip(n=250)
+    steps = spikes(250, 250).split(1)
+    best = float('inf')
+    for _ in range(5):
+        began = time.perf_counter()
+        for x in steps:
+            synapses.matvec(x)
+        best = min(best, time.perf_counter() - began)
+    assert best < 0.1
