@@ -19,6 +19,7 @@ import torch
 
 from smallbot.arm.kinematics import Arm, JointLimits
 from smallbot.errors import InputError
+from smallbot.files import write_atomically
 
 SHORTEST, LONGEST = 0.5, 600.0
 """Durations that are accepted, s."""
@@ -168,9 +169,9 @@ def check_samples(demonstration: Demonstration, arm: Arm) -> None:
 def from_tip_path(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> Demonstration:
     """Make a demonstration from a tool-tip path [S, 3], m, by inverse kinematics.
 
-    Damped Gauss-Newton within the joint limits, each sample from the solution of the one before,
-    so that the joints move continuously. Raises DemonstrationError where the driven joints miss
-    the path by more than 5 mm.
+    Damped Gauss-Newton within the joint limits, for 32 samples at a time from the pose before
+    them, so that the joints move continuously. Raises DemonstrationError where the driven joints
+    miss the path by more than 5 mm.
     """
     check_finite(time, ('x', 'y', 'z'), tip, source)
     lower = np.maximum(arm.limits.lower, -math.pi)
@@ -178,11 +179,12 @@ def from_tip_path(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> D
     starts = np.random.default_rng(0).uniform(lower, upper, size=(4096, len(lower)))
     starts[0] = np.clip(0, lower, upper)
     near = np.linalg.norm(_tips(arm, starts) - tip[0], axis=1)
-    q = starts[near.argmin()]
+    pose = starts[near.argmin()]
     solved = np.empty((len(tip), len(lower)))
-    for row, target in enumerate(tip):
-        q = _nearest_pose(arm, q, target, lower, upper)
-        solved[row] = q
+    for row in range(0, len(tip), 32):
+        targets = tip[row:row + 32]
+        solved[row:row + 32] = _nearest_poses(arm, pose, targets, lower, upper)
+        pose = solved[row + len(targets) - 1]
     miss = np.linalg.norm(_tips(arm, solved) - tip, axis=1)
     if miss.max() > REACH:
         row = int((miss > REACH).argmax())
@@ -270,12 +272,18 @@ def playing_duration(demonstration: Demonstration, positions: np.ndarray, limits
 
 
 def write_csv(demonstration: Demonstration, path: Path) -> None:
-    """Write `time` and joints as CSV, s and rad."""
-    with path.open('w', newline='') as stream:
-        table = csv.writer(stream, lineterminator='\n')
-        table.writerow(['time', *demonstration.joints])
-        for time, row in zip(demonstration.time, demonstration.position):
-            table.writerow([f'{time:.4f}', *(f'{value:.6f}' for value in row)])
+    """Write `time` and joints as CSV, s and rad to six decimals, whole or not at all.
+
+    Raises DemonstrationError where the file cannot be written.
+    """
+    lines = [','.join(['time', *demonstration.joints])]
+    lines += [','.join(f'{value:.6f}' for value in row)
+              for row in np.column_stack([demonstration.time, demonstration.position])]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, ('\n'.join(lines) + '\n').encode())
+    except OSError as error:
+        raise DemonstrationError(f'{path}: cannot be written: {error.strerror}') from None
 
 
 def write_bag(path: Path, stamps: Sequence[int], names: Sequence[str], positions: np.ndarray,
@@ -329,14 +337,16 @@ def _from_bag(path: Path, arm: Arm) -> Demonstration:
     (topic, samples), = chosen.items()
     source = f'{path} ({topic})'
     names = samples[0][1]
+    rows = []
     for number, (_, here, position) in enumerate(samples, 1):
-        if here != names or len(position) != len(names):
+        if sorted(here) != sorted(names) or len(position) != len(names):
             raise DemonstrationError(
                 f'{source}: message {number} has joints {", ".join(here)} and {len(position)} '
                 f'positions, expected {", ".join(names)} as in the first')
+        rows.append(position if here == names else [position[here.index(n)] for n in names])
     stamps = np.array([stamp for stamp, _, _ in samples], dtype=np.int64)
     time = (stamps - stamps[0]) * 1e-9
-    return from_joint_states(time, names, np.array([p for _, _, p in samples]), arm, source)
+    return from_joint_states(time, names, np.array(rows), arm, source)
 
 
 def _joint_states(path: Path) -> dict[str, list[tuple[int, list[str], list[float]]]]:
@@ -365,23 +375,24 @@ def _joint_states(path: Path) -> dict[str, list[tuple[int, list[str], list[float
 def _read_csv(path: Path) -> tuple[list[str], np.ndarray]:
     try:
         with path.open(newline='', encoding='utf-8-sig') as stream:
-            lines = [line for line in csv.reader(stream) if any(cell.strip() for cell in line)]
+            table = csv.reader(stream)
+            lines = [(table.line_num, line) for line in table if any(x.strip() for x in line)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DemonstrationError(f'{path}: cannot be read as CSV: {error}') from None
     if not lines:
         raise DemonstrationError(f'{path}: empty; expected a header time,<joints> or time,x,y,z')
-    header = [cell.strip() for cell in lines[0]]
+    header = [cell.strip() for cell in lines[0][1]]
     if header[0] != 'time' or len(header) < 2:
         raise DemonstrationError(f'{path}: header {",".join(header)!r}, expected time,<joints> or '
                                  f'time,x,y,z')
     rows = np.empty((len(lines) - 1, len(header)))
-    for number, line in enumerate(lines[1:], 2):
+    for row, (number, line) in enumerate(lines[1:]):
         if len(line) != len(header):
             raise DemonstrationError(f'{path}: line {number} has {len(line)} fields, expected '
                                      f'{len(header)}')
         for column, cell in enumerate(line):
             try:
-                rows[number - 2, column] = float(cell)
+                rows[row, column] = float(cell)
             except ValueError:
                 raise DemonstrationError(f'{path}: line {number}, {header[column]}: {cell!r} is '
                                          f'not a number') from None
@@ -398,30 +409,33 @@ def _check_time(time: np.ndarray, source: str) -> None:
     backward = np.flatnonzero(np.diff(time) <= 0)
     if len(backward):
         row = int(backward[0]) + 1
-        raise DemonstrationError(f'{source}: time does not increase: {time[row]:g} s in sample '
-                                 f'{row + 1} after {time[row - 1]:g} s')
+        raise DemonstrationError(f'{source}: time does not increase: {time[row]:.12g} s in '
+                                 f'sample {row + 1} after {time[row - 1]:.12g} s')
 
 
 def _tips(arm: Arm, positions: np.ndarray) -> np.ndarray:
     return arm.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()
 
 
-def _nearest_pose(arm: Arm, q: np.ndarray, target: np.ndarray, lower: np.ndarray,
-                  upper: np.ndarray, rounds: int = 20, nudge: float = 1e-6) -> np.ndarray:
-    """Return the pose near `q` whose tool tip is nearest to `target`, within the limits."""
-    probes = np.vstack([np.zeros(len(q)), nudge * np.eye(len(q))])
-    damping, error = 1e-9, math.inf
+def _nearest_poses(arm: Arm, pose: np.ndarray, targets: np.ndarray, lower: np.ndarray,
+                   upper: np.ndarray, rounds: int = 40, nudge: float = 1e-6) -> np.ndarray:
+    """Return the poses [S, J] near `pose` with tips nearest to `targets` [S, 3], within limits."""
+    joints = len(pose)
+    probes = np.vstack([np.zeros(joints), nudge * np.eye(joints)])
+    damping = 1e-9 * np.eye(joints)
+    poses = np.tile(pose, (len(targets), 1))
     for _ in range(rounds):
-        tips = _tips(arm, q + probes)
-        miss = target - tips[0]
-        jacobian = (tips[1:] - tips[0]).T / nudge
-        normal = jacobian.T @ jacobian + damping * np.eye(len(q))
-        step = np.linalg.solve(normal, jacobian.T @ miss)
-        q = np.clip(q + np.clip(step, -0.3, 0.3), lower, upper)
-        previous, error = error, float(miss @ miss)
-        if error < 1e-14 or abs(previous - error) < 1e-14:
+        tips = _tips(arm, poses[:, None] + probes)
+        miss = targets - tips[:, 0]
+        transposed = (tips[:, 1:] - tips[:, :1]) / nudge
+        normal = transposed @ transposed.swapaxes(1, 2) + damping
+        step = np.linalg.solve(normal, transposed @ miss[..., None])[..., 0]
+        moved = np.clip(poses + np.clip(step, -0.3, 0.3), lower, upper)
+        settled = np.abs(moved - poses).max() < 1e-9
+        poses = moved
+        if settled:
             break
-    return q
+    return poses
 
 
 def _resampling_miss(demonstration: Demonstration, arm: Arm, positions: np.ndarray) -> np.ndarray:

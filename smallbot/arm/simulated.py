@@ -5,14 +5,18 @@ and it can be sent home.
 """
 
 from collections.abc import Sequence
+import math
 
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
-from smallbot.arm.safety import ease_velocity, limit_velocity, Watchdog
+from smallbot.arm.safety import ease_velocity, limit_velocity, LONGEST_GAP, Watchdog
 
 COMMAND_TIMEOUT = 0.5
 """Age of a command beyond which the arm stops, s."""
+LONGEST_PART = LONGEST_GAP / 2
+"""Longest time moved on at once, s: half the gap that braking allows for, as a joint's speed here
+changes at the beginning of the time it is held for and not at the end."""
 HOME_TOLERANCE = 1e-4
 """Distance from home that counts as home, rad."""
 
@@ -26,7 +30,9 @@ class KinematicArm:
 
     def __init__(self, arm: Arm, command_timeout: float = COMMAND_TIMEOUT):
         self.arm = arm
-        self.position = np.clip(np.zeros(len(arm.driven)), arm.limits.lower, arm.limits.upper)
+        self.rest = np.clip(np.zeros(len(arm.driven)), arm.limits.lower, arm.limits.upper)
+        """Home [J], rad: zero, or the limit nearest to it."""
+        self.position = self.rest.copy()
         self.velocity = np.zeros(len(arm.driven))
         self.command_age = Watchdog(command_timeout)
         self._command = np.zeros(len(arm.driven))
@@ -86,7 +92,7 @@ class KinematicArm:
         self._guide = None
 
     def home(self) -> None:
-        """Go to all joints at zero, at no more than 0.2 rad/s."""
+        """Go to `rest`, at no more than 0.2 rad/s."""
         self._homing = True
         self.release()
         self.command_age.reset()
@@ -99,23 +105,33 @@ class KinematicArm:
         self.command_age.reset()
 
     def step(self, elapsed: float, now: float) -> None:
-        """Move on by `elapsed` seconds to the time `now`."""
+        """Move on by `elapsed` seconds to the time `now`.
+
+        A step longer than the command timeout, as after a pause of the process, counts as that
+        long: a command reaches no further.
+        """
         if not elapsed > 0:
             return
         if self._guide is not None:
             self._follow_hand(elapsed, now)
             return
-        wanted = np.zeros_like(self.velocity)
+        elapsed = min(elapsed, self.command_age.timeout)
+        parts = math.ceil(elapsed / LONGEST_PART)
+        for _ in range(parts):
+            wanted = self._wanted(elapsed / parts, now)
+            self.velocity = limit_velocity(wanted, self.velocity, self.position, elapsed / parts,
+                                           self.arm.limits)
+            self._move(self.position + self.velocity * (elapsed / parts))
+
+    def _wanted(self, elapsed: float, now: float) -> np.ndarray:
         if self._homing:
-            way = np.abs(self.position).max()
+            way = np.abs(self.position - self.rest).max()
             if way < HOME_TOLERANCE and np.abs(self.velocity).max() < HOME_TOLERANCE:
                 self._homing = False
-            wanted = ease_velocity(self.position, wanted, elapsed)
-        elif not self.command_age.expired(now):
-            wanted = self._command
-        self.velocity = limit_velocity(wanted, self.velocity, self.position, elapsed,
-                                       self.arm.limits)
-        self._move(self.position + self.velocity * elapsed)
+            return ease_velocity(self.position, self.rest, elapsed)
+        if self.command_age.expired(now):
+            return np.zeros_like(self._command)
+        return self._command
 
     def _follow_hand(self, elapsed: float, now: float) -> None:
         time, path = self._guide

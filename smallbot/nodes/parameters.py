@@ -5,6 +5,7 @@
 
 from dataclasses import dataclass
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,8 +125,9 @@ def declare(node: Node, name: str) -> SimpleNamespace:
             value = node.declare_parameter(
                 setting.name, setting.default, setting.descriptor()).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            found = str(error).splitlines()[0].rstrip('.')
-            raise ParameterError(f'parameter {setting.name}: {found}; expected '
+            found = re.search(r"to '(.*)' of type|value \((.*)\) for", str(error))
+            value = (found.group(1) or found.group(2)) if found else str(error)
+            raise ParameterError(f'parameter {setting.name}: {value}, expected '
                                  f'{setting.expected()}') from None
         check(setting, value)
         values[setting.name] = value

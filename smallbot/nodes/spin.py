@@ -65,12 +65,13 @@ def _run(make_node: Callable[[], Node], name: str, args: Sequence[str] | None,
     try:
         try:
             rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        except RuntimeError as error:  # arguments that ROS does not understand
+            print(f'{name}: {str(error).splitlines()[0]}', file=sys.stderr)
+            return 2
+        try:
             node = make_node()
         except InputError as error:
             print(f'{name}: {error}', file=sys.stderr)
-            return 2
-        except rclpy.exceptions.InvalidNamespaceException as error:
-            print(f'{name}: {str(error).splitlines()[0]}', file=sys.stderr)
             return 2
         executor = executor_for(node, rclpy.get_default_context())
         while not asked.is_set() and getattr(node, 'exit_code', None) is None:

@@ -49,6 +49,9 @@ class Playback:
         self.phase = Phase.IDLE
         self.reason = ''
         """Why it halted."""
+        self.duration = 0.0
+        self.began: float | None = None
+        """Time at which playing began, s."""
         self._sent = np.zeros(len(limits.lower))
         self._sent_at: float | None = None
         self._stopped_at = -math.inf
@@ -57,6 +60,11 @@ class Playback:
     def moving(self) -> bool:
         """Return whether a movement is under way."""
         return self.phase in (Phase.EASING, Phase.PLAYING)
+
+    @property
+    def at_rest(self) -> bool:
+        """Return whether the last command was zero."""
+        return not self._sent.any()
 
     def start(self, pose: np.ndarray, duration: float,
               advance: Callable[[], np.ndarray]) -> None:
@@ -67,11 +75,11 @@ class Playback:
         """
         if self.phase is Phase.HALTED or self.moving:
             raise ValueError(f'{self.phase.value}: cannot start')
-        self._pose, self._duration, self._advance = pose, duration, advance
+        self._pose, self.duration, self._advance = pose, duration, advance
         self._displacement = [np.zeros_like(pose)]
         self._velocity: list[np.ndarray] = []
         self._travelled = np.zeros_like(pose)
-        self.began: float | None = None
+        self.began = None
         self.phase = Phase.EASING
         self._sent_at = None
 
@@ -83,7 +91,7 @@ class Playback:
 
     def reset(self) -> None:
         """Allow movements again after a halt; raises ValueError while the arm still brakes."""
-        if self.phase is Phase.HALTED and np.abs(self._sent).max() > 0:
+        if self.phase is Phase.HALTED and not self.at_rest:
             raise ValueError('the arm is still braking: try again in a moment')
         if not self.moving:
             self.phase, self.reason = Phase.IDLE, ''
@@ -94,7 +102,7 @@ class Playback:
             return 1.0
         if self.phase is not Phase.PLAYING or self.began is None:
             return 0.0
-        return min(1.0, max(0.0, (now - self.began) / self._duration))
+        return min(1.0, max(0.0, (now - self.began) / self.duration))
 
     def command(self, now: float, position: np.ndarray) -> np.ndarray | None:
         """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad."""
@@ -113,10 +121,9 @@ class Playback:
                 self._stopped_at = now
         if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
             wanted = np.zeros_like(self._sent)
-            if self._stopped_at == math.inf and np.abs(self._sent).max() == 0:
+            if self._stopped_at == math.inf and self.at_rest:
                 self._stopped_at = now
-            if self._sent.max() == self._sent.min() == 0 and (
-                    now > self._stopped_at + REPEAT_ZEROS):
+            if self.at_rest and now > self._stopped_at + REPEAT_ZEROS:
                 self._sent_at = None
                 return None
         self._sent = limit_velocity(wanted, self._sent, position, elapsed, self.limits)
@@ -128,8 +135,8 @@ class Playback:
         at = now - self.began
         here, there = self._path(at), self._path(at + self.period)
         behind = here - self._travelled
-        if at >= self._duration and (np.abs(behind).max() < 1e-4
-                                     or at > self._duration + SETTLE):
+        if at >= self.duration and (np.abs(behind).max() < 1e-4
+                                     or at > self.duration + SETTLE):
             self.phase = Phase.DONE
             return np.zeros_like(behind)
         return (there - here) / self.period + behind / CATCH_UP
@@ -140,9 +147,9 @@ class Playback:
         Its velocities stand for the middles of its steps, with straight lines between them; the
         integral of that is exact, so the arm's way is the trainee's whatever the tick rate.
         """
-        scale = self._duration / self.trial_seconds
-        step = self._duration / self.steps
-        at = min(max(at, 0.0), self._duration)
+        scale = self.duration / self.trial_seconds
+        step = self.duration / self.steps
+        at = min(max(at, 0.0), self.duration)
         middle = at / step - 0.5
         before = math.floor(middle)
         known = min(before + 1, self.steps - 1)

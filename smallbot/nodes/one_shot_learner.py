@@ -1,0 +1,155 @@
+"""Turns a demonstration and the trainee's traces into one weight update; has no chip."""
+
+from collections.abc import Sequence
+import time
+
+from diagnostic_msgs.msg import DiagnosticStatus
+import numpy as np
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.task import Future
+from std_msgs.msg import Float32MultiArray
+from std_srvs.srv import Trigger
+import torch
+from trajectory_msgs.msg import JointTrajectory
+
+from smallbot.arm.demonstration import check_detail, Demonstration
+from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.errors import InputError
+from smallbot.nodes.messages import (
+    from_matrix, is_ok, LATCHED, RELIABLE, to_demonstration, to_matrix, values_of)
+from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.spin import run
+from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
+from smallbot.one_shot.model import DEFAULT_MODEL, load_model
+
+PARAMETERS = {
+    'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
+    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    'acknowledge_timeout': Parameter(
+        5.0, 'how long to wait for the controller after an update, s', 0.1, 60.0),
+}
+
+
+class OneShotLearner(Node):
+    """Takes `demonstration` and `eligibility`; on `~/learn` publishes one `weight_update`."""
+
+    def __init__(self, **options):
+        super().__init__('one_shot_learner', **options)
+        chosen = declare(self, PARAMETERS)
+        torch.set_num_threads(1)
+        self.model = load_model(chosen['model'])
+        self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), self.model.joints, chosen['tip'])
+        self._timeout = chosen['acknowledge_timeout']
+        self._demonstration: Demonstration | None = None
+        self._eligibility: tuple[str, Eligibility] | None = None
+        self._learned: str | None = None
+        self._waiting: Future | None = None
+        group = ReentrantCallbackGroup()
+        self._update = self.create_publisher(Float32MultiArray, 'weight_update', RELIABLE)
+        self.create_subscription(JointTrajectory, 'demonstration', self._on_demonstration, LATCHED,
+                                 callback_group=group)
+        self.create_subscription(Float32MultiArray, 'eligibility', self._on_eligibility, LATCHED,
+                                 callback_group=group)
+        self.create_subscription(DiagnosticStatus, 'programmed', self._on_programmed, LATCHED,
+                                 callback_group=group)
+        self.create_service(Trigger, '~/learn', self._on_learn, callback_group=group)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._group = group
+
+    def stop(self) -> None:
+        """Answer a call that still waits."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    def _on_demonstration(self, message: JointTrajectory) -> None:
+        try:
+            self._demonstration = to_demonstration(message, self.arm)
+        except InputError as error:
+            self._demonstration = None
+            self.get_logger().error(f'demonstration refused: {error}')
+
+    def _on_eligibility(self, message: Float32MultiArray) -> None:
+        model = self.model
+        try:
+            matrix, labels = from_matrix(message)
+            wide = model.n + model.n_in + model.n
+            if matrix.shape != (model.steps, wide):
+                raise InputError(f'array of {matrix.shape[0]} x {matrix.shape[1]}, expected '
+                                 f'{model.steps} x {wide} for model {model.name}: do learner and '
+                                 f'controller use the same model?')
+            if not np.isfinite(matrix).all():
+                raise InputError('array holds NaN or infinity')
+            if 'version' not in labels:
+                raise InputError('label without the version of the weights')
+            parts = torch.from_numpy(matrix.copy()).split([model.n, model.n_in, model.n], dim=1)
+        except InputError as error:
+            self.get_logger().error(f'eligibility refused: {error}')
+            return
+        self._eligibility = (labels['version'], Eligibility(*parts))
+        self._learned = None
+
+    def _on_programmed(self, message: DiagnosticStatus) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            if values_of(message).get('version') == self._eligibility[0]:
+                self._waiting.set_result(message)
+
+    async def _on_learn(self, _, response: Trigger.Response) -> Trigger.Response:
+        response.success = False
+        try:
+            response.message = await self._learn()
+            response.success = True
+        except InputError as error:
+            response.message = str(error)
+            self.get_logger().error(f'not learned: {error}')
+        return response
+
+    async def _learn(self) -> str:
+        if self._waiting is not None:
+            raise InputError('a learn call is under way already')
+        if self._demonstration is None:
+            raise InputError('no demonstration yet on topic demonstration: record one with '
+                             'demo_recorder/start and stop')
+        if self._eligibility is None:
+            raise InputError('no traces yet on topic eligibility: is snn_controller active? '
+                             '`ros2 lifecycle set snn_controller activate`')
+        if self._learned is not None:
+            raise InputError(f'demonstration {self._learned} has been learned with the one update '
+                             f'there is: call snn_controller/forget first')
+        began = time.perf_counter()
+        version, eligibility = self._eligibility
+        digest = self._demonstration.digest
+        positions = check_detail(self._demonstration, self.arm, self.model.steps)
+        path = self.arm.tip(torch.from_numpy(positions[1:])).float()[None]
+        delta = weight_update(self.model, eligibility, learning_signals(self.model, path))[0]
+        computed = time.perf_counter() - began
+        self._waiting = Future()
+        timer = self.create_timer(self._timeout, self.stop, clock=self._steady,
+                                  callback_group=self._group)
+        try:
+            self._update.publish(to_matrix(
+                delta.numpy(), 'neuron', f'{self.model.n_in} inputs, {self.model.n} neurons',
+                version=version, demonstration=digest))
+            answer = await self._waiting
+        finally:
+            self._waiting = None
+            self.destroy_timer(timer)
+        if answer is None:
+            raise InputError(f'no answer on topic programmed within {self._timeout:g} s: is '
+                             f'snn_controller running and active?')
+        if not is_ok(answer):
+            raise InputError(answer.message)
+        self._learned = digest
+        return (f'{answer.message}; computed in {computed:.3f} s, done in '
+                f'{time.perf_counter() - began:.3f} s')
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the learner."""
+    return run(OneShotLearner, arguments)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

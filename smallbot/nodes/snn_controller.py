@@ -1,0 +1,510 @@
+"""The trainee on its chip as a lifecycle node: gives its traces, is programmed, plays.
+
+Configured it holds a chip, active it takes updates and moves the arm. Only this node programs
+the chip. The control loop has a thread of its own with absolute deadlines on a steady clock;
+everything that decides about motion is in `one_shot.playback` and `arm.safety`.
+"""
+
+from collections.abc import Sequence
+import hashlib
+import json
+from pathlib import Path
+import threading
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float32MultiArray, Float64MultiArray, Int32MultiArray
+from std_srvs.srv import Trigger
+import torch
+from trajectory_msgs.msg import JointTrajectory
+
+from smallbot.arm.demonstration import check_detail, Demonstration, playing_duration
+from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.arm.safety import Watchdog, way_is_within
+from smallbot.errors import InputError
+from smallbot.files import write_atomically
+from smallbot.nodes.messages import (
+    from_matrix, joint_positions, LATCHED, RELIABLE, STATE, status, STREAM, to_demonstration,
+    to_events, to_matrix)
+from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.spin import run
+from smallbot.one_shot.model import DEFAULT_MODEL, load_model
+from smallbot.one_shot.playback import Phase, Playback
+from smallbot.one_shot.trainee import load_synapses, prepare_synapses, Trainee
+
+PARAMETERS = {
+    'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
+    'synapses': Parameter('chip', 'what holds the weights', choices=('chip', 'software')),
+    'chip_file': Parameter(
+        '', 'file of the chip: read if it exists, written after each programming; empty: none'),
+    'seed': Parameter(0, 'seed of the devices of a new chip', 0, 2 ** 31),
+    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    'control_rate': Parameter(100.0, 'velocity commands a second', 20.0, 1000.0),
+    'state_timeout': Parameter(
+        0.5, 'age of joint_states beyond which a movement is halted, s', 0.02, 10.0),
+    'duration': Parameter(
+        0.0, "duration of the playback, s; 0: the demonstration's own, stretched if it must be",
+        0.0, 600.0),
+    'allow_unlearned': Parameter(False, 'execute even before anything has been learned'),
+    'autostart': Parameter(True, 'configure and activate at the start'),
+}
+PROGRESS_PERIOD = 0.1
+"""Time between progress messages while moving, s."""
+RESET, HALT = 'halted; call snn_controller/reset to allow movements again', 'snn_controller/halt'
+
+
+class SnnController(LifecycleNode):
+    """See the table of topics and services in the README."""
+
+    def __init__(self, **options):
+        super().__init__('snn_controller', **options)
+        self._chosen = declare(self, PARAMETERS)
+        if self._chosen['chip_file'] and self._chosen['synapses'] != 'chip':
+            raise InputError('snn_controller: parameter chip_file goes with synapses: chip')
+        torch.set_num_threads(1)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._lock = threading.RLock()
+        self._loop: threading.Thread | None = None
+        self._ending = threading.Event()
+        self._active = False
+        self._trainee: Trainee | None = None
+        self._playback: Playback | None = None
+        self._demonstration: Demonstration | None = None
+        self._position: np.ndarray | None = None
+        self._state_age = Watchdog(self._chosen['state_timeout'])
+        self._learned: str | None = None
+        self._version = ''
+        self._ticks = _Ticks()
+        self._events: list[tuple[int, int]] = []
+        if self._chosen['autostart']:
+            for transition in (self.trigger_configure, self.trigger_activate):
+                if transition() is not TransitionCallbackReturn.SUCCESS:
+                    raise InputError('snn_controller: could not start; see its log')
+
+    def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model, prepare or load the chip, open the topics.
+
+        InputError (a model or chip file that cannot be used) is logged: FAILURE, unconfigured.
+        """
+        chosen = self._chosen
+        try:
+            model = load_model(chosen['model'])
+            self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), model.joints, chosen['tip'])
+            self._trainee = Trainee(model, self._synapses(model))
+        except InputError as error:
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        self._playback = Playback(self.arm.limits, model.steps, model.step_seconds,
+                                  1 / chosen['control_rate'])
+        self._commands = self.create_publisher(
+            Float64MultiArray, 'velocity_controller/commands', RELIABLE)
+        self._traces = self.create_publisher(Float32MultiArray, 'eligibility', LATCHED)
+        self._programmed = self.create_publisher(DiagnosticStatus, 'programmed', LATCHED)
+        self._spikes = self.create_publisher(Int32MultiArray, 'spikes', STREAM)
+        self._progress = self.create_publisher(DiagnosticStatus, 'progress', LATCHED)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
+        self._own = [
+            self.create_subscription(JointState, 'joint_states', self._on_state, STATE),
+            self.create_subscription(JointTrajectory, 'demonstration', self._on_demonstration,
+                                     LATCHED),
+            self.create_subscription(Float32MultiArray, 'weight_update', self._on_update,
+                                     RELIABLE),
+        ]
+        self._services = [self.create_service(Trigger, f'~/{name}', self._guarded(act))
+                          for name, act in (('execute', self._execute), ('halt', self._halt),
+                                            ('forget', self._forget), ('reset', self._reset))]
+        self._timer = self.create_timer(1.0, self._diagnose, clock=self._steady)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run the trial that gives the traces, then start the control loop."""
+        self._active = True
+        if self._learned is None:
+            self._publish_trial()
+        self._ending.clear()
+        self._loop = threading.Thread(target=self._control, daemon=True, name='control loop')
+        self._loop.start()
+        self._tell_progress()
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Halt the arm, wait until it has been sent zeros, end the control loop."""
+        self._end_motion('deactivated')
+        self._active = False
+        self._playback.reset()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of topics and chip; a chip without a file is lost."""
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and let go of everything."""
+        self.stop()
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def stop(self) -> None:
+        """Send zeros until they are acknowledged; called before the process ends."""
+        if self._active:
+            self._end_motion('shut down')
+            self._active = False
+
+    def _close(self) -> None:
+        if self._trainee is None:
+            return
+        self.destroy_timer(self._timer)
+        for service in self._services:
+            self.destroy_service(service)
+        for subscription in self._own:
+            self.destroy_subscription(subscription)
+        for publisher in (self._commands, self._traces, self._programmed, self._spikes,
+                          self._progress, self._diagnostics):
+            self.destroy_publisher(publisher)
+        self._trainee = self._playback = None
+        self._learned = None
+
+    # --- the chip
+
+    def _synapses(self, model):
+        """Return the chip of `chip_file` if there is one, else fresh synapses."""
+        chosen = self._chosen
+        path = Path(chosen['chip_file']) if chosen['chip_file'] else None
+        if path is not None and path.exists():
+            synapses = load_synapses(path)
+            notes = _read_notes(path)
+            if notes.get('model') != model.name:
+                raise InputError(f'chip {path} was made for model {notes.get("model")!r}, not '
+                                 f'{model.name!r}: choose another chip_file')
+            self._learned = notes.get('learned')
+            self._version = notes.get('version', '')
+            taught = f'it has learned {self._learned}' if self._learned else 'nothing learned yet'
+            self.get_logger().info(f'chip {path}: {taught}')
+            return synapses
+        return prepare_synapses(model, chosen['synapses'], chosen['seed'])
+
+    def _keep_chip(self) -> None:
+        """Write the chip and what it has learned to `chip_file`, if there is one."""
+        if not self._chosen['chip_file']:
+            return
+        path = Path(self._chosen['chip_file'])
+        notes = {'model': self._trainee.model.name, 'learned': self._learned,
+                 'version': self._version}
+        try:
+            self._trainee.synapses.save(path)
+            write_atomically(_notes_path(path), json.dumps(notes).encode())
+        except OSError as error:
+            self.get_logger().error(f'chip {path} not saved: {error}')
+
+    def _publish_trial(self) -> None:
+        """Run a trial on the chip as it is; publish its traces and spikes."""
+        record = self._trainee.trial()
+        traces = torch.cat([record.eligibility.psi, record.eligibility.presynaptic], 1).numpy()
+        self._version = hashlib.sha256(traces.tobytes()).hexdigest()[:12]
+        self._traces.publish(to_matrix(
+            traces, 'step', 'pseudo-derivatives, input traces, recurrent traces',
+            version=self._version))
+        self._spikes.publish(to_events(np.argwhere(record.spikes.numpy()), trial=self._version))
+        self._keep_chip()
+
+    def _on_update(self, message: Float32MultiArray) -> None:
+        if not self._active:
+            return
+        labels = {}
+        try:
+            delta, labels = from_matrix(message)
+            written, seconds = self._program(delta, labels)
+        except InputError as error:
+            self.get_logger().error(f'update refused: {error}')
+            self._programmed.publish(status('snn_controller', False, f'update refused: {error}',
+                                            version=labels.get('version', '')))
+            return
+        share = written.cells / written.cells_total
+        self._programmed.publish(status(
+            'snn_controller', True,
+            f'one update wrote {written.cells} of {written.cells_total} cells '
+            f'({100 * share:.1f} %)',
+            version=labels['version'], demonstration=self._learned, cells_written=written.cells,
+            cells_total=written.cells_total, devices_written=written.devices,
+            pulses=written.pulses, energy_uj=written.energy_uj, update_seconds=seconds))
+
+    def _program(self, delta: np.ndarray, labels: dict[str, str]):
+        model = self._trainee.model
+        if delta.shape != (model.n, model.n_in + model.n):
+            raise InputError(f'it is {delta.shape[0]} x {delta.shape[1]}, expected {model.n} x '
+                             f'{model.n_in + model.n} for model {model.name}')
+        if self._learned is not None:
+            raise InputError(f'demonstration {self._learned} has been learned already, with the '
+                             f'one update there is: call snn_controller/forget first')
+        if labels.get('version') != self._version:
+            raise InputError(f'it is for weights of version {labels.get("version")}, these are '
+                             f'{self._version}: learn again from the traces published last')
+        shown = self._demonstration.digest if self._demonstration is not None else None
+        if labels.get('demonstration') != shown:
+            raise InputError(f'it is for demonstration {labels.get("demonstration")}, here it is '
+                             f'{shown}: learn again')
+        with self._lock:
+            if self._playback.moving:
+                raise InputError('a movement is being played: wait for its end, or halt')
+            began = time.perf_counter()
+            written = self._trainee.program(torch.from_numpy(delta.copy()))
+            self._trainee.rewind()
+        self._learned = shown
+        self._keep_chip()
+        return written, time.perf_counter() - began
+
+    # --- messages in
+
+    def _on_state(self, message: JointState) -> None:
+        position = joint_positions(message, self.arm.driven)
+        if position is None:
+            self.get_logger().warning(
+                f'joint_states without finite positions of {", ".join(self.arm.driven)}; it has '
+                f'{", ".join(message.name)}', throttle_duration_sec=5.0)
+            return
+        with self._lock:
+            self._position = position
+            self._state_age.feed(time.monotonic())
+
+    def _on_demonstration(self, message: JointTrajectory) -> None:
+        try:
+            self._demonstration = to_demonstration(message, self.arm)
+        except InputError as error:
+            self._demonstration = None
+            self.get_logger().error(f'demonstration refused: {error}')
+
+    # --- services
+
+    def _guarded(self, act):
+        def callback(_, response: Trigger.Response) -> Trigger.Response:
+            try:
+                if not self._active:
+                    raise InputError('snn_controller is not active: `ros2 lifecycle set '
+                                     'snn_controller activate`')
+                response.message, response.success = act(), True
+            except InputError as error:
+                response.message, response.success = str(error), False
+                self.get_logger().warning(str(error))
+            return response
+        return callback
+
+    def _execute(self) -> str:
+        shown = self._demonstration
+        with self._lock:
+            if self._playback.phase is Phase.HALTED:
+                raise InputError(f'halted ({self._playback.reason}): call snn_controller/reset')
+            if self._playback.moving:
+                raise InputError('a movement is under way already')
+            if shown is None:
+                raise InputError('no demonstration yet on topic demonstration: it says where to '
+                                 'start and how long to play')
+            if self._learned is None and not self._chosen['allow_unlearned']:
+                raise InputError('nothing has been learned yet: call one_shot_learner/learn')
+            if self._learned is not None and self._learned != shown.digest:
+                raise InputError(f'the chip has learned {self._learned}, the demonstration is now '
+                                 f'{shown.digest}: forget and learn, or publish the learned one')
+            age = self._state_age.age(time.monotonic())
+            if self._state_age.expired(time.monotonic()):
+                raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
+                                 f'is the driver or the simulator running?')
+            positions = check_detail(shown, self.arm, self._trainee.model.steps)
+            duration, stretched = playing_duration(shown, positions, self.arm.limits,
+                                                   self._chosen['duration'] or None)
+            start = np.clip(shown.position[0], self.arm.limits.lower, self.arm.limits.upper)
+            if not way_is_within(self._position, start, self.arm.limits):
+                raise InputError(f'the way from {np.round(self._position, 3).tolist()} to the '
+                                 f'start {np.round(start, 3).tolist()} rad leaves the joint '
+                                 f'limits: move the arm inside them first')
+            self._trainee.rewind()
+            self._steps = 0
+            self._events = []
+            self._ticks = _Ticks()
+            self._playback.start(start, duration, self._advance)
+        self._tell_progress()
+        longer = f', stretched from {shown.duration:.2f} s for the arm' if stretched else ''
+        return f'going to the start, then playing for {duration:.2f} s{longer}'
+
+    def _advance(self) -> np.ndarray:
+        began = time.perf_counter()
+        velocity, spiked = self._trainee.step()
+        self._ticks.stepped(time.perf_counter() - began)
+        self._events.extend((self._steps, int(neuron)) for neuron in spiked)
+        self._steps += 1
+        return velocity
+
+    def _halt(self) -> str:
+        with self._lock:
+            self._playback.halt(HALT)
+        self._tell_progress()
+        return RESET
+
+    def _reset(self) -> str:
+        with self._lock:
+            try:
+                self._playback.reset()
+            except ValueError as error:
+                raise InputError(str(error)) from None
+        self._tell_progress()
+        return 'ready'
+
+    def _forget(self) -> str:
+        with self._lock:
+            if self._playback.moving:
+                raise InputError('a movement is being played: wait for its end, or halt')
+            written = self._trainee.synapses.program(self._trainee.model.weights['trainee'])
+            self._learned = None
+            self._publish_trial()
+        return f'initial weights programmed anew, {written.cells} cells'
+
+    # --- the control loop
+
+    def _control(self) -> None:
+        """Tick with absolute deadlines; a late tick is not made up for by a burst."""
+        period = 1 / self._chosen['control_rate']
+        deadline = time.monotonic()
+        told = 0.0
+        while not self._ending.is_set():
+            now = time.monotonic()
+            before = self._playback.phase
+            try:
+                self._tick(now, now - deadline)
+            except Exception as error:  # whatever fails in here must not leave the arm moving
+                self.get_logger().error(f'control loop: {error!r}')
+                with self._lock:
+                    self._playback.halt(f'internal error: {error!r}')
+            changed = self._playback.phase is not before
+            if changed or (self._playback.moving and now - told > PROGRESS_PERIOD):
+                self._tell_progress()
+                told = now
+                if changed and self._playback.phase is Phase.DONE:
+                    self.get_logger().info(self._ticks.summary(period))
+            deadline += period
+            if deadline < time.monotonic():
+                deadline = time.monotonic()
+            self._ending.wait(max(0.0, deadline - time.monotonic()))
+
+    def _tick(self, now: float, late: float) -> None:
+        with self._lock:
+            playback = self._playback
+            if playback.moving and self._state_age.expired(now):
+                playback.halt(f'joint_states stale for {self._state_age.age(now):.2f} s')
+                self.get_logger().error(f'halted: {playback.reason}; call snn_controller/reset '
+                                        f'when they are back')
+            position = self._position
+            if position is None:
+                return
+            command = playback.command(now, position)
+            events, self._events = self._events, []
+            if playback.phase is Phase.PLAYING:
+                self._ticks.ticked(late)
+        if command is not None:
+            self._commands.publish(Float64MultiArray(data=command.tolist()))
+        if events:
+            self._spikes.publish(to_events(np.array(events), playback=self._version))
+
+    def _end_motion(self, reason: str) -> None:
+        """Brake, end the loop, and send zeros until they are acknowledged."""
+        if self._playback.moving:
+            self._playback.halt(reason)
+            deadline = time.monotonic() + 1.0
+            while time.monotonic() < deadline and not self._at_rest():
+                time.sleep(0.01)
+        self._ending.set()
+        if self._loop is not None and self._loop is not threading.current_thread():
+            self._loop.join(timeout=2.0)
+        self._commands.publish(Float64MultiArray(data=[0.0] * len(self.arm.driven)))
+        self._commands.wait_for_all_acked(Duration(seconds=0.5))
+
+    def _at_rest(self) -> bool:
+        with self._lock:
+            return self._playback.at_rest
+
+    # --- telling
+
+    def _tell_progress(self) -> None:
+        with self._lock:
+            playback = self._playback
+            now = time.monotonic()
+            began = ''
+            if playback.phase in (Phase.PLAYING, Phase.DONE) and playback.began is not None:
+                began = self.get_clock().now().nanoseconds - int((now - playback.began) * 1e9)
+            message = status(
+                'snn_controller', playback.phase is not Phase.HALTED, playback.phase.value,
+                fraction=f'{playback.fraction(now):.3f}', reason=playback.reason, began=began,
+                duration=f'{playback.duration:.6f}',
+                demonstration=self._learned or '')
+        self._progress.publish(message)
+
+    def _diagnose(self) -> None:
+        now = time.monotonic()
+        age = self._state_age.age(now)
+        fine = not self._state_age.expired(now) and self._playback.phase is not Phase.HALTED
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.status = [status(
+            'snn_controller: playback', fine,
+            f'{self._playback.phase.value} {self._playback.reason}'.strip()
+            if fine or self._playback.reason else 'no fresh joint_states',
+            joint_states_age_seconds=f'{age:.3f}', learned=self._learned or 'nothing',
+            version=self._version, synapses=self._chosen['synapses'], **self._ticks.values())]
+        self._diagnostics.publish(message)
+
+
+class _Ticks:
+    """How well the control loop kept its time during a playback."""
+
+    def __init__(self):
+        self._late: list[float] = []
+        self._steps: list[float] = []
+
+    def ticked(self, late: float) -> None:
+        self._late.append(late)
+
+    def stepped(self, seconds: float) -> None:
+        self._steps.append(seconds)
+
+    def values(self) -> dict[str, str]:
+        if not self._late or not self._steps:
+            return {}
+        return {'ticks': str(len(self._late)),
+                'latest_tick_ms': f'{1e3 * max(self._late):.2f}',
+                'network_step_p99_ms': f'{1e3 * np.percentile(self._steps, 99):.3f}'}
+
+    def summary(self, period: float) -> str:
+        values = self.values()
+        if not values:
+            return 'nothing played'
+        return (f'{values["ticks"]} ticks of {1e3 * period:g} ms, the latest '
+                f'{values["latest_tick_ms"]} ms late; network step '
+                f'{values["network_step_p99_ms"]} ms (99th percentile)')
+
+
+def _notes_path(path: Path) -> Path:
+    return path.with_name(path.name + '.json')
+
+
+def _read_notes(path: Path) -> dict:
+    try:
+        notes = json.loads(_notes_path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f'chip {path}: its notes {_notes_path(path).name} cannot be read: '
+                         f'{error}') from None
+    if not isinstance(notes, dict):
+        raise InputError(f'chip {path}: its notes {_notes_path(path).name} are not a mapping')
+    return notes
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the controller."""
+    return run(SnnController, arguments)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
