@@ -80,7 +80,7 @@ class Director(Node):
         self.create_subscription(DiagnosticStatus, 'progress', self._on_progress, LATCHED)
         self.create_subscription(Int32MultiArray, 'spikes', self._on_spikes, STREAM)
         self.create_subscription(Float32MultiArray, 'eligibility', self._on_eligibility, LATCHED)
-        self._clients = {name: self.create_client(Trigger, name) for name in (
+        self._calls = {name: self.create_client(Trigger, name) for name in (
             'demo_recorder/start', 'demo_recorder/stop', 'one_shot_learner/learn',
             'snn_controller/execute', 'snn_controller/halt')}
 
@@ -88,7 +88,7 @@ class Director(Node):
         """Halt the arm if it is being played on."""
         if self._executing:
             self._executing = False
-            future = self._clients['snn_controller/halt'].call_async(Trigger.Request())
+            future = self._calls['snn_controller/halt'].call_async(Trigger.Request())
             self._executor.spin_until_future_complete(future, timeout_sec=1.0)
 
     def direct(self, interrupted: Callable[[], bool] = lambda: False) -> Course:
@@ -101,7 +101,7 @@ class Director(Node):
         tell, shown = self._tell, self.shown
         self._wait(lambda: self._position is not None, PATIENCE,
                    'joint_states: is arm_simulator, or the driver of the arm, running?')
-        for name, client in self._clients.items():
+        for name, client in self._calls.items():
             self._wait(client.service_is_ready, PATIENCE,
                        f'service {name}: is {name.split("/")[0]} running?')
         self._wait(lambda: self.course.spikes_before is not None, PATIENCE,
@@ -110,7 +110,7 @@ class Director(Node):
                    'a simulated arm that listens to topic guide')
         first = shown.position[0]
         tell(f'1/5 guide   taking the arm to the start of {Path(shown.source).name}')
-        self._guide.publish(to_trajectory(shown.joints, np.array([0.0, 0.2]), np.stack([first] * 2)))
+        self._guide.publish(to_trajectory(shown.joints, np.array([0.0, 0.5]), np.stack([first] * 2)))
         far = np.abs(self._position - first).max()
         self._wait(lambda: np.abs(self._position - first).max() < 2e-3, PATIENCE + 6 * far,
                    'the arm to reach the start: does the guide message fit its joints?')
@@ -153,7 +153,7 @@ class Director(Node):
 
     def _call(self, name: str) -> str:
         """Call a service; returns its message, raises DirectorError where it says no."""
-        future = self._clients[name].call_async(Trigger.Request())
+        future = self._calls[name].call_async(Trigger.Request())
         self._wait(future.done, PATIENCE, f'an answer of {name}')
         answer = future.result()
         if not answer.success:

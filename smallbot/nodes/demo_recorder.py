@@ -1,146 +1,151 @@
-"""Node `demo_recorder`: from the arm's joint_states to one demonstration.
+"""Records a demonstration from joint states: publishes it, and keeps it as a bag."""
 
-Subscribes `joint_states`; publishes `demonstration` (JointTrajectory, transient local), which
-begins when `~/start` is called and ends with `~/stop`. Every recording is also kept as it was
-heard, a rosbag2 (MCAP) in `bag_directory`, whole or not at all, also when the process is told to
-end. Services: `~/start`, `~/stop`, `~/discard`.
-"""
-
-from datetime import datetime
-from itertools import count
+from collections.abc import Sequence
 from pathlib import Path
-import sys
 import time
 
+import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
-from smallbot.arm.demonstration import Demonstration, DemonstrationError, read_demonstration
-from smallbot.arm.kinematics import Arm, urdf_path
-from smallbot.arm.recording import Recording, rests
-from smallbot.arm.safety import Watchdog
-from smallbot.nodes.messages import LATCHED, nanoseconds, positions_by_name, STATE, trajectory
-from smallbot.nodes.parameters import declare, ParameterError
-from smallbot.nodes.spin import run
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-SILENT = 1.0
-"""Age of joint_states with which no recording begins, s."""
-LONG_REST = 1.0
-"""Rest at the beginning or end that is worth a word, s."""
+from smallbot.arm.demonstration import (
+    Demonstration, from_joint_states, LONGEST, read_demonstration, trimmed, write_bag)
+from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.errors import InputError
+from smallbot.nodes.messages import LATCHED, nanoseconds, STATE, to_trajectory
+from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.spin import run
+
+PARAMETERS = {
+    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    'joints': Parameter(['base', 'shoulder'], 'joints that demonstrations are about'),
+    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    'bag_directory': Parameter(
+        'demonstrations', 'folder in which recordings are kept; empty: keep none'),
+    'demonstration_file': Parameter(
+        '', 'bag or CSV to publish as the demonstration at the start; empty: none'),
+    'trim_rest': Parameter(
+        True, 'leave stillness at both ends out of the demonstration (never out of the bag)'),
+}
 
 
 class DemoRecorder(Node):
-    """Keeps joint states between start and stop, checks and publishes them."""
-
-    threads = 1
+    """Publishes `demonstration`; services `~/start`, `~/stop`, `~/discard`."""
 
     def __init__(self, **options):
-        """Take `options` of rclpy.node.Node; raises InputError for bad parameters."""
         super().__init__('demo_recorder', **options)
-        settings = declare(self, 'demo_recorder')
-        self._arm = Arm.from_urdf(settings.urdf or urdf_path(), settings.joints, settings.tip)
-        self._directory = Path(settings.bag_directory).expanduser().absolute()
-        if self._directory.exists() and not self._directory.is_dir():
-            raise ParameterError(f'parameter bag_directory: {self._directory} is a file, '
-                                 f'expected a folder')
-        self._recording: Recording | None = None
-        self._heard = Watchdog(SILENT)
-        self._publisher = self.create_publisher(JointTrajectory, 'demonstration', LATCHED)
-        self._states = self.create_subscription(
-            JointState, 'joint_states', self._on_state, STATE)
+        chosen = declare(self, PARAMETERS)
+        self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), chosen['joints'], chosen['tip'])
+        self._folder = Path(chosen['bag_directory']) if chosen['bag_directory'] else None
+        self._trim = chosen['trim_rest']
+        self._samples: list[tuple[int, list[str], list[float], list[float]]] | None = None
+        self._demonstration = self.create_publisher(JointTrajectory, 'demonstration', LATCHED)
+        self.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.create_service(Trigger, '~/start', self._on_start)
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/discard', self._on_discard)
-        if settings.demonstration_file:
-            shown = read_demonstration(settings.demonstration_file, self._arm)
-            self._publish(shown)
-            self.get_logger().info(f'publishing {shown.source}: {shown.duration:.2f} s')
+        if chosen['demonstration_file']:
+            self._publish(read_demonstration(chosen['demonstration_file'], self.arm))
 
     def stop(self) -> None:
-        """Keep what has been heard so far if a recording is under way."""
-        if self._recording is not None and len(self._recording):
-            recording, self._recording = self._recording, None
+        """Keep what was being recorded as a bag."""
+        if self._samples:
             try:
-                self.get_logger().info(f'stopped while recording, kept in '
-                                       f'{self._write(recording)}')
-            except DemonstrationError as error:
-                self.get_logger().error(f'the recording is lost: {error}')
-
-    def _publish(self, shown: Demonstration) -> None:
-        message = trajectory(shown.joints, shown.time, shown.position)
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._publisher.publish(message)
-
-    def _write(self, recording: Recording) -> Path:
-        stem = f'demonstration_{datetime.now():%Y%m%d_%H%M%S}'
-        names = (stem if k == 1 else f'{stem}_{k}' for k in count(1))
-        path = next(self._directory / name for name in names
-                    if not (self._directory / name).exists())
-        recording.write(path, self._states.topic_name)
-        return path
+                kept = self._keep()
+                self.get_logger().info(f'interrupted; the recording so far is in {kept}')
+            except InputError as error:
+                self.get_logger().error(f'recording lost: {error}')
+        self._samples = None
 
     def _on_state(self, message: JointState) -> None:
-        if positions_by_name(message, self._arm.driven) is not None:
-            self._heard.feed(time.monotonic())
-        if self._recording is not None and set(self._arm.driven) <= set(message.name):
-            stamp = nanoseconds(message.header.stamp) or self.get_clock().now().nanoseconds
-            self._recording.add(stamp, message.name, message.position, message.velocity)
+        if self._samples is None:
+            return
+        stamp = nanoseconds(message.header.stamp) or self.get_clock().now().nanoseconds
+        self._samples.append((stamp, list(message.name), list(message.position),
+                              list(message.velocity)))
+        if (stamp - self._samples[0][0]) * 1e-9 > LONGEST:
+            self.get_logger().error(f'recording discarded: longer than {LONGEST:.0f} s')
+            self._samples = None
 
     def _on_start(self, _, response: Trigger.Response) -> Trigger.Response:
-        if self._recording is not None:
-            return _answer(response, False, 'already recording: call ~/stop or ~/discard first')
-        if self._heard.expired(time.monotonic()):
-            return _answer(response, False, (
-                f'nothing on {self._states.topic_name} with {", ".join(self._arm.driven)} for '
-                f'{SILENT:g} s: is the driver or arm_simulator running? see `ros2 topic hz '
-                f'{self._states.topic_name}`'))
-        self._recording = Recording()
-        return _answer(response, True, 'recording: show the movement, then call ~/stop')
-
-    def _on_stop(self, _, response: Trigger.Response) -> Trigger.Response:
-        if self._recording is None:
-            return _answer(response, False, 'not recording: call ~/start first')
-        recording, self._recording = self._recording, None
-        topic = self._states.topic_name
-        if not len(recording):
-            return _answer(response, False, f'nothing was heard on {topic}: nothing is kept')
-        try:
-            bag = self._write(recording)
-        except DemonstrationError as error:
-            return _answer(response, False, str(error))
-        try:
-            shown = recording.demonstration(self._arm, topic)
-        except DemonstrationError as error:
-            return _answer(response, False, f'{error}; kept in bag {bag}')
-        self._publish(shown)
-        remarks = [recording.cadence()]
-        if recording.dropped:
-            remarks.append(f'{recording.dropped} incomplete or late message(s) left out')
-        for rest, where in zip(rests(shown), ('begins', 'ends')):
-            if rest > LONG_REST:
-                remarks.append(f'{where} with {rest:.1f} s of rest, which is part of it')
-        text = f'{"; ".join(remarks)}; bag {bag}'
-        self.get_logger().info(text)
-        return _answer(response, True, text)
+        response.success = self._samples is None
+        response.message = ('recording; show the movement, then call stop' if response.success
+                            else 'already recording: call stop or discard first')
+        if response.success:
+            self._samples = []
+        return response
 
     def _on_discard(self, _, response: Trigger.Response) -> Trigger.Response:
-        if self._recording is None:
-            return _answer(response, False, 'not recording: there is nothing to discard')
-        count_ = len(self._recording)
-        self._recording = None
-        return _answer(response, True, f'{count_} samples discarded')
+        response.success = self._samples is not None
+        response.message = 'discarded' if response.success else 'nothing is being recorded'
+        self._samples = None
+        return response
+
+    def _on_stop(self, _, response: Trigger.Response) -> Trigger.Response:
+        samples = self._samples
+        response.success = False
+        if samples is None:
+            response.message = 'nothing is being recorded: call start first'
+            return response
+        if not samples:
+            self._samples = None
+            response.message = ('no message on joint_states while recording: is the driver or '
+                                'the simulator running? `ros2 topic hz joint_states` tells')
+            return response
+        try:
+            kept = self._keep()
+            shown = self._judged(samples)
+            self._publish(shown)
+            where = f'; bag {kept}' if kept else ''
+            response.success = True
+            response.message = f'{shown.duration:.2f} s of {", ".join(shown.joints)}{where}'
+        except InputError as error:
+            response.message = str(error)
+            self.get_logger().error(str(error))
+        finally:
+            self._samples = None
+        return response
+
+    def _judged(self, samples: list) -> Demonstration:
+        names = samples[0][1]
+        for _, here, position, _ in samples:
+            if here != names or len(position) != len(names):
+                raise InputError('joint_states changed its joints while recording; expected '
+                                 f'{", ".join(names)} throughout')
+        stamps = np.array([sample[0] for sample in samples], dtype=np.int64)
+        shown = from_joint_states((stamps - stamps[0]) * 1e-9, names,
+                                  np.array([sample[2] for sample in samples]), self.arm,
+                                  'topic joint_states')
+        return trimmed(shown) if self._trim else shown
+
+    def _keep(self) -> Path | None:
+        """Write the recording as a bag; returns its path, None where none is kept."""
+        if self._folder is None:
+            return None
+        names = self._samples[0][1]
+        rows = [s for s in self._samples if s[1] == names and len(s[2]) == len(names)]
+        speeds = [s[3] for s in rows]
+        complete = all(len(speed) == len(names) for speed in speeds)
+        path = self._folder / time.strftime('demonstration_%Y%m%d_%H%M%S')
+        number = 1
+        while path.exists():
+            number += 1
+            path = path.with_name(f'{path.name.split("-")[0]}-{number}')
+        write_bag(path, [s[0] for s in rows], names, np.array([s[2] for s in rows]),
+                  np.array(speeds) if complete else None)
+        return path
+
+    def _publish(self, shown: Demonstration) -> None:
+        self._demonstration.publish(to_trajectory(shown.joints, shown.time, shown.position))
+        self.get_logger().info(f'demonstration of {shown.duration:.2f} s from {shown.source}')
 
 
-def _answer(response: Trigger.Response, success: bool, message: str) -> Trigger.Response:
-    response.success, response.message = success, message
-    return response
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node; returns the exit code."""
-    return run(DemoRecorder, 'demo_recorder', args)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the recorder."""
+    return run(DemoRecorder, arguments)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -116,7 +116,7 @@ class SnnController(LifecycleNode):
             self.create_subscription(Float32MultiArray, 'weight_update', self._on_update,
                                      RELIABLE),
         ]
-        self._services = [self.create_service(Trigger, f'~/{name}', self._guarded(act))
+        self._offered = [self.create_service(Trigger, f'~/{name}', self._guarded(act))
                           for name, act in (('execute', self._execute), ('halt', self._halt),
                                             ('forget', self._forget), ('reset', self._reset))]
         self._timer = self.create_timer(1.0, self._diagnose, clock=self._steady)
@@ -161,7 +161,7 @@ class SnnController(LifecycleNode):
         if self._trainee is None:
             return
         self.destroy_timer(self._timer)
-        for service in self._services:
+        for service in self._offered:
             self.destroy_service(service)
         for subscription in self._own:
             self.destroy_subscription(subscription)
@@ -374,7 +374,7 @@ class SnnController(LifecycleNode):
             now = time.monotonic()
             before = self._playback.phase
             try:
-                self._tick(now, now - deadline)
+                self._tick(now - deadline)
             except Exception as error:  # whatever fails in here must not leave the arm moving
                 self.get_logger().error(f'control loop: {error!r}')
                 with self._lock:
@@ -390,8 +390,11 @@ class SnnController(LifecycleNode):
                 deadline = time.monotonic()
             self._ending.wait(max(0.0, deadline - time.monotonic()))
 
-    def _tick(self, now: float, late: float) -> None:
+    def _tick(self, late: float) -> None:
         with self._lock:
+            # Read under the lock: a state received while waiting for it must not seem to come
+            # from the future, which the watchdog takes for a clock gone wrong.
+            now = time.monotonic()
             playback = self._playback
             if playback.moving and self._state_age.expired(now):
                 playback.halt(f'joint_states stale for {self._state_age.age(now):.2f} s')

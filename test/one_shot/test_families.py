@@ -1,0 +1,61 @@
+from dataclasses import replace
+import math
+
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pytest
+import torch
+
+from smallbot.arm.kinematics import default_arm, JointLimits
+from smallbot.one_shot.families import brownian, from_positions, joint_path, place
+
+ARM = default_arm()
+FREE = replace(ARM, limits=JointLimits(np.full(2, -99.0), np.full(2, 99.0), np.full(2, 99.0),
+                                       np.full(2, 99.0)))
+"""An arm without limits: no movement is dropped."""
+
+
+def test_the_papers_family_has_its_speed_and_stays_within_limits():
+    free = brownian(400, 250, 0.01, FREE, torch.Generator().manual_seed(1))
+    assert float(free.velocity.square().mean().sqrt()) == pytest.approx(0.70, abs=0.05)
+    movements = brownian(400, 250, 0.01, ARM, torch.Generator().manual_seed(1))
+    assert 0.3 < movements.velocity.square().mean().sqrt() < 0.65
+    path = movements.positions()
+    assert (path.amax((0, 1)).numpy() <= ARM.limits.upper).all()
+    assert (path.amin((0, 1)).numpy() >= ARM.limits.lower).all()
+    assert movements.start.abs().max() == 0
+
+
+def test_increments_have_the_published_size():
+    """A Hann window of n leaves a step of 0.065 sqrt(sum of its squares) = 0.065 sqrt(1.5/n)."""
+    movements = brownian(400, 250, 0.01, FREE, torch.Generator().manual_seed(2))
+    inside = movements.velocity[:, 70:180].diff(dim=1)
+    assert float(inside.std()) == pytest.approx(0.065 * math.sqrt(1.5 / 120), rel=0.05)
+
+
+def test_the_same_seed_gives_the_same_movements():
+    one, two = (brownian(5, 100, 0.01, ARM, torch.Generator().manual_seed(9)) for _ in range(2))
+    assert torch.equal(one.velocity, two.velocity)
+
+
+def test_movements_anywhere_begin_anywhere():
+    movements = brownian(100, 250, 0.01, ARM, torch.Generator().manual_seed(3), 60, True)
+    assert movements.start.std() > 0.3
+    assert (movements.positions().amax((0, 1)).numpy() <= ARM.limits.upper + 1e-5).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.1, 20.0), st.integers(0, 2 ** 31))
+def test_placed_paths_stay_within_limits(size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    paths = place(size * torch.randn(4, 51, 2, generator=generator), ARM, generator)
+    assert (paths.amax((0, 1)).numpy() <= ARM.limits.upper + 1e-4).all()
+    assert (paths.amin((0, 1)).numpy() >= ARM.limits.lower - 1e-4).all()
+
+
+def test_positions_and_velocities_are_each_others_integral():
+    path = torch.as_tensor(np.cumsum(np.full((1, 11, 2), 0.01), axis=1))
+    movements = from_positions(path, 0.01)
+    assert torch.allclose(movements.velocity, torch.ones(1, 10, 2), atol=1e-4)
+    again = joint_path(movements.start, movements.velocity, 0.01)
+    assert torch.allclose(again, path[:, 1:].float(), atol=1e-6)
