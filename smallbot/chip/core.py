@@ -208,7 +208,9 @@ class Core:
     def calibrate(self, vectors: Tensor) -> None:
         """Fit scale and offset of every column by reading `vectors` [V, rows], V >= 2.
 
-        Least squares of the outputs that the intended weights would give on those read. A column
+        The offset is what a column reads when nothing is driven: a network whose inputs are
+        silent most of the time would gather any other error of it in its membranes. The scale is
+        the least squares fit of the outputs that the intended weights would give. A column
         without signal of its own gets the median scale of the others.
         Raises ChipError for vectors of a wrong shape.
         """
@@ -218,15 +220,15 @@ class Core:
         wanted = vectors @ self.intended
         before = self.scale, self.offset
         self._correct(torch.ones(self.columns), torch.zeros(self.columns))
-        read = self.read(vectors)
-        deviation = read - read.mean(0)
-        scale = (deviation * wanted).sum(0) / deviation.square().sum(0)
+        silent = self.read(torch.zeros(len(vectors), self.rows)).mean(0)
+        read = self.read(vectors) - silent
+        scale = (read * wanted).sum(0) / read.square().sum(0)
         good = (scale > _SCALE_RANGE[0]) & (scale < _SCALE_RANGE[1])
         if not good.any():
             self._correct(*before)
             return
         scale = torch.where(good, scale, scale[good].median())
-        self._correct(scale, wanted.mean(0) - scale * read.mean(0))
+        self._correct(scale, -scale * silent)
 
     def polarity_conductance(self) -> Tensor:
         """Return what each polarity conducts now, slow noise included, S, [2, rows, columns]."""

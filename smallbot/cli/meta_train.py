@@ -43,7 +43,13 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.arm.kinematics import default_arm
     from smallbot.one_shot.evaluation import TEST_SEED, VALIDATION_SEED
     from smallbot.one_shot.meta_training import (
-        CHECKPOINT, finish, load_config, meta_train, MetaTraining, planned_iterations)
+        CHECKPOINT,
+        finish,
+        load_config,
+        meta_train,
+        MetaTraining,
+        planned_iterations,
+    )
     from smallbot.share import share_directory
 
     check_json(args.json)

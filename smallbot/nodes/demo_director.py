@@ -43,7 +43,7 @@ PARAMETERS = {
     'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
     'report': Parameter('', 'file for the result as JSON; empty: none'),
 }
-DEFAULT_DEMONSTRATION = 'greek_phi.csv'
+DEFAULT_DEMONSTRATION = 'greek_47_drawer_18.csv'
 PATIENCE = 20.0
 """How long to wait for other nodes to appear or answer, s."""
 
@@ -82,7 +82,7 @@ class Director(Node):
         self.create_subscription(Float32MultiArray, 'eligibility', self._on_eligibility, LATCHED)
         self._calls = {name: self.create_client(Trigger, name) for name in (
             'demo_recorder/start', 'demo_recorder/stop', 'one_shot_learner/learn',
-            'snn_controller/execute', 'snn_controller/halt')}
+            'snn_controller/forget', 'snn_controller/execute', 'snn_controller/halt')}
 
     def stop(self) -> None:
         """Halt the arm if it is being played on."""
@@ -104,13 +104,21 @@ class Director(Node):
         for name, client in self._calls.items():
             self._wait(client.service_is_ready, PATIENCE,
                        f'service {name}: is {name.split("/")[0]} running?')
-        self._wait(lambda: self.course.spikes_before is not None, PATIENCE,
-                   'eligibility: is snn_controller active, with a chip that has not learned yet?')
+        self._wait(lambda: self._progress[0] and self.course.spikes_before is not None, PATIENCE,
+                   'eligibility and progress: is snn_controller active?')
+        if self._progress[1].get('demonstration'):
+            tell('0/5 forget  the chip has learned before: initial weights')
+            self.course.programmed = {}
+            self.course.spikes_before = None
+            self._call('snn_controller/forget')
+            self._wait(lambda: self.course.spikes_before is not None, PATIENCE,
+                       'new traces after snn_controller/forget')
         self._wait(lambda: self._guide.get_subscription_count() > 0, PATIENCE,
                    'a simulated arm that listens to topic guide')
         first = shown.position[0]
         tell(f'1/5 guide   taking the arm to the start of {Path(shown.source).name}')
-        self._guide.publish(to_trajectory(shown.joints, np.array([0.0, 0.5]), np.stack([first] * 2)))
+        self._guide.publish(
+            to_trajectory(shown.joints, np.array([0.0, 0.5]), np.stack([first] * 2)))
         far = np.abs(self._position - first).max()
         self._wait(lambda: np.abs(self._position - first).max() < 2e-3, PATIENCE + 6 * far,
                    'the arm to reach the start: does the guide message fit its joints?')
@@ -124,6 +132,7 @@ class Director(Node):
         self._wait(lambda: np.abs(self._position - last).max() < 2e-3, PATIENCE,
                    'the arm to reach the end of the demonstration')
         self._pause(0.1)
+        self.course.demonstration = None
         said = self._call('demo_recorder/stop')
         self.course.bag = said.split('; bag ')[1] if '; bag ' in said else ''
         self._wait(lambda: self.course.demonstration is not None, PATIENCE,
@@ -194,8 +203,9 @@ class Director(Node):
         self.course.demonstration = to_demonstration(message, self.arm)
 
     def _on_programmed(self, message: DiagnosticStatus) -> None:
-        if is_ok(message):
-            self.course.programmed = values_of(message)
+        values = values_of(message)
+        if is_ok(message) and 'cells_written' in values:
+            self.course.programmed = values
 
     def _on_progress(self, message: DiagnosticStatus) -> None:
         self._progress = (message.message, values_of(message))

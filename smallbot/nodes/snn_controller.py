@@ -25,7 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import check_detail, Demonstration, playing_duration
 from smallbot.arm.kinematics import Arm, urdf_path
-from smallbot.arm.safety import Watchdog, way_is_within
+from smallbot.arm.safety import EASE_SPEED, Watchdog, way_is_within
 from smallbot.errors import InputError
 from smallbot.files import write_atomically
 from smallbot.nodes.messages import (
@@ -56,6 +56,8 @@ PARAMETERS = {
 }
 PROGRESS_PERIOD = 0.1
 """Time between progress messages while moving, s."""
+SETTLING = 10.0
+"""Time beyond twice that of the way after which an arm that has not arrived is halted, s."""
 RESET, HALT = 'halted; call snn_controller/reset to allow movements again', 'snn_controller/halt'
 
 
@@ -79,13 +81,17 @@ class SnnController(LifecycleNode):
         self._position: np.ndarray | None = None
         self._state_age = Watchdog(self._chosen['state_timeout'])
         self._learned: str | None = None
+        self._taught: Demonstration | None = None
         self._version = ''
+        self._aged_at = 0.0
+        self._arrival_by = 0.0
+        self._trouble = ''
         self._ticks = _Ticks()
         self._events: list[tuple[int, int]] = []
         if self._chosen['autostart']:
             for transition in (self.trigger_configure, self.trigger_activate):
                 if transition() is not TransitionCallbackReturn.SUCCESS:
-                    raise InputError('snn_controller: could not start; see its log')
+                    raise InputError(f'snn_controller: {self._trouble or "could not start"}')
 
     def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, prepare or load the chip, open the topics.
@@ -98,7 +104,9 @@ class SnnController(LifecycleNode):
             self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), model.joints, chosen['tip'])
             self._trainee = Trainee(model, self._synapses(model))
         except InputError as error:
-            self.get_logger().error(str(error))
+            self._trouble = str(error)
+            if not chosen['autostart']:
+                self.get_logger().error(self._trouble)
             return TransitionCallbackReturn.FAILURE
         self._playback = Playback(self.arm.limits, model.steps, model.step_seconds,
                                   1 / chosen['control_rate'])
@@ -125,8 +133,9 @@ class SnnController(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run the trial that gives the traces, then start the control loop."""
         self._active = True
-        if self._learned is None:
-            self._publish_trial()
+        self._publish_trial()
+        self._tell_weights('initial weights' if self._learned is None else
+                           f'this chip has learned demonstration {self._learned}')
         self._ending.clear()
         self._loop = threading.Thread(target=self._control, daemon=True, name='control loop')
         self._loop.start()
@@ -169,7 +178,7 @@ class SnnController(LifecycleNode):
                           self._progress, self._diagnostics):
             self.destroy_publisher(publisher)
         self._trainee = self._playback = None
-        self._learned = None
+        self._learned = self._taught = None
 
     # --- the chip
 
@@ -184,11 +193,20 @@ class SnnController(LifecycleNode):
                 raise InputError(f'chip {path} was made for model {notes.get("model")!r}, not '
                                  f'{model.name!r}: choose another chip_file')
             self._learned = notes.get('learned')
-            self._version = notes.get('version', '')
+            self._taught = _shown_in(notes, self.arm, path)
+            synapses.wait(max(0.0, time.time() - float(notes.get('saved', time.time()))))
+            self._aged_at = time.monotonic()
             taught = f'it has learned {self._learned}' if self._learned else 'nothing learned yet'
             self.get_logger().info(f'chip {path}: {taught}')
             return synapses
+        self._aged_at = time.monotonic()
         return prepare_synapses(model, chosen['synapses'], chosen['seed'])
+
+    def _age(self) -> None:
+        """Let the devices drift by the time that has passed since the last call."""
+        now = time.monotonic()
+        self._trainee.synapses.wait(now - self._aged_at)
+        self._aged_at = now
 
     def _keep_chip(self) -> None:
         """Write the chip and what it has learned to `chip_file`, if there is one."""
@@ -196,7 +214,9 @@ class SnnController(LifecycleNode):
             return
         path = Path(self._chosen['chip_file'])
         notes = {'model': self._trainee.model.name, 'learned': self._learned,
-                 'version': self._version}
+                 'saved': time.time()}
+        if self._taught is not None:
+            notes.update(time=self._taught.time.tolist(), position=self._taught.position.tolist())
         try:
             self._trainee.synapses.save(path)
             write_atomically(_notes_path(path), json.dumps(notes).encode())
@@ -205,14 +225,22 @@ class SnnController(LifecycleNode):
 
     def _publish_trial(self) -> None:
         """Run a trial on the chip as it is; publish its traces and spikes."""
+        self._age()
         record = self._trainee.trial()
         traces = torch.cat([record.eligibility.psi, record.eligibility.presynaptic], 1).numpy()
-        self._version = hashlib.sha256(traces.tobytes()).hexdigest()[:12]
+        # New at every trial, also where a trial repeats itself: a version allows one update.
+        self._version = hashlib.sha256(
+            traces.tobytes() + time.time_ns().to_bytes(16, 'big')).hexdigest()[:12]
         self._traces.publish(to_matrix(
             traces, 'step', 'pseudo-derivatives, input traces, recurrent traces',
             version=self._version))
         self._spikes.publish(to_events(np.argwhere(record.spikes.numpy()), trial=self._version))
         self._keep_chip()
+
+    def _tell_weights(self, text: str) -> None:
+        """Publish what the chip holds when no update has just been written."""
+        self._programmed.publish(status('snn_controller', True, text, version=self._version,
+                                        demonstration=self._learned or ''))
 
     def _on_update(self, message: Float32MultiArray) -> None:
         if not self._active:
@@ -254,9 +282,10 @@ class SnnController(LifecycleNode):
             if self._playback.moving:
                 raise InputError('a movement is being played: wait for its end, or halt')
             began = time.perf_counter()
+            self._age()
             written = self._trainee.program(torch.from_numpy(delta.copy()))
             self._trainee.rewind()
-        self._learned = shown
+        self._learned, self._taught = shown, self._demonstration
         self._keep_chip()
         return written, time.perf_counter() - began
 
@@ -296,7 +325,7 @@ class SnnController(LifecycleNode):
         return callback
 
     def _execute(self) -> str:
-        shown = self._demonstration
+        shown = self._demonstration or self._taught
         with self._lock:
             if self._playback.phase is Phase.HALTED:
                 raise InputError(f'halted ({self._playback.reason}): call snn_controller/reset')
@@ -322,10 +351,13 @@ class SnnController(LifecycleNode):
                 raise InputError(f'the way from {np.round(self._position, 3).tolist()} to the '
                                  f'start {np.round(start, 3).tolist()} rad leaves the joint '
                                  f'limits: move the arm inside them first')
+            self._age()
             self._trainee.rewind()
             self._steps = 0
             self._events = []
             self._ticks = _Ticks()
+            far = float(np.abs(start - self._position).max())
+            self._arrival_by = time.monotonic() + 2 * far / EASE_SPEED + SETTLING
             self._playback.start(start, duration, self._advance)
         self._tell_progress()
         longer = f', stretched from {shown.duration:.2f} s for the arm' if stretched else ''
@@ -358,9 +390,11 @@ class SnnController(LifecycleNode):
         with self._lock:
             if self._playback.moving:
                 raise InputError('a movement is being played: wait for its end, or halt')
+            self._age()
             written = self._trainee.synapses.program(self._trainee.model.weights['trainee'])
-            self._learned = None
+            self._learned = self._taught = None
             self._publish_trial()
+        self._tell_weights('forgotten: initial weights')
         return f'initial weights programmed anew, {written.cells} cells'
 
     # --- the control loop
@@ -400,6 +434,10 @@ class SnnController(LifecycleNode):
                 playback.halt(f'joint_states stale for {self._state_age.age(now):.2f} s')
                 self.get_logger().error(f'halted: {playback.reason}; call snn_controller/reset '
                                         f'when they are back')
+            if playback.phase is Phase.EASING and now > self._arrival_by:
+                playback.halt('the arm has not arrived at the start')
+                self.get_logger().error(f'halted: {playback.reason}; does it follow '
+                                        f'velocity_controller/commands?')
             position = self._position
             if position is None:
                 return
@@ -502,6 +540,20 @@ def _read_notes(path: Path) -> dict:
     if not isinstance(notes, dict):
         raise InputError(f'chip {path}: its notes {_notes_path(path).name} are not a mapping')
     return notes
+
+
+def _shown_in(notes: dict, arm: Arm, path: Path) -> Demonstration | None:
+    if notes.get('learned') is None:
+        return None
+    try:
+        shown = Demonstration(arm.driven, np.array(notes['time'], dtype=float),
+                              np.array(notes['position'], dtype=float), f'chip {path}')
+    except (KeyError, TypeError, ValueError):
+        shown = None
+    if shown is None or shown.digest != notes['learned']:
+        raise InputError(f'chip {path}: its notes {_notes_path(path).name} do not hold the '
+                         f'demonstration {notes["learned"]} it has learned')
+    return shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,7 +22,13 @@ from smallbot.files import write_atomically
 from smallbot.one_shot.families import brownian, from_positions, Movements, place
 from smallbot.one_shot.learner import generator_trial
 from smallbot.one_shot.model import (
-    from_mapping, initial_weights, ModelConfig, ModelError, OneShotModel, save_model)
+    from_mapping,
+    initial_weights,
+    ModelConfig,
+    ModelError,
+    OneShotModel,
+    save_model,
+)
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import unroll

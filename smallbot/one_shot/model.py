@@ -1,4 +1,4 @@
-"""What meta-training makes and everything else uses: the weights of both networks and their setting.
+"""What meta-training makes and all else uses: the weights of both networks, their setting.
 
 A model is two files of one name: `NAME.safetensors` with the weights and `NAME.json`, its card:
 the configuration that gives the weights their meaning, how they were made and what they reached.
@@ -162,7 +162,8 @@ def from_mapping(kind: type, values: Mapping[str, Any], where: str) -> Any:
     known = {f.name for f in fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise ModelError(f'{where}: unknown field {unknown[0]!r}; known: {", ".join(sorted(known))}')
+        raise ModelError(f'{where}: unknown field {unknown[0]!r}; known: '
+                         f'{", ".join(sorted(known))}')
     hints = get_type_hints(kind)
     built = {}
     for key, value in values.items():

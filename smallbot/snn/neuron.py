@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 

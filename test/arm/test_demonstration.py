@@ -5,8 +5,18 @@ import pytest
 import torch
 
 from smallbot.arm.demonstration import (
-    check_detail, Demonstration, DemonstrationError, from_joint_states, playing_duration,
-    read_demonstration, shortest_duration, trial_positions, trimmed, write_bag, write_csv)
+    check_detail,
+    Demonstration,
+    DemonstrationError,
+    from_joint_states,
+    playing_duration,
+    read_demonstration,
+    shortest_duration,
+    trial_positions,
+    trimmed,
+    write_bag,
+    write_csv,
+)
 from smallbot.arm.kinematics import default_arm
 from smallbot.share import share_directory
 
@@ -76,7 +86,8 @@ def test_the_digest_tells_movements_apart():
 # --- what is refused: one line that says where, what and how to mend it
 
 BAD_FILES = {
-    'nan': ('time,base,shoulder', [[0, 0, 0], [1, 'nan', 0], [2, 0, 0]], 'base is nan in sample 2'),
+    'nan': ('time,base,shoulder', [[0, 0, 0], [1, 'nan', 0], [2, 0, 0]],
+            'base is nan in sample 2'),
     'infinite tip': ('time,x,y,z', [[0, .9, 0, .4], [1, 'inf', 0, .4]], 'x is inf'),
     'backwards': ('time,base,shoulder', [[0, 0, 0], [1, 0, 0], [0.5, 0, 0]], 'does not increase'),
     'standing time': ('time,base,shoulder', [[0, 0, 0], [0, 1, 0]], 'does not increase'),
@@ -85,7 +96,8 @@ BAD_FILES = {
                r'1.000 s, outside its limits -1.2217 to 1.2217'),
     'degrees': ('time,base,shoulder', [[0, 0, 0], [1, 45, 20]], 'look like degrees'),
     'one sample': ('time,base,shoulder', [[0, 0, 0]], r'1 sample\(s\), expected at least 2'),
-    'unknown joint': ('time,base,shoulder,knee', [[0, 0, 0, 0], [1, 0, 0, 0]], "'knee' is unknown"),
+    'unknown joint': ('time,base,shoulder,knee', [[0, 0, 0, 0], [1, 0, 0, 0]],
+                      "'knee' is unknown"),
     'missing joint': ('time,base', [[0, 0], [1, 0]], "'shoulder' occurs 0 times"),
     'undriven': ('time,base,shoulder,elbow', [[0, 0, 0, 0], [1, 0, 0, .05]],
                  "'elbow' moves by 2.9 degrees"),

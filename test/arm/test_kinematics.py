@@ -7,7 +7,7 @@ import torch
 from smallbot.arm.kinematics import Arm, ArmError, default_arm, urdf_path
 
 FOUR = ('base', 'shoulder', 'elbow', 'pitch')
-PLANAR = '''<robot name="planar">
+PLANAR = """<robot name="planar">
   <link name="root"/><link name="slide"/><link name="turn"/><link name="tip"/>
   <joint name="rail" type="prismatic"><parent link="root"/><child link="slide"/>
     <axis xyz="0 0 2"/><limit lower="0" upper="1" velocity="0.5"/></joint>
@@ -16,7 +16,7 @@ PLANAR = '''<robot name="planar">
     <limit velocity="2"/></joint>
   <joint name="end" type="fixed"><parent link="turn"/><child link="tip"/>
     <origin xyz="0.5 0 0"/></joint>
-</robot>'''
+</robot>"""
 
 
 def denavit_hartenberg(theta, d, a, alpha):

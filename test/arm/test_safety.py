@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.arm.safety import (
-    ease_velocity, limit_velocity, LONGEST_GAP, Watchdog, way_is_within)
+from smallbot.arm.safety import ease_velocity, limit_velocity, LONGEST_GAP, Watchdog, way_is_within
 
 LIMITS = default_arm().limits
 anything = st.one_of(st.floats(-100, 100), st.sampled_from([math.nan, math.inf, -math.inf]))

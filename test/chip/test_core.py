@@ -191,7 +191,7 @@ def test_calibration_brings_drifted_columns_back():
     error = core.read(vectors) - wanted
     assert float(error.square().mean()) < 0.5 * uncorrected
     assert (core.scale > 1.1).all()
-    assert (error.mean(0).abs() < 0.02).all()
+    assert core.read(torch.zeros(4, ROWS)).abs().max() < 1e-6
 
 
 def test_fresh_cells_are_right_beside_drifted_ones():

@@ -5,7 +5,13 @@ import torch
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.one_shot.meta_training import (
-    draw_tasks, load_config, meta_train, MetaConfig, MetaTraining, outer_loss)
+    draw_tasks,
+    load_config,
+    meta_train,
+    MetaConfig,
+    MetaTraining,
+    outer_loss,
+)
 from smallbot.one_shot.model import ModelConfig, ModelError
 
 ARM = default_arm()

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from smallbot.one_shot.model import (
-    from_mapping, initial_weights, load_model, ModelConfig, ModelError, OneShotModel, save_model)
+    from_mapping,
+    initial_weights,
+    load_model,
+    ModelConfig,
+    ModelError,
+    OneShotModel,
+    save_model,
+)
 
 SMALL = ModelConfig(neurons=20, generator_neurons=12, steps=50)
 

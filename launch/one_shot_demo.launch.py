@@ -1,0 +1,129 @@
+"""Show a simulated arm one movement, learn it with one update, play it back, look at it.
+
+`ros2 launch smallbot one_shot_demo.launch.py --show-args` lists the arguments.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration, PythonExpression
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+
+def arguments(share: Path) -> list[DeclareLaunchArgument]:
+    """Return the launch arguments; those named like a parameter win over `params_file`."""
+    switch = ['true', 'false']
+    return [
+        DeclareLaunchArgument(
+            'demonstration', default_value='',
+            description='movement to show: a CSV of joints (time,base,shoulder in s and rad) or '
+                        'of the tool tip (time,x,y,z), or a rosbag2 folder with joint_states; '
+                        'empty: a pen stroke that comes with the package'),
+        DeclareLaunchArgument(
+            'synapses', default_value='chip', choices=['chip', 'software'],
+            description="what holds the trainee's weights: simulated phase-change memory, or "
+                        'float32'),
+        DeclareLaunchArgument(
+            'model', default_value='ed_scorbot',
+            description='a model that comes with the package, or the path of a .safetensors '
+                        'file; it decides which joints are driven'),
+        DeclareLaunchArgument(
+            'arm', default_value='kinematic', choices=['kinematic', 'none'],
+            description='the arm: simulated without dynamics, or none, where your own driver '
+                        'publishes joint_states and takes velocity_controller/commands'),
+        DeclareLaunchArgument(
+            'auto', default_value='true', choices=switch,
+            description='run the whole demonstration by itself on the simulated arm; false: '
+                        'start the nodes and wait for your service calls'),
+        DeclareLaunchArgument(
+            'duration', default_value='0.0',
+            description='seconds the playback takes; 0: as long as the movement that was shown, '
+                        'longer where the arm needs it'),
+        DeclareLaunchArgument(
+            'seed', default_value='0',
+            description='seed of the simulated devices: another seed, another chip'),
+        DeclareLaunchArgument(
+            'chip_file', default_value='',
+            description='file of a named chip, read if it exists and written after each '
+                        'programming: it still plays its movement after a restart; empty: a new '
+                        'chip each time'),
+        DeclareLaunchArgument(
+            'bag_directory', default_value='demonstrations',
+            description='folder in which recordings are kept as rosbag2 (MCAP)'),
+        DeclareLaunchArgument(
+            'report', default_value='',
+            description='file for the figures of the demonstration as JSON; empty: none'),
+        DeclareLaunchArgument(
+            'rviz', default_value='true', choices=switch,
+            description='show the arm and both paths in RViz'),
+        DeclareLaunchArgument(
+            'rviz_config', default_value=str(share / 'config' / 'one_shot_demo.rviz'),
+            description='RViz configuration file'),
+        DeclareLaunchArgument(
+            'robot_state_publisher', default_value='true', choices=switch,
+            description="publish the arm's links to tf and its description, for RViz"),
+        DeclareLaunchArgument(
+            'namespace', default_value='',
+            description='namespace of all nodes, topics and services'),
+        DeclareLaunchArgument(
+            'params_file', default_value=str(share / 'config' / 'one_shot_demo.yaml'),
+            description='YAML file with the parameters of all nodes; arguments of this launch '
+                        'file win over it'),
+        DeclareLaunchArgument(
+            'shutdown_when_done', default_value='false', choices=switch,
+            description='end everything when the demonstration has run, as in a test'),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Start every node in a process of its own."""
+    share = Path(get_package_share_directory('smallbot'))
+    namespace = LaunchConfiguration('namespace')
+
+    def text(argument: str) -> ParameterValue:
+        return ParameterValue(LaunchConfiguration(argument), value_type=str)
+
+    def node(name: str, condition: IfCondition | None = None, **parameters) -> Node:
+        return Node(package='smallbot', executable=name, name=name, namespace=namespace,
+                    parameters=[LaunchConfiguration('params_file'), parameters],
+                    condition=condition, output='screen', emulate_tty=True)
+
+    simulated = IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), "' != 'none'"]))
+    director = node(
+        'demo_director',
+        IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), "' != 'none' and '",
+                                      LaunchConfiguration('auto'), "' == 'true'"])),
+        demonstration_file=text('demonstration'), model=text('model'), report=text('report'))
+    # Frames of several arms must not meet in one tf tree: tf follows the namespace.
+    frames = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
+    urdf = (share / 'urdf' / 'ed_scorbot.urdf').read_text()
+
+    return LaunchDescription([
+        *arguments(share),
+        node('arm_simulator', simulated),
+        node('demo_recorder', bag_directory=text('bag_directory')),
+        node('one_shot_learner', model=text('model')),
+        node('snn_controller', model=text('model'), synapses=text('synapses'),
+             chip_file=text('chip_file'),
+             seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
+             duration=ParameterValue(LaunchConfiguration('duration'), value_type=float)),
+        node('trajectory_display'),
+        director,
+        RegisterEventHandler(
+            OnProcessExit(target_action=director, on_exit=[EmitEvent(
+                event=Shutdown(reason='the demonstration has ended'))]),
+            condition=IfCondition(LaunchConfiguration('shutdown_when_done'))),
+        Node(package='robot_state_publisher', executable='robot_state_publisher',
+             namespace=namespace, remappings=frames, output='screen',
+             parameters=[{'robot_description': ParameterValue(urdf, value_type=str)}],
+             condition=IfCondition(LaunchConfiguration('robot_state_publisher'))),
+        Node(package='rviz2', executable='rviz2', namespace=namespace, remappings=frames,
+             arguments=['-d', LaunchConfiguration('rviz_config')], output='log',
+             condition=IfCondition(LaunchConfiguration('rviz'))),
+    ])

@@ -1,0 +1,122 @@
+import math
+
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pytest
+
+from smallbot.arm.kinematics import default_arm
+from smallbot.one_shot.playback import Phase, Playback
+
+LIMITS = default_arm().limits
+STEPS = 100
+
+
+def wander(seed, size=0.05):
+    return np.cumsum(np.random.default_rng(seed).normal(0, size, (STEPS, 2)), axis=0)
+
+
+def play(playback, velocities, pose, duration, position, jitter=0.0, seconds=60.0,
+         each=lambda now: None):
+    """Drive an ideal arm; returns commands, times and positions."""
+    rng = np.random.default_rng(0)
+    source = iter(velocities)
+    playback.start(np.array(pose), duration, lambda: next(source))
+    commands, times, positions = [], [], []
+    now = 0.0
+    while now < seconds:
+        each(now)
+        command = playback.command(now, position)
+        if command is None:
+            break
+        elapsed = 0.01 * (1 + jitter * rng.uniform(-1, 1))
+        position = position + elapsed * command
+        now += elapsed
+        commands.append(command)
+        times.append(now)
+        positions.append(position)
+    return np.array(commands), np.array(times), np.array(positions)
+
+
+@pytest.mark.parametrize('duration', [0.8, 1.0, 3.7])
+@pytest.mark.parametrize('jitter', [0.0, 0.5])
+def test_the_arm_goes_the_trainees_way_at_any_duration_and_tick(duration, jitter):
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    velocities = wander(1)
+    start = np.array([0.1, -0.1])
+    commands, _, positions = play(playback, velocities, start, duration, np.zeros(2), jitter)
+    assert playback.phase is Phase.DONE
+    assert positions[-1] == pytest.approx(start + velocities.sum(0) * 0.01, abs=5e-3)
+    assert commands[-1].tolist() == [0.0, 0.0]
+
+
+def test_easing_is_slow_and_comes_first():
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    seen = []
+    play(playback, wander(2), [0.5, 0.3], 1.0, np.zeros(2),
+         each=lambda now: seen.append((playback.phase, np.abs(playback._sent).max())))
+    easing = [speed for phase, speed in seen if phase is Phase.EASING]
+    assert max(easing) <= 0.2 + 1e-9
+    assert len(easing) > 0.5 / 0.2 / 0.01
+
+
+def test_halting_brakes_within_the_limit_and_latches_until_reset():
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    velocities = np.full((STEPS, 2), 0.8)
+
+    def interrupt(now):
+        if playback.phase is Phase.PLAYING and now > 0.5:
+            playback.halt('hand on the button')
+    commands, _, _ = play(playback, velocities, [0, 0], 1.0, np.zeros(2), each=interrupt)
+    assert playback.phase is Phase.HALTED and playback.reason == 'hand on the button'
+    assert np.abs(commands).max() > 0.5 and commands[-1].tolist() == [0.0, 0.0]
+    assert np.abs(np.diff(commands, axis=0)).max() <= LIMITS.acceleration.max() * 0.01 + 1e-9
+    with pytest.raises(ValueError, match='halted'):
+        playback.start(np.zeros(2), 1.0, lambda: np.zeros(2))
+    playback.reset()
+    assert playback.phase is Phase.IDLE
+    assert playback.command(100.0, np.zeros(2)) is None
+
+
+def test_reset_is_refused_while_the_arm_still_brakes():
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    source = iter(np.full((STEPS, 2), 1.0))
+    playback.start(np.zeros(2), 1.0, lambda: next(source))
+    position = np.zeros(2)
+    for tick in range(30):
+        position = position + 0.01 * playback.command(0.01 * tick, position)
+    playback.halt('test')
+    with pytest.raises(ValueError, match='braking'):
+        playback.reset()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2 ** 20), st.floats(0.01, 2.0), st.floats(0.3, 3.0),
+       st.lists(st.floats(0.0, 0.3), min_size=1, max_size=20))
+def test_whatever_the_network_and_the_clock_do_commands_stay_within_limits(
+        seed, size, duration, gaps):
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    source = iter(wander(seed, size))
+    playback.start(np.zeros(2), duration, lambda: next(source))
+    position, now, last = np.zeros(2), 0.0, np.zeros(2)
+    for tick in range(500):
+        command = playback.command(now, position)
+        if command is None:
+            break
+        assert np.isfinite(command).all()
+        assert (np.abs(command) <= LIMITS.velocity + 1e-9).all()
+        assert (np.abs(command - last) <= LIMITS.acceleration * 0.05 + 1e-9).all()
+        last = command
+        gap = min(0.05, 0.01 + gaps[tick % len(gaps)])
+        position = position + gap * command
+        now += gap
+        assert (position <= LIMITS.upper + 1e-6).all()
+        assert (position >= LIMITS.lower - 1e-6).all()
+
+
+def test_a_network_that_fails_to_give_numbers_stops_the_arm():
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    playback.start(np.zeros(2), 1.0, lambda: np.full(2, math.nan))
+    position = np.zeros(2)
+    for tick in range(20):
+        command = playback.command(0.01 * tick, position)
+        assert np.isfinite(command).all() and np.abs(command).max() == 0

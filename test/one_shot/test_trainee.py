@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from smallbot.one_shot.model import load_model
+from smallbot.one_shot.trainee import load_synapses, prepare_synapses, Trainee
+from smallbot.snn.filters import filtered
+from smallbot.snn.unroll import unroll
+
+MODEL = load_model()
+
+
+def test_steps_in_software_equal_the_unrolled_network():
+    config, weights = MODEL.config, MODEL.weights
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'software'))
+    record = trainee.trial()
+    n_in = config.clock_neurons
+    clock = config.clock(weights['trainee'])
+    spikes, psi = unroll((clock @ weights['trainee'][:, :n_in].T)[:, None],
+                         weights['trainee'][:, n_in:].T.contiguous(), config.trainee)
+    assert torch.equal(record.spikes, spikes[:, 0].bool())
+    assert torch.allclose(record.eligibility.psi, psi[:, 0], atol=1e-5)
+    velocity = filtered(spikes[:, 0] @ weights['readout'].T, config.readout_decay)
+    assert torch.allclose(record.velocity, velocity, atol=1e-5)
+
+
+def test_playback_is_driven_by_the_clock_alone_and_repeats():
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'software'))
+    played = []
+    for _ in range(2):
+        trainee.rewind()
+        played.append([trainee.step()[0].tolist() for _ in range(MODEL.steps)])
+    assert played[0] == played[1]
+    with pytest.raises(ValueError, match='rewind first'):
+        trainee.step()
+
+
+def test_a_chip_restarted_from_its_file_still_plays_what_it_learned(tmp_path):
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'chip', 1))
+    trainee.program(0.05 * torch.randn(MODEL.n, MODEL.n_in + MODEL.n,
+                                       generator=torch.Generator().manual_seed(0)))
+    trainee.synapses.save(tmp_path / 'chip')
+    again = Trainee(MODEL, load_synapses(tmp_path / 'chip'))
+    assert torch.equal(trainee.trial().velocity, again.trial().velocity)
+
+
+def test_unknown_synapses_and_misfits_are_refused():
+    with pytest.raises(ValueError, match='expected chip or software'):
+        prepare_synapses(MODEL, 'memristor')
+    from smallbot.synapses import SoftwareSynapses
+    with pytest.raises(ValueError, match='prepare them for model'):
+        Trainee(MODEL, SoftwareSynapses(torch.zeros(3, 4)))
