@@ -1,0 +1,156 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from smallbot.cli.main import main
+
+
+def call(capsys, *arguments):
+    """Run the command in this process; returns exit code, stdout, stderr."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        code = ended.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_evaluate_prints_and_writes_the_contracted_figures(capsys, tmp_path):
+    result = tmp_path / 'result.json'
+    code, out, _ = call(capsys, 'evaluate', '--tasks', 3, '--json', result)
+    assert code == 0
+    figures = json.loads(result.read_text())
+    assert figures['tasks'] == 3 and figures['updates'] == 1 and figures['seed'] == 2000
+    assert figures['synapses'] == 'chip' and figures['model'] == 'ed_scorbot'
+    for when in ('before', 'after'):
+        assert set(figures['tip_rmse_cm'][when]) == {'mean', 'sd', 'median'}
+    assert set(figures['velocity_rmse']) == {'base', 'shoulder'}
+    assert set(figures['velocity_rmse']['base']) == {'mean', 'sd'}
+    for key in ('devices_written', 'energy_uj', 'learn_seconds'):
+        assert figures[key] > 0
+    assert f'{figures["tip_rmse_cm"]["after"]["mean"]:.2f}' in out
+
+
+def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
+    from smallbot.share import share_directory
+    shipped = share_directory() / 'config' / 'demonstrations'
+    result = tmp_path / 'result.json'
+    code, _, _ = call(capsys, 'evaluate', '--family', 'file', '--demonstrations', shipped,
+                      '--synapses', 'software', '--json', result)
+    assert code == 0 and json.loads(result.read_text())['tasks'] == 4
+
+
+@pytest.mark.parametrize(('arguments', 'said'), [
+    (['evaluate', '--tasks', '0'], 'at least 1'),
+    (['evaluate', '--tasks', 'many'], 'whole number'),
+    (['evaluate', '--cells', '1.5'], 'at most 1'),
+    (['evaluate', '--age', '-1'], 'at least 0'),
+    (['evaluate', '--age', 'nan'], 'expected a number'),
+    (['evaluate', '--seed', '-1'], 'at least 0'),
+    (['evaluate', '--model', 'nobody'], 'shipped models: ed_scorbot'),
+    (['evaluate', '--family', 'file'], '--demonstrations DIR'),
+    (['evaluate', '--json', '/nowhere/a.json'], 'a folder that exists'),
+    (['meta-train', '--seed', '2000'], 'kept for the figures'),
+    (['meta-train', '--config', '/nowhere.yaml'], 'cannot be read'),
+    (['meta-train', '--resume', '/nowhere'], 'no checkpoint'),
+    (['meta-train', '--minutes', '0'], 'above 0'),
+    (['demo', '--demonstration', '/nowhere.csv'], 'no such file'),
+    (['demo', '--duration', '0'], 'above 0'),
+    (['demo', '--model', 'nobody'], 'shipped models: ed_scorbot'),
+    (['nonsense'], 'invalid choice'),
+    ([], 'required'),
+])
+def test_bad_arguments_end_with_2_and_one_line_that_says_why(capsys, tmp_path, monkeypatch,
+                                                             arguments, said):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(capsys, *arguments)
+    assert code == 2
+    assert said in err.strip().splitlines()[-1]
+    assert 'Traceback' not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_DEMONSTRATIONS = {
+    'nan': '0,0,0\n1,nan,0\n2,0,0',
+    'backwards': '0,0,0\n1,0,0\n0.5,0,0',
+    'limits': '0,0,0\n1,0,1.4',
+    'one sample': '0,0,0',
+}
+
+
+@pytest.mark.parametrize('case', BAD_DEMONSTRATIONS)
+def test_a_bad_demonstration_ends_with_2_and_leaves_nothing(capsys, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'shown.csv').write_text(f'time,base,shoulder\n{BAD_DEMONSTRATIONS[case]}\n')
+    code, _, err = call(capsys, 'demo', '--demonstration', 'shown.csv')
+    assert code == 2 and len(err.strip().splitlines()) == 1 and 'shown.csv' in err
+    assert [p.name for p in tmp_path.iterdir()] == ['shown.csv']
+
+
+def test_a_duration_too_short_for_the_arm_is_refused_with_one_that_would_do(capsys, tmp_path,
+                                                                            monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n0,0,0\n1,0.5,0\n2,1,0\n')
+    code, _, err = call(capsys, 'demo', '--demonstration', 'a.csv', '--duration', '0.1')
+    assert code == 2 and 'the arm needs 0.3' in err
+
+
+SMALL = """
+model: {neurons: 24, generator_neurons: 16, steps: 60}
+batch: 4
+window_range: [20, 40]
+iterations: 4
+"""
+
+
+def test_meta_training_makes_a_model_that_can_be_evaluated(capsys, tmp_path):
+    (tmp_path / 'small.yaml').write_text(SMALL)
+    out, result = tmp_path / 'run', tmp_path / 'result.json'
+    code, said, _ = call(capsys, 'meta-train', '--config', tmp_path / 'small.yaml', '--out', out,
+                         '--name', 'small', '--json', result)
+    assert code == 0 and 'smallbot evaluate --model' in said
+    assert json.loads(result.read_text())['iterations'] == 4
+    assert list(out.glob('events.out.tfevents.*'))
+    code, said, _ = call(capsys, 'evaluate', '--model', out / 'small.safetensors', '--tasks', 2,
+                         '--synapses', 'software')
+    assert code == 0 and 'model small' in said
+    code, _, err = call(capsys, 'meta-train', '--config', tmp_path / 'small.yaml', '--out', out)
+    assert code == 2 and '--resume' in err
+
+
+def test_every_verb_explains_itself(capsys):
+    for verb in ('demo', 'evaluate', 'meta-train', 'doctor'):
+        code, out, _ = call(capsys, verb, '--help')
+        assert code == 0 and '--seed' in out and '--json' in out
+    assert call(capsys, '--version')[0] == 0
+
+
+def test_doctor_finds_what_is_needed(capsys, tmp_path):
+    result = tmp_path / 'doctor.json'
+    code, out, _ = call(capsys, 'doctor', '--listen', 0, '--json', result)
+    assert code == 0 and 'all that is needed is here' in out
+    levels = {finding['level'] for finding in json.loads(result.read_text())['findings']}
+    assert 'FAIL' not in levels
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    code = ('import sys; from smallbot.cli.main import parser; parser(); '
+            'print([m for m in ("torch", "matplotlib", "scipy", "rclpy") if m in sys.modules])')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == '[]'
+
+
+def test_everything_but_the_nodes_works_without_ros():
+    code = ('import sys\n'
+            'class NoRos:\n'
+            '    def find_spec(self, name, path=None, target=None):\n'
+            '        if name.split(".")[0] in ("rclpy", "std_msgs", "sensor_msgs", "launch"):\n'
+            '            raise ImportError(name)\n'
+            'sys.meta_path.insert(0, NoRos())\n'
+            'import smallbot.one_shot.evaluation, smallbot.one_shot.meta_training\n'
+            'import smallbot.one_shot.playback, smallbot.plots.report, smallbot.cli.main\n'
+            'print("fine", sorted(m for m in sys.modules if m.startswith("rcl")))')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'fine []'
