@@ -66,7 +66,7 @@ class Director(Node):
             share_directory() / 'config' / 'demonstrations' / DEFAULT_DEMONSTRATION)
         self.shown = read_demonstration(self.file, self.arm)
         check_detail(self.shown, self.arm, self.model.steps)
-        self.course = Course()
+        self.course = Course(shown=Path(self.file).stem)
         self._position: np.ndarray | None = None
         self._progress: tuple[str, dict[str, str]] = ('', {})
         self._executing = False

@@ -34,6 +34,8 @@ from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import unroll
 
 CHECKPOINT = 'checkpoint.pt'
+RATE_WINDOW = 10
+"""Steps over which the trainee's rate is taken for `steadiness`."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class MetaConfig:
     """Coefficient of the firing-rate regularisation (Ortner et al. 2025)."""
     trainee_rate: float = 20.0
     """Target rate of the trainee, Hz (Ortner et al. 2025)."""
+    steadiness: float = 0.0
+    """How much the trainee's rate must also be met in each tenth step of the trial, beside each
+    neuron's: a movement can only be stored where there are spikes to store it in."""
     generator_rate: float = 10.0
     """Target rate of the generator, Hz (Ortner et al. 2025)."""
     input_noise: float = 0.06
@@ -198,6 +203,9 @@ def outer_loss(config: MetaConfig, weights: dict[str, Tensor], tasks: Movements,
     trainee_rate, generator_rate = spikes.mean((0, 1)), generator_spikes.mean((0, 1))
     regular = ((trainee_rate - rate * config.trainee_rate).square().sum()
                + (generator_rate - rate * config.generator_rate).square().sum())
+    through_time = spikes.mean((1, 2)).unfold(0, RATE_WINDOW, RATE_WINDOW).mean(1)
+    regular = regular + config.steadiness * model.neurons * (
+        through_time - rate * config.trainee_rate).square().mean()
     loss = (0.5 * velocity_error + 0.5 * config.tip_weight * tip_error.mean()
             + config.rate_weight * regular)
     with torch.no_grad():

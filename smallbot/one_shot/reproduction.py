@@ -35,6 +35,8 @@ class Course:
     """How long it took, s."""
     learn_seconds: float = 0.0
     bag: str = ''
+    shown: str = ''
+    """Name of what the hand showed."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
         'learn_seconds': course.learn_seconds,
         'updates': 1, 'seed': seed, 'model': model.name,
         'arm': arm_name, 'arm_tip_rmse_cm': rmse_cm('arm'),
-        'demonstration': {'source': shown.source, 'digest': shown.digest,
+        'demonstration': {'shown': course.shown, 'source': shown.source, 'digest': shown.digest,
                           'seconds': shown.duration, 'joints': list(shown.joints)},
         'duration': duration, 'bag': course.bag,
     }

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
-import numpy as np
 
 from smallbot.one_shot.reproduction import Reproduction
 
@@ -15,7 +13,6 @@ LABELS = {'demonstrated': 'demonstrated', 'before': 'before the update',
 
 def draw_report(result: Reproduction, path: Path) -> None:
     """Draw a reproduction into a PNG file."""
-    matplotlib.rcParams['svg.fonttype'] = 'none'
     figure = Figure(figsize=(13, 8), layout='constrained')
     left, right = figure.subfigures(1, 2, width_ratios=[1.25, 1])
     joints = len(result.joints)
@@ -43,7 +40,7 @@ def draw_report(result: Reproduction, path: Path) -> None:
     report = result.report
     error, cells = report['tip_rmse_cm'], report['cells_written']
     figure.suptitle(
-        f'{Path(report["demonstration"]["source"].split(" ")[0]).name}: tool tip '
+        f'{report["demonstration"]["shown"]}: tool tip '
         f'{error["before"]["mean"]:.1f} cm off before, {error["after"]["mean"]:.1f} cm after one '
         f'update of {100 * cells["fraction"]:.0f} % of the cells ({report["synapses"]}); '
         f'{report["arm"]} arm {report["arm_tip_rmse_cm"]:.1f} cm', fontsize=11)
@@ -71,5 +68,3 @@ def _draw_tip(panel, result: Reproduction) -> None:
         axis.set_xlabel(across_label)
         axis.set_ylabel(up_label)
         axis.grid(alpha=0.25)
-    span = np.concatenate([result.tip[key] for key in ('demonstrated', 'after')])
-    front.set_ylim(span[:, 2].min() - 0.05, span[:, 2].max() + 0.05)
