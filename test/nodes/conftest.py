@@ -53,7 +53,6 @@ def domain(tmp_path_factory):
     environment = {
         'ROS_DOMAIN_ID': str(random.SystemRandom().randint(1, 100)),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        'ROS_LOCALHOST_ONLY': '1',
         'ROS_LOG_DIR': str(tmp_path_factory.mktemp('ros_log')),
         'OMP_NUM_THREADS': '1',
         'PYTHONPATH': os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')])),

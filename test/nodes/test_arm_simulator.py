@@ -1,0 +1,106 @@
+"""The simulated arm as a process: what it obeys, what it drops, when it stops."""
+
+import time
+
+import numpy as np
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from smallbot.nodes.messages import RELIABLE, to_trajectory
+
+COMMANDS = 'velocity_controller/commands'
+
+
+def send(probe, *values):
+    probe.publish(Float64MultiArray, COMMANDS, Float64MultiArray(data=list(values)), RELIABLE)
+
+
+def test_it_follows_commands_and_stops_by_itself_when_they_cease(bench):
+    bench.start('arm_simulator', command_timeout=0.3)
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    send(probe, 0.4, -0.2)
+    probe.wait(lambda: probe.speed() > 0.39, 'the arm to move')
+    probe.wait(lambda: probe.speed() == 0.0, 'the arm to stop', timeout=2.0)
+    # 0.3 s at 0.4 rad/s and the way there and back to rest
+    assert 0.1 < probe.position()[0] < 0.2
+    np.testing.assert_allclose(probe.position()[1], -0.5 * probe.position()[0], atol=5e-3)
+
+
+def test_joint_states_name_every_movable_joint_at_the_rate_asked_for(bench):
+    bench.start('arm_simulator', rate=100.0)
+    probe = bench.probe()
+    probe.wait(lambda: len(probe.heard['joint_states']) > 150, '1.5 s of joint_states')
+    messages = probe.heard['joint_states']
+    assert set(messages[0].name) == {
+        'base', 'shoulder', 'elbow', 'pitch', 'roll', 'gripper_finger_left_joint',
+        'gripper_finger_right_joint'}
+    stamps = np.array([m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in messages])
+    assert (np.diff(stamps) > 0).all()
+    assert abs(np.diff(stamps).mean() - 0.01) < 1e-3
+
+
+def test_a_command_of_the_wrong_size_or_with_nan_is_dropped_and_said(bench):
+    process = bench.start('arm_simulator')
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    send(probe, float('nan'), 1.0)
+    probe.wait(lambda: 'dropped: velocity command' in process.said, 'a warning of NaN')
+    send(probe, 1.0, 1.0, 1.0)
+    send(probe, float('inf'), 0.0)
+    count = len(probe.heard['joint_states'])
+    probe.wait(lambda: len(probe.heard['joint_states']) > count + 40, 'joint_states to go on')
+    assert all(max(map(abs, m.velocity)) == 0 for m in probe.heard['joint_states'])
+    send(probe, 0.2, 0.0)
+    probe.wait(lambda: probe.speed() > 0.19, 'a good command to be obeyed')
+
+
+def test_a_hand_guides_it_and_commands_are_ignored_meanwhile(bench):
+    process = bench.start('arm_simulator')
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    at = np.array([0.0, 0.5, 1.0])
+    path = np.array([[0.0, 0.0], [0.2, 0.1], [0.4, 0.0]])
+    # joints in the other order: they are matched by name
+    probe.publish(JointTrajectory, 'guide',
+                  to_trajectory(('shoulder', 'base'), at, path[:, ::-1]))
+    probe.wait(lambda: probe.position()[0] > 0.1, 'the arm to follow the hand')
+    send(probe, -1.0, 0.0)
+    probe.wait(lambda: probe.position()[0] > 0.3999, 'the end of the way', timeout=3.0)
+    positions = np.array([list(m.position)[:2] for m in probe.heard['joint_states']])
+    assert positions[:, 1].max() > 0.09
+    probe.publish(JointTrajectory, 'guide', to_trajectory(('base',), at, path[:, :1]))
+    probe.wait(lambda: 'not guided' in process.said, 'a refusal of a guide without shoulder')
+
+
+def test_home_is_slow_and_reset_stands_still(bench):
+    bench.start('arm_simulator')
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    send(probe, 0.8, 0.0)
+    probe.wait(lambda: probe.position()[0] > 0.2, 'the arm to move')
+    assert probe.call('arm_simulator/home').success
+    probe.wait(lambda: probe.speed() <= 0.2, 'the way home', timeout=2.0)
+    count = len(probe.heard['joint_states'])
+    probe.wait(lambda: probe.position()[0] < 0.1, 'the way home')
+    assert max(max(map(abs, m.velocity)) for m in probe.heard['joint_states'][count:]) <= 0.2001
+    assert probe.call('arm_simulator/reset').success
+    probe.wait(lambda: probe.speed() == 0.0, 'standing still', timeout=2.0)
+    assert 0.05 < probe.position()[0] < 0.1
+
+
+def test_bad_parameters_end_it_with_one_line_and_code_2(bench):
+    cases = {
+        'rate': (5000.0, 'parameter rate: 5000.0'),
+        'command_timeout': (1, 'a decimal number as in 1.0'),
+        'joints': ('[base,knee]', "'knee'"),
+        'urdf': ('/nowhere.urdf', '/nowhere.urdf'),
+    }
+    began = time.monotonic()
+    started = {key: (bench.start('arm_simulator', **{key: value}), expected)
+               for key, (value, expected) in cases.items()}
+    for process, expected in started.values():
+        assert process.exit_code(30) == 2
+        assert expected in process.said
+        assert len(process.said.strip().splitlines()) == 1
+    assert time.monotonic() - began < 30

@@ -1,0 +1,120 @@
+"""The recorder as a process, over joint states of the simulated arm or of the test."""
+
+import signal
+
+import numpy as np
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from smallbot.arm.demonstration import read_demonstration
+from smallbot.arm.kinematics import default_arm
+from smallbot.nodes.messages import STREAM, to_demonstration
+
+from .conftest import JOINTS, LATCHED, wave
+
+
+class Driver:
+    """Publishes joint states of a movement with stamps of its own, as fast as it can."""
+
+    def __init__(self, probe):
+        self.probe, self.stamp = probe, 5 * 10 ** 9
+
+    def move(self, position, names=JOINTS):
+        for row in position:
+            message = JointState(name=list(names), position=[float(x) for x in row])
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(
+                self.stamp, 10 ** 9)
+            self.stamp += 10 ** 7
+            # reliable to a best-effort listener: paced by hearing it ourselves
+            count = len(self.probe.heard['joint_states'])
+            self.probe.publish(JointState, 'joint_states', message, STREAM)
+            self.probe.wait(lambda n=count: len(self.probe.heard['joint_states']) > n,
+                            'our own joint state')
+
+
+def recorder(bench, **parameters):
+    process = bench.start('demo_recorder', bag_directory=str(bench.folder / 'bags'),
+                          **parameters)
+    probe = bench.probe()
+    probe.listen(JointTrajectory, 'demonstration', LATCHED)
+    return process, probe
+
+
+def bags(bench):
+    folder = bench.folder / 'bags'
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def test_what_was_shown_is_published_and_kept_as_a_bag(bench):
+    _, probe = recorder(bench, trim_rest=False)
+    assert probe.call('demo_recorder/start').success
+    _, position = wave(1.0)
+    Driver(probe).move(position[:, ::-1], names=JOINTS[::-1])
+    answer = probe.call('demo_recorder/stop')
+    assert answer.success, answer.message
+    message = probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')[-1]
+    arm = default_arm()
+    shown = to_demonstration(message, arm)
+    np.testing.assert_array_equal(shown.position, position)
+    np.testing.assert_allclose(shown.time, np.arange(101) / 100, atol=1e-9)
+    (bag,) = bags(bench)
+    assert str(bag) in answer.message
+    kept = read_demonstration(bag, arm)
+    np.testing.assert_array_equal(kept.position, position)
+    late = bench.probe()
+    late.listen(JointTrajectory, 'demonstration', LATCHED)
+    late.wait(lambda: late.heard['demonstration'] == [message], 'the latched demonstration')
+
+
+def test_services_in_the_wrong_order_are_refused_and_discard_keeps_nothing(bench):
+    _, probe = recorder(bench)
+    for name in ('stop', 'discard'):
+        answer = probe.call(f'demo_recorder/{name}')
+        assert not answer.success and 'record' in answer.message
+    assert probe.call('demo_recorder/start').success
+    assert not probe.call('demo_recorder/start').success
+    answer = probe.call('demo_recorder/stop')
+    assert not answer.success and 'joint_states' in answer.message
+    assert probe.call('demo_recorder/start').success
+    Driver(probe).move(wave(0.6)[1])
+    assert probe.call('demo_recorder/discard').success
+    assert not probe.call('demo_recorder/stop').success
+    assert not bags(bench) and not probe.heard['demonstration']
+
+
+def test_a_movement_beyond_the_limits_is_refused_but_kept(bench):
+    _, probe = recorder(bench)
+    probe.call('demo_recorder/start')
+    Driver(probe).move(wave(1.0, start=(2.2, 0.0))[1])
+    answer = probe.call('demo_recorder/stop')
+    assert not answer.success
+    assert "'base'" in answer.message and 'limits' in answer.message
+    assert not probe.heard['demonstration']
+    assert len(bags(bench)) == 1
+
+
+def test_sigterm_while_recording_leaves_a_whole_bag(bench):
+    process, probe = recorder(bench)
+    probe.call('demo_recorder/start')
+    _, position = wave(0.8)
+    Driver(probe).move(position)
+    process.send(signal.SIGTERM)
+    assert process.exit_code() == 0
+    assert 'Traceback' not in process.said
+    (bag,) = bags(bench)
+    kept = read_demonstration(bag, default_arm())
+    np.testing.assert_array_equal(kept.position, position)
+
+
+def test_a_file_can_stand_in_for_a_recording(bench):
+    file = bench.folder / 'shown.csv'
+    time, position = wave(1.0)
+    file.write_text('time,base,shoulder\n' + ''.join(
+        f'{t:.3f},{a:.6f},{b:.6f}\n' for t, (a, b) in zip(time, position, strict=True)))
+    _, probe = recorder(bench, demonstration_file=str(file))
+    message = probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')[-1]
+    assert len(message.points) == len(time)
+    file.write_text(file.read_text().replace('0.500,', 'nan,'))
+    process = bench.start('demo_recorder', demonstration_file=str(file))
+    assert process.exit_code(20) == 2
+    assert len(process.said.strip().splitlines()) == 1 and 'nan' in process.said
