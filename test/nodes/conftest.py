@@ -148,6 +148,8 @@ class Probe:
             self._executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:
+        if self._ending:
+            return
         self._ending = True
         self._thread.join()
         self._executor.shutdown()

@@ -1,7 +1,5 @@
 """The simulated arm as a process: what it obeys, what it drops, when it stops."""
 
-import time
-
 import numpy as np
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
@@ -89,18 +87,8 @@ def test_home_is_slow_and_reset_stands_still(bench):
     assert 0.05 < probe.position()[0] < 0.1
 
 
-def test_bad_parameters_end_it_with_one_line_and_code_2(bench):
-    cases = {
-        'rate': (5000.0, 'parameter rate: 5000.0'),
-        'command_timeout': (1, 'a decimal number as in 1.0'),
-        'joints': ('[base,knee]', "'knee'"),
-        'urdf': ('/nowhere.urdf', '/nowhere.urdf'),
-    }
-    began = time.monotonic()
-    started = {key: (bench.start('arm_simulator', **{key: value}), expected)
-               for key, (value, expected) in cases.items()}
-    for process, expected in started.values():
-        assert process.exit_code(30) == 2
-        assert expected in process.said
-        assert len(process.said.strip().splitlines()) == 1
-    assert time.monotonic() - began < 30
+def test_a_bad_parameter_ends_it_with_one_line_and_code_2(bench):
+    process = bench.start('arm_simulator', rate=5000.0)
+    assert process.exit_code(20) == 2
+    assert process.said == ('arm_simulator: parameter rate: 5000.0, expected a decimal number as '
+                            'in 1.0, from 100 to 1000\n')

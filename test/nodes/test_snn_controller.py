@@ -1,0 +1,260 @@
+"""The controller as a process, with an untrained network: what it refuses, how it stops."""
+
+import math
+import signal
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+import numpy as np
+import pytest
+from std_msgs.msg import Float32MultiArray, Int32MultiArray
+
+from smallbot.arm.kinematics import default_arm
+from smallbot.arm.safety import EASE_SPEED
+from smallbot.nodes.messages import (
+    RELIABLE,
+    STREAM,
+    to_demonstration,
+    to_matrix,
+    to_trajectory,
+    values_of,
+)
+from smallbot.one_shot.model import load_model
+from smallbot.one_shot.trainee import prepare_synapses, Trainee
+
+from .conftest import JOINTS, wave
+
+
+def controller(bench, model, arm=None, **parameters):
+    """Start arm and controller; returns their processes and a probe that has heard both."""
+    arm = arm or bench.start('arm_simulator')
+    parameters = {'synapses': 'software', 'allow_unlearned': True, **parameters}
+    process = bench.start('snn_controller', model=model, **parameters)
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'] and probe.heard['eligibility']
+               and probe.heard['programmed'] and probe.phase() == 'idle',
+               'arm and controller', timeout=30.0)
+    return arm, process, probe
+
+
+def digest(seconds=1.0):
+    time, position = wave(seconds)
+    return to_demonstration(to_trajectory(JOINTS, time, position), default_arm()).digest
+
+
+def update(probe, model, delta=None, **labels):
+    """Publish an update that fits, but for what is said otherwise, and wait for the answer."""
+    model = load_model(model)
+    if delta is None:
+        delta = np.full((model.n, model.n_in + model.n), 0.01)
+        delta[:, model.n_in:] *= 1 - np.eye(model.n)
+    labels = {'version': probe.version(), 'demonstration': digest(), **labels}
+    count = len(probe.heard['programmed'])
+    probe.publish(Float32MultiArray, 'weight_update',
+                  to_matrix(delta, 'neuron', 'inputs', **labels), RELIABLE)
+    probe.wait(lambda: len(probe.heard['programmed']) > count, 'an answer on programmed')
+    return probe.heard['programmed'][-1]
+
+
+def execute(probe):
+    """Call execute until the topics it needs, which cross by themselves, have arrived."""
+    def answered():
+        answer = probe.call('snn_controller/execute')
+        waiting = 'no demonstration yet' in answer.message or 'no fresh' in answer.message
+        return None if waiting and not answer.success else answer
+    return probe.wait(answered, 'execute to be answered')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_mid_motion_ends_it_with_zero_velocity(bench, small_model, number):
+    _, process, probe = controller(bench, small_model)
+    probe.show()
+    assert execute(probe).success
+    probe.wait_moving()
+    process.send(number)
+    assert process.exit_code(5.0) == 0
+    assert 'Traceback' not in process.said
+    probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'a last command of zero', timeout=2.0)
+    probe.wait(lambda: probe.speed() == 0.0, 'the arm to stand', timeout=2.0)
+    # braked within the acceleration limit, not cut off
+    sent = np.array(probe.commands())
+    assert np.abs(np.diff(sent, axis=0)).max() <= 20.0 * 0.05 + 1e-9
+
+
+def test_killed_in_mid_motion_the_arms_own_watchdog_stops_it(bench, small_model):
+    _, process, probe = controller(bench, small_model)
+    probe.show()
+    assert execute(probe).success
+    probe.wait_moving()
+    process.send(signal.SIGKILL)
+    process.exit_code()
+    assert probe.commands()[-1] != [0.0, 0.0], 'a killed process cannot have said goodbye'
+    probe.wait(lambda: probe.speed() == 0.0, 'the arm to stop by itself', timeout=3.0)
+
+
+def test_stale_joint_states_halt_it_until_reset(bench, small_model):
+    arm, _, probe = controller(bench, small_model, state_timeout=0.3, duration=8.0)
+    probe.show()
+    assert execute(probe).success
+    probe.wait_phase('playing')
+    arm.send(signal.SIGSTOP)
+    probe.wait_phase('halted', timeout=3.0)
+    assert 'stale' in values_of(probe.heard['progress'][-1])['reason']
+    probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'zeros')
+    assert not probe.call('snn_controller/execute').success
+    arm.send(signal.SIGCONT)
+    count = len(probe.heard['joint_states'])
+    probe.wait(lambda: len(probe.heard['joint_states']) > count + 20, 'joint_states again')
+    answer = probe.call('snn_controller/execute')
+    assert not answer.success and 'reset' in answer.message, 'it must not resume by itself'
+    assert probe.call('snn_controller/reset').success
+    assert execute(probe).success
+    probe.wait_phase('playing')
+    assert probe.call('snn_controller/halt').success
+    probe.wait_phase('halted')
+
+
+def test_it_eases_to_the_start_plays_all_steps_and_falls_silent(bench, small_model):
+    _, process, probe = controller(bench, small_model, duration=1.5)
+    probe.listen(Int32MultiArray, 'spikes', STREAM)
+    probe.listen(DiagnosticArray, '/diagnostics', STREAM)
+    probe.show()
+    assert not probe.commands(), 'it commands only while executing'
+    answer = execute(probe)
+    assert answer.success and '1.50 s' in answer.message
+    probe.wait_phase('playing')
+    easing = len(probe.commands())
+    np.testing.assert_allclose(probe.position(), [0.05, -0.05], atol=5e-3)
+    probe.wait_phase('done')
+    sent = np.array(probe.commands())
+    assert np.abs(sent[:easing - 2]).max() <= EASE_SPEED + 1e-9
+    assert np.abs(sent[easing:]).max() > 0.05
+    probe.wait(lambda: probe.commands()[-5:] == [[0.0, 0.0]] * 5, 'zeros at the end')
+    probe.wait(lambda: 'ticks of 10 ms' in process.said, 'the summary of the control loop')
+    progress = values_of(probe.heard['progress'][-1])
+    assert float(progress['duration']) == 1.5 and float(progress['fraction']) == 1.0
+    played = [pair for message in probe.heard['spikes'] if 'playback' in
+              message.layout.dim[0].label for pair in np.reshape(message.data, (-1, 2)).tolist()]
+    model = load_model(small_model)
+    expected = Trainee(model, prepare_synapses(model, 'software')).trial()
+    assert played == expected.spikes.nonzero().tolist(), 'every step, once, in order'
+    # what the arm did is the network's velocities integrated, up to limits at both ends
+    wanted = model.step_seconds * expected.velocity.sum(0).numpy()
+    np.testing.assert_allclose(probe.position() - [0.05, -0.05], wanted, atol=0.02)
+    count = len(probe.commands())
+    messages = len(probe.heard['joint_states'])
+    probe.wait(lambda: len(probe.heard['joint_states']) > messages + 150, '0.75 s')
+    settled = len(probe.commands())
+    probe.wait(lambda: len(probe.heard['joint_states']) > messages + 250, '0.5 s more')
+    assert len(probe.commands()) == settled < count + 60, 'it must fall silent'
+    (status,) = [s for m in probe.heard['/diagnostics'][-1:] for s in m.status]
+    assert status.name == 'snn_controller: playback' and status.level == DiagnosticStatus.OK
+
+
+def test_updates_that_do_not_fit_are_refused_and_never_applied(bench, small_model):
+    _, _, probe = controller(bench, small_model)
+    probe.show()
+    execute(probe)
+    probe.wait_phase('done')
+    version = probe.version()
+    model = load_model(small_model)
+    wrong = np.zeros((model.n, model.n))
+    nan = np.zeros((model.n, model.n_in + model.n))
+    nan[3, 4] = math.nan
+    for case, said in (({'version': 'other'}, 'version'), ({'demonstration': 'other'}, 'other'),
+                       ({'delta': wrong}, 'expected'), ({'delta': nan}, 'finite')):
+        answer = update(probe, small_model, **case)
+        assert answer.level == DiagnosticStatus.ERROR, case
+        assert said in answer.message and 'refused' in answer.message
+    assert probe.version() == version
+    answer = update(probe, small_model)
+    assert answer.level == DiagnosticStatus.OK
+    written = values_of(answer)
+    assert int(written['cells_written']) == model.n * (model.n_in + model.n) - model.n
+    assert written['version'] == version and written['demonstration'] == digest()
+    assert float(written['update_seconds']) < 1.0
+    again = update(probe, small_model)
+    assert again.level == DiagnosticStatus.ERROR and 'forget' in again.message
+    traces = len(probe.heard['eligibility'])
+    assert probe.call('snn_controller/forget').success
+    probe.wait(lambda: len(probe.heard['eligibility']) > traces, 'new traces')
+    assert probe.version() != version
+    late = bench.probe()
+    late.wait(lambda: late.heard['eligibility'] and late.heard['programmed']
+              and late.heard['progress'], 'the latched topics')
+    assert [d.size for d in late.heard['eligibility'][-1].layout.dim] == [
+        model.steps, 2 * model.n + model.n_in]
+    assert late.version() == probe.version() == late.programmed()['version']
+    assert list(probe.heard['eligibility'][-1].data) == list(probe.heard['eligibility'][0].data)
+
+
+def test_it_refuses_to_start_where_it_must(bench, small_model):
+    _, _, probe = controller(bench, small_model, allow_unlearned=False, duration=0.05)
+    answer = probe.call('snn_controller/execute')
+    assert not answer.success and 'demonstration' in answer.message
+    probe.show()
+    probe.wait(lambda: 'learned' in probe.call('snn_controller/execute').message,
+               'a refusal of what has not been learned')
+    assert update(probe, small_model).level == DiagnosticStatus.OK
+    answer = probe.call('snn_controller/execute')
+    assert not answer.success and 'too short' in answer.message
+    assert 'needs 0.' in answer.message, 'it must name the duration that would do'
+    probe.show(seconds=2.0)
+    probe.wait(lambda: 'has learned' in probe.call('snn_controller/execute').message,
+               'a refusal of another demonstration than the one learned')
+    assert not probe.commands()
+
+
+def test_lifecycle_without_autostart_and_deactivating_halts(bench, small_model):
+    bench.start('arm_simulator')
+    bench.start('snn_controller', model=small_model, synapses='software', allow_unlearned=True,
+                autostart=False)
+    probe = bench.probe()
+    client = probe.node.create_client(ChangeState, 'snn_controller/change_state')
+    probe.wait(client.service_is_ready, 'the lifecycle services', timeout=30.0)
+
+    def change(number):
+        future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
+        probe.wait(future.done, 'the transition')
+        return future.result().success
+
+    assert change(Transition.TRANSITION_CONFIGURE)
+    answer = probe.call('snn_controller/execute')
+    assert not answer.success and 'not active' in answer.message
+    assert not probe.heard['eligibility']
+    assert change(Transition.TRANSITION_ACTIVATE)
+    probe.wait(lambda: probe.heard['eligibility'] and probe.heard['joint_states'], 'traces')
+    probe.show()
+    assert execute(probe).success
+    probe.wait_moving()
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'a last command of zero')
+    probe.wait(lambda: probe.speed() == 0.0, 'the arm to stand')
+    assert change(Transition.TRANSITION_CLEANUP)
+    assert change(Transition.TRANSITION_CONFIGURE)
+
+
+def test_a_named_chip_plays_on_after_its_controller_was_killed(bench, small_model):
+    chip = bench.folder / 'my.chip'
+    options = {'synapses': 'chip', 'chip_file': str(chip), 'allow_unlearned': False}
+    arm, process, probe = controller(bench, small_model, **options)
+    probe.show()
+    probe.wait(lambda: 'learned' in probe.call('snn_controller/execute').message,
+               'the demonstration to arrive')
+    assert update(probe, small_model).level == DiagnosticStatus.OK
+    process.send(signal.SIGKILL)
+    process.exit_code()
+    probe.close()
+    _, _, late = controller(bench, small_model, arm, **options)
+    assert late.programmed()['demonstration'] == digest()
+    answer = execute(late)
+    assert answer.success, f'it knows what it has learned, and no more is needed: {answer}'
+    late.wait_phase('done')
+
+
+def test_a_model_that_is_not_there_ends_it_with_one_line_and_code_2(bench):
+    process = bench.start('snn_controller', model='nobody')
+    assert process.exit_code(20) == 2
+    (line,) = process.said.strip().splitlines()
+    assert line.startswith('snn_controller: model nobody')
