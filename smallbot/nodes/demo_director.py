@@ -206,6 +206,7 @@ class Director(Node):
         values = values_of(message)
         if is_ok(message) and 'cells_written' in values:
             self.course.programmed = values
+            self.course.updates += 1
 
     def _on_progress(self, message: DiagnosticStatus) -> None:
         self._progress = (message.message, values_of(message))

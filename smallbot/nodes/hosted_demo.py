@@ -1,6 +1,7 @@
 """The demonstration with every node in one process, over real DDS."""
 
 from collections.abc import Callable
+import os
 from pathlib import Path
 import sys
 
@@ -26,7 +27,6 @@ def run_demo(demonstration: Path | None, model: str, synapses: str, duration: fl
     the same network is not disturbed.
     """
     stopped = stop_event()
-    import os
     space = f'/smallbot_demo_{os.getpid()}'
     rclpy.init(args=['--ros-args', '-r', f'__ns:={space}', '--log-level', 'warn'],
                signal_handler_options=SignalHandlerOptions.NO)

@@ -444,7 +444,7 @@ class SnnController(LifecycleNode):
             command = playback.command(now, position)
             events, self._events = self._events, []
             if playback.phase is Phase.PLAYING:
-                self._ticks.ticked(late)
+                self._ticks.ticked(now, late)
         if command is not None:
             self._commands.publish(Float64MultiArray(data=command.tolist()))
         if events:
@@ -502,19 +502,25 @@ class _Ticks:
     """How well the control loop kept its time during a playback."""
 
     def __init__(self):
+        self._at: list[float] = []
         self._late: list[float] = []
         self._steps: list[float] = []
 
-    def ticked(self, late: float) -> None:
+    def ticked(self, at: float, late: float) -> None:
+        self._at.append(at)
         self._late.append(late)
 
     def stepped(self, seconds: float) -> None:
         self._steps.append(seconds)
 
     def values(self) -> dict[str, str]:
-        if not self._late or not self._steps:
+        if len(self._late) < 2 or not self._steps:
             return {}
+        periods = 1e3 * np.diff(self._at)
         return {'ticks': str(len(self._late)),
+                'period_mean_ms': f'{periods.mean():.3f}',
+                'period_sd_ms': f'{periods.std():.3f}',
+                'period_max_ms': f'{periods.max():.2f}',
                 'latest_tick_ms': f'{1e3 * max(self._late):.2f}',
                 'network_step_p99_ms': f'{1e3 * np.percentile(self._steps, 99):.3f}'}
 
@@ -522,7 +528,8 @@ class _Ticks:
         values = self.values()
         if not values:
             return 'nothing played'
-        return (f'{values["ticks"]} ticks of {1e3 * period:g} ms, the latest '
+        return (f'{values["ticks"]} ticks of {1e3 * period:g} ms, measured '
+                f'{values["period_mean_ms"]} +- {values["period_sd_ms"]} ms, the latest '
                 f'{values["latest_tick_ms"]} ms late; network step '
                 f'{values["network_step_p99_ms"]} ms (99th percentile)')
 

@@ -123,7 +123,8 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     after = trainee.trial()
     errors = [float(tip_rmse_cm(v.velocity[None], movement, arm)) for v in (before, after)]
     return Performance(movement.velocity[0].numpy(), before.velocity.numpy(),
-                       after.velocity.numpy(), tuple(errors), written, 1, learn_seconds)
+                       after.velocity.numpy(), tuple(errors), written, trainee.updates,
+                       learn_seconds)
 
 
 def evaluate(model: OneShotModel, arm: Arm, movements: Movements, synapses: str, seed: int,

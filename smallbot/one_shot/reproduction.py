@@ -29,6 +29,8 @@ class Course:
     """Likewise, in the playback, in pieces as they came."""
     programmed: dict[str, str] = field(default_factory=dict)
     """What the controller said the update wrote."""
+    updates: int = 0
+    """How often it said so."""
     began: int = 0
     """When the playback began, ns."""
     duration: float = 0.0
@@ -113,7 +115,7 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
         'pulses': _number(said.get('pulses')),
         'energy_uj': _number(said.get('energy_uj')),
         'learn_seconds': course.learn_seconds,
-        'updates': 1, 'seed': seed, 'model': model.name,
+        'updates': course.updates, 'seed': seed, 'model': model.name,
         'arm': arm_name, 'arm_tip_rmse_cm': rmse_cm('arm'),
         'demonstration': {'shown': course.shown, 'source': shown.source, 'digest': shown.digest,
                           'seconds': shown.duration, 'joints': list(shown.joints)},

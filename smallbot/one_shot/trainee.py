@@ -37,6 +37,8 @@ class Trainee:
                              f'trainee of {expected}: prepare them for model {model.name}')
         self.model = model
         self.synapses = synapses
+        self.updates = 0
+        """Updates programmed so far."""
         self._clock = model.config.clock(model.weights['trainee'])
         self._readout = model.weights['readout'].T.contiguous()
         self.rewind()
@@ -74,6 +76,7 @@ class Trainee:
 
     def program(self, delta: Tensor) -> WriteReport:
         """Apply an update [N, N_in + N] to the synapses; says what was written."""
+        self.updates += 1
         return self.synapses.update(delta)
 
     def _advance(self) -> Tensor:
