@@ -22,14 +22,23 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import (
-    check_detail, playing_duration, read_demonstration)
+from smallbot.arm.demonstration import check_detail, playing_duration, read_demonstration
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.files import write_atomically
 from smallbot.nodes.messages import (
-    from_matrix, is_ok, joint_positions, LATCHED, nanoseconds, RELIABLE, STATE, STREAM,
-    to_demonstration, to_trajectory, values_of)
+    from_matrix,
+    is_ok,
+    joint_positions,
+    LATCHED,
+    nanoseconds,
+    RELIABLE,
+    STATE,
+    STREAM,
+    to_demonstration,
+    to_trajectory,
+    values_of,
+)
 from smallbot.nodes.parameters import declare, Parameter
 from smallbot.nodes.spin import stop_event
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
@@ -109,6 +118,7 @@ class Director(Node):
         if self._progress[1].get('demonstration'):
             tell('0/5 forget  the chip has learned before: initial weights')
             self.course.programmed = {}
+            self.course.updates = 0
             self.course.spikes_before = None
             self._call('snn_controller/forget')
             self._wait(lambda: self.course.spikes_before is not None, PATIENCE,

@@ -11,7 +11,13 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import (
-    Demonstration, from_joint_states, LONGEST, read_demonstration, trimmed, write_bag)
+    Demonstration,
+    from_joint_states,
+    LONGEST,
+    read_demonstration,
+    trimmed,
+    write_bag,
+)
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.nodes.messages import LATCHED, nanoseconds, STATE, to_trajectory

@@ -18,7 +18,14 @@ from smallbot.arm.demonstration import check_detail, Demonstration
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.nodes.messages import (
-    from_matrix, is_ok, LATCHED, RELIABLE, to_demonstration, to_matrix, values_of)
+    from_matrix,
+    is_ok,
+    LATCHED,
+    RELIABLE,
+    to_demonstration,
+    to_matrix,
+    values_of,
+)
 from smallbot.nodes.parameters import declare, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update

@@ -29,8 +29,17 @@ from smallbot.arm.safety import EASE_SPEED, Watchdog, way_is_within
 from smallbot.errors import InputError
 from smallbot.files import write_atomically
 from smallbot.nodes.messages import (
-    from_matrix, joint_positions, LATCHED, RELIABLE, STATE, status, STREAM, to_demonstration,
-    to_events, to_matrix)
+    from_matrix,
+    joint_positions,
+    LATCHED,
+    RELIABLE,
+    STATE,
+    status,
+    STREAM,
+    to_demonstration,
+    to_events,
+    to_matrix,
+)
 from smallbot.nodes.parameters import declare, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model

@@ -17,7 +17,13 @@ from smallbot.arm.demonstration import Demonstration
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.nodes.messages import (
-    joint_positions, LATCHED, nanoseconds, STATE, to_demonstration, values_of)
+    joint_positions,
+    LATCHED,
+    nanoseconds,
+    STATE,
+    to_demonstration,
+    values_of,
+)
 from smallbot.nodes.parameters import declare, Parameter
 from smallbot.nodes.spin import run
 

@@ -2,8 +2,10 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from smallbot.arm.demonstration import write_bag
 from smallbot.cli.main import main
 
 
@@ -73,20 +75,42 @@ def test_bad_arguments_end_with_2_and_one_line_that_says_why(capsys, tmp_path, m
 
 
 BAD_DEMONSTRATIONS = {
-    'nan': '0,0,0\n1,nan,0\n2,0,0',
-    'backwards': '0,0,0\n1,0,0\n0.5,0,0',
-    'limits': '0,0,0\n1,0,1.4',
-    'one sample': '0,0,0',
+    'nan': ('time,base,shoulder\n0,0,0\n1,nan,0\n2,0,0', 'base is nan'),
+    'backwards': ('time,base,shoulder\n0,0,0\n1,0,0\n0.5,0,0', 'does not increase'),
+    'limits': ('time,base,shoulder\n0,0,0\n1,0,1.4', 'outside its limits'),
+    'one sample': ('time,base,shoulder\n0,0,0', 'expected at least 2'),
+    'unknown joint': ('time,base,shoulder,knee\n0,0,0,0\n1,0,0,0', "'knee' is unknown"),
+    'undriven joint': ('time,base,shoulder,elbow\n0,0,0,0\n1,0,0,1', "'elbow' moves"),
+    'out of reach': ('time,x,y,z\n0,.9,0,.4\n1,2,0,.4', 'out of reach'),
+    'detail': ('time,base,shoulder\n' + '\n'.join(
+        f'{t / 50},{0.2 * (t % 2)},0' for t in range(2000)), 'too much detail'),
 }
 
 
 @pytest.mark.parametrize('case', BAD_DEMONSTRATIONS)
 def test_a_bad_demonstration_ends_with_2_and_leaves_nothing(capsys, tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / 'shown.csv').write_text(f'time,base,shoulder\n{BAD_DEMONSTRATIONS[case]}\n')
+    text, said = BAD_DEMONSTRATIONS[case]
+    (tmp_path / 'shown.csv').write_text(text + '\n')
     code, _, err = call(capsys, 'demo', '--demonstration', 'shown.csv')
-    assert code == 2 and len(err.strip().splitlines()) == 1 and 'shown.csv' in err
+    assert code == 2 and len(err.strip().splitlines()) == 1
+    assert 'shown.csv' in err and said in err
     assert [p.name for p in tmp_path.iterdir()] == ['shown.csv']
+
+
+@pytest.mark.parametrize('kind', ['empty bag', 'folder', 'text file'])
+def test_what_is_no_demonstration_ends_with_2(capsys, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    shown = tmp_path / 'shown'
+    if kind == 'empty bag':
+        write_bag(shown, [], ['base', 'shoulder'], np.zeros((0, 2)))
+    elif kind == 'folder':
+        shown.mkdir()
+    else:
+        shown.write_text('hello')
+    code, _, err = call(capsys, 'demo', '--demonstration', 'shown')
+    assert code == 2 and len(err.strip().splitlines()) == 1 and 'shown' in err
+    assert [p.name for p in tmp_path.iterdir()] == ['shown']
 
 
 def test_a_duration_too_short_for_the_arm_is_refused_with_one_that_would_do(capsys, tmp_path,
