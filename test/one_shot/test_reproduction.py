@@ -22,8 +22,8 @@ def course(arm_path):
     stamps = [int(10 ** 18 + 1e9 * t) for t in np.linspace(0, 4, 801)]
     return Course(demonstration=SHOWN, stamps=stamps, positions=list(arm_path),
                   spikes_before=events, spikes_after=[events[:100], events[100:]],
-                  programmed=PROGRAMMED, updates=1, began=10 ** 18, duration=4.0, learn_seconds=0.1,
-                  bag='bag', shown='made_up')
+                  programmed=PROGRAMMED, updates=1, began=10 ** 18, duration=4.0,
+                  learn_seconds=0.1, bag='bag', shown='made_up')
 
 
 def followed():
