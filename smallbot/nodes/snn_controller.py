@@ -214,8 +214,11 @@ class SnnController(LifecycleNode):
     def _age(self) -> None:
         """Let the devices drift by the time that has passed since the last call."""
         now = time.monotonic()
-        self._trainee.synapses.wait(now - self._aged_at)
+        synapses = self._trainee.synapses
+        synapses.wait(now - self._aged_at)
         self._aged_at = now
+        # The first read works the drift out, 20 ms that the control loop does not have.
+        synapses.matvec(torch.zeros(1, synapses.inputs))
 
     def _keep_chip(self) -> None:
         """Write the chip and what it has learned to `chip_file`, if there is one."""
