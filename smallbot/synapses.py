@@ -5,7 +5,7 @@ Weights are [outputs, inputs] in the network's unit, from postsynaptic to presyn
 """
 
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -220,16 +220,20 @@ class ChipSynapses:
         """Return an independent chip in the same state, with its own noise if given a source."""
         return ChipSynapses(self.core.copy(generator), self.mask, self.dead_band)
 
-    def save(self, path: str | Path) -> None:
-        """Write the chip to a file, bit for bit, with its clock and its generator."""
-        save_core(self.core, path, {'mask': self.mask}, {'dead_band': self.dead_band})
+    def save(self, path: str | Path, notes: dict[str, Any] | None = None) -> None:
+        """Write the chip to a file, bit for bit, with its clock and its generator.
+
+        `notes`, plain values, come back from `load`: what the owner must know of the chip.
+        """
+        save_core(self.core, path, {'mask': self.mask},
+                  {'dead_band': self.dead_band, 'notes': notes or {}})
 
     @classmethod
-    def load(cls, path: str | Path) -> 'ChipSynapses':
-        """Return the chip saved at `path`. Raises ChipError where it is none."""
+    def load(cls, path: str | Path) -> tuple['ChipSynapses', dict[str, Any]]:
+        """Return the chip saved at `path` and its notes. Raises ChipError where it is none."""
         core, more, settings = load_core(path)
         try:
-            return cls(core, more['mask'], settings['dead_band'])
+            return cls(core, more['mask'], settings['dead_band']), settings['notes']
         except KeyError as error:
             raise ChipError(f'chip {path}: not saved by synapses, it has no {error}') from None
 

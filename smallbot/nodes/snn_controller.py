@@ -7,7 +7,6 @@ everything that decides about motion is in `one_shot.playback` and `arm.safety`.
 
 from collections.abc import Sequence
 import hashlib
-import json
 from pathlib import Path
 import threading
 import time
@@ -27,7 +26,6 @@ from smallbot.arm.demonstration import check_detail, Demonstration, playing_dura
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.arm.safety import EASE_SPEED, Watchdog, way_is_within
 from smallbot.errors import InputError
-from smallbot.files import write_atomically
 from smallbot.nodes.messages import (
     from_matrix,
     joint_positions,
@@ -44,7 +42,8 @@ from smallbot.nodes.parameters import declare, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
-from smallbot.one_shot.trainee import load_synapses, prepare_synapses, Trainee
+from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.synapses import ChipSynapses
 
 PARAMETERS = {
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
@@ -196,8 +195,7 @@ class SnnController(LifecycleNode):
         chosen = self._chosen
         path = Path(chosen['chip_file']) if chosen['chip_file'] else None
         if path is not None and path.exists():
-            synapses = load_synapses(path)
-            notes = _read_notes(path)
+            synapses, notes = ChipSynapses.load(path)
             if notes.get('model') != model.name:
                 raise InputError(f'chip {path} was made for model {notes.get("model")!r}, not '
                                  f'{model.name!r}: choose another chip_file')
@@ -230,8 +228,7 @@ class SnnController(LifecycleNode):
         if self._taught is not None:
             notes.update(time=self._taught.time.tolist(), position=self._taught.position.tolist())
         try:
-            self._trainee.synapses.save(path)
-            write_atomically(_notes_path(path), json.dumps(notes).encode())
+            self._trainee.synapses.save(path, notes)
         except OSError as error:
             self.get_logger().error(f'chip {path} not saved: {error}')
 
@@ -546,21 +543,6 @@ class _Ticks:
                 f'{values["network_step_p99_ms"]} ms (99th percentile)')
 
 
-def _notes_path(path: Path) -> Path:
-    return path.with_name(path.name + '.json')
-
-
-def _read_notes(path: Path) -> dict:
-    try:
-        notes = json.loads(_notes_path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f'chip {path}: its notes {_notes_path(path).name} cannot be read: '
-                         f'{error}') from None
-    if not isinstance(notes, dict):
-        raise InputError(f'chip {path}: its notes {_notes_path(path).name} are not a mapping')
-    return notes
-
-
 def _shown_in(notes: dict, arm: Arm, path: Path) -> Demonstration | None:
     if notes.get('learned') is None:
         return None
@@ -570,8 +552,8 @@ def _shown_in(notes: dict, arm: Arm, path: Path) -> Demonstration | None:
     except (KeyError, TypeError, ValueError):
         shown = None
     if shown is None or shown.digest != notes['learned']:
-        raise InputError(f'chip {path}: its notes {_notes_path(path).name} do not hold the '
-                         f'demonstration {notes["learned"]} it has learned')
+        raise InputError(f'chip {path}: it does not hold the demonstration {notes["learned"]} '
+                         f'that it has learned')
     return shown
 
 

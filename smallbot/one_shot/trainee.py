@@ -1,6 +1,5 @@
 """The trainee on its synapses: the trial that gives the traces, the update, the playback."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -104,8 +103,3 @@ def prepare_synapses(model: OneShotModel, kind: str = 'chip', seed: int = 0) -> 
         return ChipSynapses.prepare(weights, mask, model.config.weight_limits(),
                                     torch.Generator().manual_seed(seed))
     raise ValueError(f'synapses {kind!r}: expected chip or software')
-
-
-def load_synapses(path: Path) -> ChipSynapses:
-    """Return the chip saved at `path`, with all it has been taught."""
-    return ChipSynapses.load(path)

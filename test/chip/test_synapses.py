@@ -129,8 +129,9 @@ def test_a_loaded_chip_is_the_saved_one_bit_for_bit(tmp_path):
     saved.update(0.02 * torch.randn(N, N_IN + N, generator=generator(4)))
     saved.wait(77.5)
     saved.matvec(spikes())
-    saved.save(tmp_path / 'arm.chip')
-    loaded = ChipSynapses.load(tmp_path / 'arm.chip')
+    saved.save(tmp_path / 'arm.chip', {'taught': 'a wave'})
+    loaded, notes = ChipSynapses.load(tmp_path / 'arm.chip')
+    assert notes == {'taught': 'a wave'}
     assert loaded.dead_band == 0.003 and torch.equal(loaded.mask, saved.mask)
     assert loaded.core.now == saved.core.now == 3677.5
     for _ in range(2):  # the same now, and the same for ever

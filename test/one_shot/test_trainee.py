@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from smallbot.one_shot.model import load_model
-from smallbot.one_shot.trainee import load_synapses, prepare_synapses, Trainee
+from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import unroll
+from smallbot.synapses import ChipSynapses, SoftwareSynapses
 
 MODEL = load_model()
 
@@ -39,13 +40,12 @@ def test_a_chip_restarted_from_its_file_still_plays_what_it_learned(tmp_path):
     trainee.program(0.05 * torch.randn(MODEL.n, MODEL.n_in + MODEL.n,
                                        generator=torch.Generator().manual_seed(0)))
     trainee.synapses.save(tmp_path / 'chip')
-    again = Trainee(MODEL, load_synapses(tmp_path / 'chip'))
+    again = Trainee(MODEL, ChipSynapses.load(tmp_path / 'chip')[0])
     assert torch.equal(trainee.trial().velocity, again.trial().velocity)
 
 
 def test_unknown_synapses_and_misfits_are_refused():
     with pytest.raises(ValueError, match='expected chip or software'):
         prepare_synapses(MODEL, 'memristor')
-    from smallbot.synapses import SoftwareSynapses
     with pytest.raises(ValueError, match='prepare them for model'):
         Trainee(MODEL, SoftwareSynapses(torch.zeros(3, 4)))
