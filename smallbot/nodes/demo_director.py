@@ -52,7 +52,7 @@ PARAMETERS = {
     'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
     'report': Parameter('', 'file for the result as JSON; empty: none'),
 }
-DEFAULT_DEMONSTRATION = 'greek_47_drawer_18.csv'
+DEFAULT_DEMONSTRATION = 'greek_60_drawer_18.csv'
 PATIENCE = 20.0
 """How long to wait for other nodes to appear or answer, s."""
 

@@ -67,8 +67,9 @@ def test_a_tool_tip_path_becomes_the_joints_that_made_it(tmp_path):
     assert shown.time[0] == 0
 
 
-@pytest.mark.parametrize('name', ['balinese_10_drawer_17', 'early_aramaic_41_drawer_15',
-                                  'greek_47_drawer_18', 'greek_60_drawer_20_tip'])
+@pytest.mark.parametrize('name', ['balinese_0_drawer_18', 'early_aramaic_35_drawer_15',
+                                  'greek_47_drawer_18', 'greek_60_drawer_18',
+                                  'greek_60_drawer_18_tip'])
 def test_shipped_demonstrations_can_be_shown_at_once(name):
     shown = read_demonstration(
         share_directory() / 'config' / 'demonstrations' / f'{name}.csv', ARM)

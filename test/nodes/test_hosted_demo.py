@@ -25,7 +25,7 @@ def start(*arguments):
 
 
 def test_a_movement_is_shown_learned_and_played(tmp_path):
-    shown = share_directory() / 'config' / 'demonstrations' / 'greek_60_drawer_20_tip.csv'
+    shown = share_directory() / 'config' / 'demonstrations' / 'greek_60_drawer_18_tip.csv'
     process = start('--demonstration', shown, '--out', tmp_path, '--seed', 3,
                     '--json', tmp_path / 'same.json')
     out, err = process.communicate(timeout=120)
