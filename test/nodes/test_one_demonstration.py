@@ -19,7 +19,7 @@ from smallbot.one_shot.model import load_model
 from .conftest import LATCHED
 
 SHOWN = Path(__file__).resolve().parents[2] / 'config' / 'demonstrations' / (
-    'early_aramaic_41_drawer_15.csv')
+    'early_aramaic_35_drawer_15.csv')
 LATE = {'demonstration': JointTrajectory, 'demonstrated_path': PathMessage,
         'reproduced_path': PathMessage, 'trajectory_markers': MarkerArray}
 
