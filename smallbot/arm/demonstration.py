@@ -15,6 +15,7 @@ import tempfile
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.spatial import cKDTree
 import torch
 
 from smallbot.arm.kinematics import Arm, JointLimits
@@ -170,22 +171,28 @@ def from_tip_path(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> D
     """Make a demonstration from a tool-tip path [S, 3], m, by inverse kinematics.
 
     Damped Gauss-Newton within the joint limits, for 32 samples at a time from the pose before
-    them, so that the joints move continuously. Raises DemonstrationError where the driven joints
-    miss the path by more than 5 mm.
+    them, so that the joints move continuously; a sample that is missed from there is tried again
+    from the nearest of 4096 poses all over the workspace. Raises DemonstrationError where the
+    driven joints miss the path by more than 5 mm.
     """
     check_finite(time, ('x', 'y', 'z'), tip, source)
     lower = np.maximum(arm.limits.lower, -math.pi)
     upper = np.minimum(arm.limits.upper, math.pi)
     starts = np.random.default_rng(0).uniform(lower, upper, size=(4096, len(lower)))
     starts[0] = np.clip(0, lower, upper)
-    near = np.linalg.norm(_tips(arm, starts) - tip[0], axis=1)
-    pose = starts[near.argmin()]
-    solved = np.empty((len(tip), len(lower)))
+    around = cKDTree(_tips(arm, starts))
+    pose = starts[around.query(tip[0])[1]]
+    solved, miss = np.empty((len(tip), len(lower))), np.empty(len(tip))
     for row in range(0, len(tip), 32):
-        targets = tip[row:row + 32]
-        solved[row:row + 32] = _nearest_poses(arm, pose, targets, lower, upper)
-        pose = solved[row + len(targets) - 1]
-    miss = np.linalg.norm(_tips(arm, solved) - tip, axis=1)
+        part = slice(row, min(row + 32, len(tip)))
+        solved[part], miss[part] = _nearest_poses(arm, pose, tip[part], lower, upper)
+        lost = row + np.flatnonzero(miss[part] > REACH)
+        if len(lost):
+            again, left = _nearest_poses(arm, starts[around.query(tip[lost])[1]], tip[lost],
+                                         lower, upper)
+            better = left < miss[lost]
+            solved[lost[better]], miss[lost[better]] = again[better], left[better]
+        pose = solved[part.stop - 1]
     if miss.max() > REACH:
         row = int((miss > REACH).argmax())
         x, y, z = tip[row]
@@ -417,13 +424,17 @@ def _tips(arm: Arm, positions: np.ndarray) -> np.ndarray:
     return arm.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()
 
 
-def _nearest_poses(arm: Arm, pose: np.ndarray, targets: np.ndarray, lower: np.ndarray,
-                   upper: np.ndarray, rounds: int = 40, nudge: float = 1e-6) -> np.ndarray:
-    """Return the poses [S, J] near `pose` with tips nearest to `targets` [S, 3], within limits."""
-    joints = len(pose)
+def _nearest_poses(arm: Arm, start: np.ndarray, targets: np.ndarray, lower: np.ndarray,
+                   upper: np.ndarray, rounds: int = 40, nudge: float = 1e-6
+                   ) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses [S, J] within limits whose tips are nearest to `targets` [S, 3], and the miss.
+
+    The search begins at `start`, [J] for all or [S, J]; the miss [S] is in m.
+    """
+    joints = len(lower)
     probes = np.vstack([np.zeros(joints), nudge * np.eye(joints)])
     damping = 1e-9 * np.eye(joints)
-    poses = np.tile(pose, (len(targets), 1))
+    poses = np.broadcast_to(start, (len(targets), joints))
     for _ in range(rounds):
         tips = _tips(arm, poses[:, None] + probes)
         miss = targets - tips[:, 0]
@@ -435,7 +446,7 @@ def _nearest_poses(arm: Arm, pose: np.ndarray, targets: np.ndarray, lower: np.nd
         poses = moved
         if settled:
             break
-    return poses
+    return poses, np.linalg.norm(_tips(arm, poses) - targets, axis=1)
 
 
 def _resampling_miss(demonstration: Demonstration, arm: Arm, positions: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
 import torch
 
 from smallbot.arm.demonstration import (
@@ -9,6 +11,7 @@ from smallbot.arm.demonstration import (
     Demonstration,
     DemonstrationError,
     from_joint_states,
+    from_tip_path,
     playing_duration,
     read_demonstration,
     shortest_duration,
@@ -46,6 +49,46 @@ def test_a_bag_gives_back_what_was_recorded_in_the_arms_order(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['bag']
 
 
+def bag_of(path, plugin, messages):
+    """Write (topic, names, position) one every 10 ms with the library, not with smallbot."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    state = store.types['sensor_msgs/msg/JointState']
+    header, moment = store.types['std_msgs/msg/Header'], store.types['builtin_interfaces/msg/Time']
+    with Writer(path, version=8, storage_plugin=plugin) as bag:
+        topics = {topic: bag.add_connection(topic, state.__msgtype__, typestore=store)
+                  for topic in dict.fromkeys(m[0] for m in messages)}
+        for number, (topic, names, position) in enumerate(messages):
+            stamp = 10 ** 7 * number
+            message = state(header(moment(0, stamp), ''), list(names), np.array(position, float),
+                            np.zeros(0), np.zeros(0))
+            bag.write(topics[topic], stamp, store.serialize_cdr(message, state.__msgtype__))
+
+
+@pytest.mark.parametrize('plugin', list(StoragePlugin))
+def test_joints_are_matched_by_name_in_every_message(tmp_path, plugin):
+    both = ('base', 'shoulder'), ('shoulder', 'base')
+    bag_of(tmp_path / 'bag', plugin, [
+        ('/arm/joint_states', both[k % 2], PATH[k] if k % 2 == 0 else PATH[k][::-1])
+        for k in range(90)])
+    assert np.array_equal(read_demonstration(tmp_path / 'bag', ARM).position, PATH[:90])
+
+
+def test_the_topic_with_the_driven_joints_is_chosen_and_two_are_refused(tmp_path):
+    shown = [('/states', ARM.driven, q) for q in PATH[:90]]
+    bag_of(tmp_path / 'one', StoragePlugin.MCAP, [*shown, ('/hand', ('thumb',), [0.0])])
+    assert len(read_demonstration(tmp_path / 'one', ARM).time) == 90
+    bag_of(tmp_path / 'two', StoragePlugin.MCAP, [*shown, ('/other', ARM.driven, [0.0, 0.0])])
+    with pytest.raises(DemonstrationError, match=r'2 topics \(/other, /states\)'):
+        read_demonstration(tmp_path / 'two', ARM)
+
+
+def test_a_message_with_other_joints_is_refused(tmp_path):
+    bag_of(tmp_path / 'bag', StoragePlugin.MCAP, [
+        ('/states', ARM.driven, [0.0, 0.0]), ('/states', ('base',), [0.0])])
+    with pytest.raises(DemonstrationError, match='message 2 has joints base'):
+        read_demonstration(tmp_path / 'bag', ARM)
+
+
 def test_bags_are_never_overwritten(tmp_path):
     write_bag(tmp_path / 'bag', [0, 10 ** 9], ['base', 'shoulder'], np.zeros((2, 2)))
     with pytest.raises(DemonstrationError, match='never overwritten'):
@@ -65,6 +108,14 @@ def test_a_tool_tip_path_becomes_the_joints_that_made_it(tmp_path):
     shown = read_demonstration(path, ARM)
     assert np.abs(shown.position - PATH).max() < 1e-6
     assert shown.time[0] == 0
+
+
+@pytest.mark.parametrize('samples', [8, 40, 3000])
+def test_a_path_across_the_workspace_is_followed_at_any_rate(samples):
+    time = np.linspace(0, 20, samples)
+    path = ARM.limits.upper * np.stack([np.cos(0.3 * time), np.sin(0.5 * time)], axis=1)
+    shown = from_tip_path(time, ARM.tip(torch.as_tensor(path)).numpy(), ARM, 'wide')
+    assert np.abs(shown.position - path).max() < 1e-6
 
 
 @pytest.mark.parametrize('name', ['balinese_0_drawer_18', 'early_aramaic_35_drawer_15',

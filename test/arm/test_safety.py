@@ -87,3 +87,29 @@ def test_a_watchdog_never_trusts_a_clock_that_jumped(fed, asked):
 def test_a_watchdog_needs_a_time(timeout):
     with pytest.raises(ValueError, match='above 0'):
         Watchdog(timeout)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.floats(0.01, 1.0), st.lists(st.floats(1e-4, LONGEST_GAP), min_size=80, max_size=80))
+def test_the_highest_speed_near_a_limit_can_still_be_braked(room, gaps):
+    position, sent, elapsed = LIMITS.upper - room, np.zeros(2), LONGEST_GAP
+    for gap in gaps:
+        sent = limit_velocity(LIMITS.velocity, sent, position, elapsed, LIMITS)
+        position, elapsed = position + sent * gap, gap
+        assert (position <= LIMITS.upper + 1e-12).all()
+
+
+@pytest.mark.parametrize('room', np.linspace(0.0005, 0.6, 40))
+def test_ticks_that_all_come_as_late_as_allowed_stop_at_the_limit(room):
+    position, sent = LIMITS.upper - room, np.zeros(2)
+    for _ in range(100):
+        sent = limit_velocity(LIMITS.velocity, sent, position, LONGEST_GAP, LIMITS)
+        position = position + sent * LONGEST_GAP
+        assert (position <= LIMITS.upper + 1e-12).all()
+    assert position == pytest.approx(LIMITS.upper, abs=1e-9)
+
+
+def test_an_arm_that_is_nowhere_brakes():
+    nowhere = np.array([math.nan, 0.0])
+    sent = limit_velocity(np.full(2, 1.0), np.array([0.3, 0.3]), nowhere, 0.01, LIMITS)
+    assert sent == pytest.approx([0.1, 0.5])

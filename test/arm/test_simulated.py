@@ -1,5 +1,6 @@
 import math
 
+from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
 
@@ -39,6 +40,30 @@ def test_it_never_passes_a_limit():
     assert arm.position[0] <= arm.arm.limits.upper[0] + 1e-9
     assert arm.position[1] >= arm.arm.limits.lower[1] - 1e-9
     assert arm.position[0] > arm.arm.limits.upper[0] - 0.02
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10), st.floats(1e-4, 0.3)),
+                min_size=1, max_size=60))
+def test_it_keeps_its_limits_however_unevenly_it_is_stepped(commands):
+    arm, now = KinematicArm(default_arm()), 0.0
+    limits = arm.arm.limits
+    for base, shoulder, elapsed in commands:
+        earlier, now = arm.velocity, now + elapsed
+        arm.command([base, shoulder], now)
+        arm.step(elapsed, now)
+        assert (np.abs(arm.velocity) <= limits.velocity + 1e-9).all()
+        assert (np.abs(arm.velocity - earlier) <= limits.acceleration * elapsed + 1e-9).all()
+        assert (arm.position <= limits.upper).all() and (arm.position >= limits.lower).all()
+
+
+def test_a_command_reaches_no_further_than_its_timeout_over_a_pause():
+    arm = KinematicArm(default_arm(), command_timeout=0.5)
+    now = run(arm, 0.3, each=lambda now: arm.command([0.2, 0.0], now))
+    before = arm.position[0]
+    arm.command([0.2, 0.0], now + 5.0)
+    arm.step(5.0, now + 5.0)
+    assert arm.position[0] == pytest.approx(before + 0.1)
 
 
 @pytest.mark.parametrize('bad', [[0.1], [0.1, 0.2, 0.3], [math.nan, 0.0], [0.0, math.inf]])
