@@ -80,13 +80,13 @@ class ArmSimulator(Node):
         return response
 
     def _tick(self) -> None:
-        now = self._now()
+        now, stamp = self._now(), self.get_clock().now()
         self.arm.step(now - self._last, now)
         self._last = now
         names, position, velocity = self.arm.joint_state()
         message = JointState(name=list(names), position=position.tolist(),
                              velocity=velocity.tolist())
-        message.header.stamp = self.get_clock().now().to_msg()
+        message.header.stamp = stamp.to_msg()
         self._states.publish(message)
 
 
