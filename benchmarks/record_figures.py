@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.files import write_atomically
+from smallbot.files import write_json
 from smallbot.one_shot.evaluation import draw_movements, evaluate, summary, TEST_SEED
 from smallbot.one_shot.model import load_model
 
@@ -35,7 +35,7 @@ def main():
     path = args.model.with_suffix('.json')
     card = json.loads(path.read_text())
     card['figures'] = figures
-    write_atomically(path, (json.dumps(card, indent=2) + '\n').encode())
+    write_json(path, card)
 
 
 def _rounded(value):

@@ -1,8 +1,10 @@
 """Files that are either whole or not there."""
 
+import json
 import os
 from pathlib import Path
 import tempfile
+from typing import Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -20,3 +22,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values to `path` as indented JSON, whole or not at all."""
+    write_atomically(path, (json.dumps(content, indent=2) + '\n').encode())

@@ -10,7 +10,13 @@ import math
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
-from smallbot.arm.safety import ease_velocity, limit_velocity, LONGEST_GAP, Watchdog
+from smallbot.arm.safety import (
+    EASE_SPEED,
+    ease_velocity,
+    limit_velocity,
+    LONGEST_GAP,
+    Watchdog,
+)
 
 COMMAND_TIMEOUT = 0.5
 """Age of a command beyond which the arm stops, s."""
@@ -80,7 +86,7 @@ class KinematicArm:
         limits = self.arm.limits
         if (position < limits.lower - 1e-3).any() or (position > limits.upper + 1e-3).any():
             raise ValueError(f'guide leaves the joint limits of {", ".join(self.arm.driven)}')
-        approach = np.abs(position[0] - self.position).max() / 0.2
+        approach = np.abs(position[0] - self.position).max() / EASE_SPEED
         if approach > 1e-3:
             lead = approach + 0.1
             time = np.concatenate([[0.0], time - time[0] + lead])

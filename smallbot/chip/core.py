@@ -68,10 +68,6 @@ class DeviceState:
     writes: Tensor
     """Times written, int32 [D, rows, columns]; 0 is a device that was never used."""
 
-    def clone(self) -> 'DeviceState':
-        """Return a copy that shares nothing."""
-        return DeviceState(**{f.name: getattr(self, f.name).clone() for f in fields(self)})
-
 
 class Core:
     """A core, or the part of one that a matrix uses.
@@ -114,7 +110,6 @@ class Core:
         self.scale = torch.ones(columns)
         """Per-column correction: output = scale * converted + offset."""
         self.offset = torch.zeros(columns)
-        self.output_range = 1.0
         self._noise_moved_to = 0.0
         self._stale = True
         self.set_output_range(output_range)

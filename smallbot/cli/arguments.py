@@ -1,13 +1,12 @@
 """Argument types and options that several verbs share."""
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from smallbot.errors import InputError
-from smallbot.files import write_atomically
+from smallbot.files import write_json
 
 
 def whole(low: int, high: int = 2 ** 63 - 1):
@@ -53,7 +52,7 @@ def check_json(path: Path | None) -> None:
         raise InputError(f'--json {path}: expected a file in a folder that exists')
 
 
-def write_json(path: Path | None, result: dict[str, Any]) -> None:
+def write_result(path: Path | None, result: dict[str, Any]) -> None:
     """Write a result where `--json` asked for it, whole or not at all."""
     if path is not None:
-        write_atomically(path, (json.dumps(result, indent=2) + '\n').encode())
+        write_json(path, result)

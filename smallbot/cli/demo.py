@@ -6,11 +6,10 @@ update learned, the movement executed. Leaves report.json, report.png and the re
 
 import argparse
 from pathlib import Path
-import sys
-import threading
 
-from smallbot.cli.arguments import add_common, check_json, real, write_json
+from smallbot.cli.arguments import add_common, check_json, real, write_result
 from smallbot.errors import InputError
+from smallbot.files import write_json
 
 VERB = 'demo'
 
@@ -64,9 +63,6 @@ def run(args: argparse.Namespace) -> int:
     picture, report = args.out / 'report.png', args.out / 'report.json'
     draw_report(result, picture)
     write_json(report, result.report)
-    write_json(args.json, result.report)
+    write_result(args.json, result.report)
     print(f'{report}\n{picture}\n{result.report["bag"]}')
-    left = [t.name for t in threading.enumerate() if not t.daemon and t.name != 'MainThread']
-    if left:
-        print(f'threads still running: {", ".join(left)}', file=sys.stderr)
     return 0

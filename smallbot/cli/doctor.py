@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 
-from smallbot.cli.arguments import add_common, check_json, real, write_json
+from smallbot.cli.arguments import add_common, check_json, real, write_result
 from smallbot.errors import InputError
 
 VERB = 'doctor'
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print(f'{finding["level"]:>4}  {finding["what"]}{cure}')
     missing = [finding for finding in findings if finding['level'] == 'FAIL']
     print(f'{len(missing)} problem(s)' if missing else 'all that is needed is here')
-    write_json(args.json, {'problems': len(missing), 'findings': findings})
+    write_result(args.json, {'problems': len(missing), 'findings': findings})
     return int(bool(missing))
 
 

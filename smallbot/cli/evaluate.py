@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 import sys
 
-from smallbot.cli.arguments import add_common, check_json, real, whole, write_json
+from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
 
 VERB = 'evaluate'
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     result = summary(model, done, args.synapses, args.seed)
     result.update(family=args.family, age_seconds=args.age, cells_allowed=args.cells,
                   interrupted=interrupted)
-    write_json(args.json, result)
+    write_result(args.json, result)
     print(table(result))
     if interrupted:
         print(f'smallbot evaluate: interrupted after {len(done)} of {len(movements.start)} tasks',

@@ -9,7 +9,7 @@ from pathlib import Path
 import signal
 import time
 
-from smallbot.cli.arguments import add_common, check_json, real, whole, write_json
+from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
 from smallbot.errors import InputError
 
 VERB = 'meta-train'
@@ -44,12 +44,12 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.one_shot.evaluation import TEST_SEED, VALIDATION_SEED
     from smallbot.one_shot.meta_training import (
         CHECKPOINT,
-        finish,
         load_config,
         meta_train,
         MetaTraining,
         planned_iterations,
     )
+    from smallbot.one_shot.model import save_model
     from smallbot.share import share_directory
 
     check_json(args.json)
@@ -101,13 +101,13 @@ def run(args: argparse.Namespace) -> int:
               'recent_tip_cm': sum(recent) / len(recent) if recent else None,
               'torch': torch.__version__, 'model': None}
     if training.iteration >= total:
-        result['model'] = str(finish(training, directory, args.name, {}))
+        result['model'] = str(save_model(training.model(args.name), directory))
         print(f'{result["model"]}: measure it with\n  smallbot evaluate --model '
               f'{result["model"]} --seed {VALIDATION_SEED}')
     else:
         print(f'stopped at iteration {training.iteration} of {total}; go on with\n'
               f'  smallbot meta-train --resume {directory}')
-    write_json(args.json, result)
+    write_result(args.json, result)
     return 0 if training.iteration >= total else 1
 
 

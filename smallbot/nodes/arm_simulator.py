@@ -10,17 +10,15 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import from_joint_states
-from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.arm.simulated import KinematicArm
 from smallbot.errors import InputError
 from smallbot.nodes.messages import from_trajectory, RELIABLE, STREAM
-from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.spin import run
 
 PARAMETERS = {
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    **ARM_PARAMETERS,
     'joints': Parameter(['base', 'shoulder'], 'driven joints, in the order of the commands'),
-    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
     'rate': Parameter(200.0, 'rate of the simulation and of joint_states, Hz', 100.0, 1000.0),
     'command_timeout': Parameter(
         0.5, 'age of a command beyond which the arm brakes, s', 0.01, 10.0),
@@ -33,7 +31,7 @@ class ArmSimulator(Node):
     def __init__(self, **options):
         super().__init__('arm_simulator', **options)
         chosen = declare(self, PARAMETERS)
-        arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), chosen['joints'], chosen['tip'])
+        arm = chosen_arm(chosen, chosen['joints'])
         self.arm = KinematicArm(arm, chosen['command_timeout'])
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last = self._now()

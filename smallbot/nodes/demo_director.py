@@ -5,7 +5,6 @@ learn and the controller play, and compares what the arm did with what it was sh
 """
 
 from collections.abc import Callable, Sequence
-import json
 from pathlib import Path
 import sys
 import time
@@ -23,9 +22,8 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import check_detail, playing_duration, read_demonstration
-from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
-from smallbot.files import write_atomically
+from smallbot.files import write_json
 from smallbot.nodes.messages import (
     from_matrix,
     is_ok,
@@ -39,7 +37,7 @@ from smallbot.nodes.messages import (
     to_trajectory,
     values_of,
 )
-from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.spin import stop_event
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.reproduction import Course, reproduction
@@ -48,8 +46,7 @@ from smallbot.share import share_directory
 PARAMETERS = {
     'demonstration_file': Parameter('', 'bag or CSV to show; empty: one of those shipped'),
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
-    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    **ARM_PARAMETERS,
     'report': Parameter('', 'file for the result as JSON; empty: none'),
 }
 DEFAULT_DEMONSTRATION = 'greek_60_drawer_18.csv'
@@ -70,7 +67,7 @@ class Director(Node):
         chosen = declare(self, PARAMETERS)
         self.report_file = Path(chosen['report']) if chosen['report'] else None
         self.model = load_model(chosen['model'])
-        self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), self.model.joints, chosen['tip'])
+        self.arm = chosen_arm(chosen, self.model.joints)
         self.file = chosen['demonstration_file'] or str(
             share_directory() / 'config' / 'demonstrations' / DEFAULT_DEMONSTRATION)
         self.shown = read_demonstration(self.file, self.arm)
@@ -136,9 +133,8 @@ class Director(Node):
         tell(f'2/5 record  {shown.duration:.1f} s of {", ".join(shown.joints)}')
         self._call('demo_recorder/start')
         self._guide.publish(to_trajectory(shown.joints, shown.time, shown.position))
-        self._pause(0.5 * shown.duration)
+        self._pause(shown.duration + 0.1)
         last = shown.position[-1]
-        self._pause(0.5 * shown.duration + 0.1)
         self._wait(lambda: np.abs(self._position - last).max() < 2e-3, PATIENCE,
                    'the arm to reach the end of the demonstration')
         self._pause(0.1)
@@ -245,8 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = reproduction(director.model, director.arm, course)
         print(result.headline(), flush=True)
         if director.report_file is not None:
-            write_atomically(director.report_file,
-                             (json.dumps(result.report, indent=2) + '\n').encode())
+            write_json(director.report_file, result.report)
         return 0
     except (InputError, ParameterException) as error:
         print(' '.join(str(error).split()), file=sys.stderr)

@@ -18,16 +18,14 @@ from smallbot.arm.demonstration import (
     trimmed,
     write_bag,
 )
-from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.nodes.messages import LATCHED, nanoseconds, STATE, to_trajectory
-from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.spin import run
 
 PARAMETERS = {
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    **ARM_PARAMETERS,
     'joints': Parameter(['base', 'shoulder'], 'joints that demonstrations are about'),
-    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
     'bag_directory': Parameter(
         'demonstrations', 'folder in which recordings are kept; empty: keep none'),
     'demonstration_file': Parameter(
@@ -43,7 +41,7 @@ class DemoRecorder(Node):
     def __init__(self, **options):
         super().__init__('demo_recorder', **options)
         chosen = declare(self, PARAMETERS)
-        self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), chosen['joints'], chosen['tip'])
+        self.arm = chosen_arm(chosen, chosen['joints'])
         self._folder = Path(chosen['bag_directory']) if chosen['bag_directory'] else None
         self._trim = chosen['trim_rest']
         self._samples: list[tuple[int, list[str], list[float], list[float]]] | None = None

@@ -67,6 +67,15 @@ def to_demonstration(message: JointTrajectory, arm: Arm) -> Demonstration:
     return from_joint_states(time, message.joint_names, position, arm, 'topic demonstration')
 
 
+def demonstration_or_none(message: JointTrajectory, arm: Arm, logger) -> Demonstration | None:
+    """Return the demonstration in a message, or None with the reason in the log."""
+    try:
+        return to_demonstration(message, arm)
+    except InputError as error:
+        logger.error(f'demonstration refused: {error}')
+        return None
+
+
 def joint_positions(message: JointState, joints: Sequence[str]) -> np.ndarray | None:
     """Return the positions of `joints`, by name; None where one is missing or not finite."""
     named = dict(zip(message.name, message.position))

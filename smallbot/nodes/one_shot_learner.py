@@ -15,26 +15,24 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import check_detail, Demonstration
-from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.nodes.messages import (
+    demonstration_or_none,
     from_matrix,
     is_ok,
     LATCHED,
     RELIABLE,
-    to_demonstration,
     to_matrix,
     values_of,
 )
-from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 
 PARAMETERS = {
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
-    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    **ARM_PARAMETERS,
     'acknowledge_timeout': Parameter(
         5.0, 'how long to wait for the controller after an update, s', 0.1, 60.0),
 }
@@ -48,7 +46,7 @@ class OneShotLearner(Node):
         chosen = declare(self, PARAMETERS)
         torch.set_num_threads(1)
         self.model = load_model(chosen['model'])
-        self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), self.model.joints, chosen['tip'])
+        self.arm = chosen_arm(chosen, self.model.joints)
         self._timeout = chosen['acknowledge_timeout']
         self._demonstration: Demonstration | None = None
         self._eligibility: tuple[str, Eligibility] | None = None
@@ -72,11 +70,7 @@ class OneShotLearner(Node):
             self._waiting.set_result(None)
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        try:
-            self._demonstration = to_demonstration(message, self.arm)
-        except InputError as error:
-            self._demonstration = None
-            self.get_logger().error(f'demonstration refused: {error}')
+        self._demonstration = demonstration_or_none(message, self.arm, self.get_logger())
 
     def _on_eligibility(self, message: Float32MultiArray) -> None:
         model = self.model

@@ -4,7 +4,7 @@ Each node file has the table of its own parameters; `config/one_shot_demo.yaml` 
 defaults for users to edit, and a test keeps the two equal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import math
 import re
@@ -14,6 +14,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
+from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 
 
@@ -82,3 +83,18 @@ def declare(node: Node, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
             raise ParameterError(f'{where}: {value!r}, expected {parameter.expected()}')
         values[name] = value
     return values
+
+
+ARM_PARAMETERS = {
+    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+}
+"""What every node that knows an arm is told of it."""
+
+
+def chosen_arm(values: Mapping[str, Any], joints: Sequence[str]) -> Arm:
+    """Return the arm that `ARM_PARAMETERS` among `values` describe, driven by `joints`.
+
+    Raises ArmError for a description that cannot be used.
+    """
+    return Arm.from_urdf(values['urdf'] or urdf_path(), joints, values['tip'])

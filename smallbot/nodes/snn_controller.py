@@ -23,10 +23,11 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import check_detail, Demonstration, playing_duration
-from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import EASE_SPEED, Watchdog, way_is_within
 from smallbot.errors import InputError
 from smallbot.nodes.messages import (
+    demonstration_or_none,
     from_matrix,
     joint_positions,
     LATCHED,
@@ -34,11 +35,10 @@ from smallbot.nodes.messages import (
     STATE,
     status,
     STREAM,
-    to_demonstration,
     to_events,
     to_matrix,
 )
-from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
@@ -51,8 +51,7 @@ PARAMETERS = {
     'chip_file': Parameter(
         '', 'file of the chip: read if it exists, written after each programming; empty: none'),
     'seed': Parameter(0, 'seed of the devices of a new chip', 0, 2 ** 31),
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
-    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
+    **ARM_PARAMETERS,
     'control_rate': Parameter(100.0, 'velocity commands a second', 20.0, 1000.0),
     'state_timeout': Parameter(
         0.5, 'age of joint_states beyond which a movement is halted, s', 0.02, 10.0),
@@ -109,7 +108,7 @@ class SnnController(LifecycleNode):
         chosen = self._chosen
         try:
             model = load_model(chosen['model'])
-            self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), model.joints, chosen['tip'])
+            self.arm = chosen_arm(chosen, model.joints)
             self._trainee = Trainee(model, self._synapses(model))
         except InputError as error:
             self._trouble = str(error)
@@ -212,11 +211,8 @@ class SnnController(LifecycleNode):
     def _age(self) -> None:
         """Let the devices drift by the time that has passed since the last call."""
         now = time.monotonic()
-        synapses = self._trainee.synapses
-        synapses.wait(now - self._aged_at)
+        self._trainee.synapses.wait(now - self._aged_at)
         self._aged_at = now
-        # The first read works the drift out, 20 ms that the control loop does not have.
-        synapses.matvec(torch.zeros(1, synapses.inputs))
 
     def _keep_chip(self) -> None:
         """Write the chip and what it has learned to `chip_file`, if there is one."""
@@ -312,11 +308,7 @@ class SnnController(LifecycleNode):
             self._state_age.feed(time.monotonic())
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        try:
-            self._demonstration = to_demonstration(message, self.arm)
-        except InputError as error:
-            self._demonstration = None
-            self.get_logger().error(f'demonstration refused: {error}')
+        self._demonstration = demonstration_or_none(message, self.arm, self.get_logger())
 
     # --- services
 
@@ -361,6 +353,9 @@ class SnnController(LifecycleNode):
                                  f'start {np.round(start, 3).tolist()} rad leaves the joint '
                                  f'limits: move the arm inside them first')
             self._age()
+            # The first read works the drift out, 20 ms that the control loop does not have.
+            synapses = self._trainee.synapses
+            synapses.matvec(torch.zeros(1, synapses.inputs))
             self._trainee.rewind()
             self._steps = 0
             self._events = []

@@ -14,7 +14,6 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smallbot.arm.demonstration import Demonstration
-from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.nodes.messages import (
     joint_positions,
@@ -24,13 +23,12 @@ from smallbot.nodes.messages import (
     to_demonstration,
     values_of,
 )
-from smallbot.nodes.parameters import declare, Parameter
+from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.spin import run
 
 PARAMETERS = {
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    **ARM_PARAMETERS,
     'joints': Parameter(['base', 'shoulder'], 'driven joints'),
-    'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
     'frame': Parameter('base_link', 'frame of paths and markers: the root link of the arm'),
     'rate': Parameter(10.0, 'how often the reproduced path is published while playing, Hz',
                       1.0, 50.0),
@@ -46,7 +44,7 @@ class TrajectoryDisplay(Node):
     def __init__(self, **options):
         super().__init__('trajectory_display', **options)
         chosen = declare(self, PARAMETERS)
-        self.arm = Arm.from_urdf(chosen['urdf'] or urdf_path(), chosen['joints'], chosen['tip'])
+        self.arm = chosen_arm(chosen, chosen['joints'])
         self._frame, self._worst = chosen['frame'], chosen['worst_error']
         self._shown: Demonstration | None = None
         self._playing: tuple[int, float] | None = None

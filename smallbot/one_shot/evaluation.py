@@ -97,11 +97,15 @@ def strongest(delta: Tensor, share: float, cells: int) -> Tensor:
     return flat.view_as(delta)
 
 
+def path_rmse_cm(reached: Tensor, demonstrated: Tensor) -> Tensor:
+    """Return the figure `tip_rmse_cm` [...] of tool-tip paths [..., T, 3] in metres."""
+    return 100 * (reached - demonstrated).square().sum(-1).mean(-1).sqrt()
+
+
 def tip_rmse_cm(velocity: Tensor, movements: Movements, arm: Arm) -> Tensor:
     """Return the tool-tip error [B] of velocities [B, T, J] played from the movements' start."""
     reached = joint_path(movements.start, velocity, movements.step_seconds)
-    error = arm.tip(reached.double()) - arm.tip(movements.positions().double())
-    return 100 * error.square().sum(-1).mean(1).sqrt()
+    return path_rmse_cm(arm.tip(reached.double()), arm.tip(movements.positions().double()))
 
 
 def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trainee,

@@ -11,7 +11,7 @@ import io
 import math
 from pathlib import Path
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,7 +27,6 @@ from smallbot.one_shot.model import (
     ModelConfig,
     ModelError,
     OneShotModel,
-    save_model,
 )
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
@@ -258,15 +257,15 @@ class MetaTraining:
         self.seconds += time.perf_counter() - began
         return parts
 
-    def model(self, name: str, card: dict[str, Any]) -> OneShotModel:
+    def model(self, name: str) -> OneShotModel:
         """Return the model as it is now."""
         weights = {key: value.detach().clone() for key, value in self.weights.items()}
         weights['trainee'] *= self.config.model.synapse_mask()
-        made = {'made_by': 'smallbot meta-train', 'seed': self.config.seed,
+        card = {'made_by': 'smallbot meta-train', 'seed': self.config.seed,
                 'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
                 'meta_training': {key: value for key, value in asdict(self.config).items()
                                   if key != 'model'}}
-        return OneShotModel(self.config.model, weights, name, {**made, **card})
+        return OneShotModel(self.config.model, weights, name, card)
 
     def save(self, directory: Path) -> None:
         """Write the checkpoint into `directory`, atomically."""
@@ -337,8 +336,3 @@ def planned_iterations(config: MetaConfig, arm: Arm, minutes: float, trials: int
     for _ in range(trials):
         rehearsal.step()
     return max(1, int(60 * minutes * trials / (rehearsal.seconds - already)))
-
-
-def finish(run: MetaTraining, directory: Path, name: str, card: dict[str, Any]) -> Path:
-    """Write the model beside its checkpoint; returns the path of its weights."""
-    return save_model(run.model(name, card), directory)

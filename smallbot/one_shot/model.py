@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from smallbot.errors import InputError
-from smallbot.files import write_atomically
+from smallbot.files import write_atomically, write_json
 from smallbot.snn.codes import clock_spikes, PopulationCode
 from smallbot.snn.neuron import NeuronParameters
 
@@ -188,7 +188,7 @@ def save_model(model: OneShotModel, directory: Path) -> Path:
     weights = {key: value.contiguous() for key, value in model.weights.items()}
     write_atomically(path, safetensors.torch.save(weights))
     card = {'name': model.name, 'config': asdict(model.config), **model.card}
-    write_atomically(path.with_suffix('.json'), (json.dumps(card, indent=2) + '\n').encode())
+    write_json(path.with_suffix('.json'), card)
     return path
 
 

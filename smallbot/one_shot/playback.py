@@ -155,9 +155,8 @@ class Playback:
         known = min(before + 1, self.steps - 1)
         while len(self._velocity) <= known:
             velocity = self._advance() / scale
-            last = self._velocity[-1] if self._velocity else velocity
-            grown = 0.5 * step * velocity if not self._velocity else 0.5 * step * (last + velocity)
-            self._displacement.append(self._displacement[-1] + grown)
+            last = self._velocity[-1] if self._velocity else 0.0
+            self._displacement.append(self._displacement[-1] + 0.5 * step * (last + velocity))
             self._velocity.append(velocity)
         if before < 0:
             return self._velocity[0] * at

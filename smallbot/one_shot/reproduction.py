@@ -8,7 +8,7 @@ import torch
 
 from smallbot.arm.demonstration import Demonstration, trial_positions
 from smallbot.arm.kinematics import Arm
-from smallbot.one_shot.evaluation import spread
+from smallbot.one_shot.evaluation import path_rmse_cm, spread
 from smallbot.one_shot.model import OneShotModel
 from smallbot.snn.filters import filtered
 
@@ -96,18 +96,14 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
     grid = np.arange(model.steps + 1) * step
     positions['arm'] = np.stack([np.interp(grid, times, column) for column in measured.T], axis=1)
     velocity = {key: np.diff(path, axis=0) / step for key, path in positions.items()}
-    tip = {key: arm.tip(torch.as_tensor(path[1:])).numpy() for key, path in positions.items()}
-
-    def rmse_cm(key: str) -> float:
-        squared = ((tip[key] - tip['demonstrated']) ** 2).sum(1)
-        return float(100 * np.sqrt(squared.mean()))
-
+    tip = {key: arm.tip(torch.as_tensor(path[1:])) for key, path in positions.items()}
+    error = {key: float(path_rmse_cm(path, tip['demonstrated'])) for key, path in tip.items()}
     wrong = np.sqrt(((velocity['after'] - velocity['demonstrated']) ** 2).mean(0))
     said = course.programmed
     written, total = float(said['cells_written']), float(said['cells_total'])
     report = {
         'synapses': synapses, 'tasks': 1,
-        'tip_rmse_cm': {key: spread([rmse_cm(key)]) for key in ('before', 'after')},
+        'tip_rmse_cm': {key: spread([error[key]]) for key in ('before', 'after')},
         'velocity_rmse': {joint: {'mean': float(value), 'sd': 0.0}
                           for joint, value in zip(arm.driven, wrong)},
         'cells_written': {'mean': written, 'fraction': written / total},
@@ -116,12 +112,13 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
         'energy_uj': _number(said.get('energy_uj')),
         'learn_seconds': course.learn_seconds,
         'updates': course.updates, 'seed': seed, 'model': model.name,
-        'arm': arm_name, 'arm_tip_rmse_cm': rmse_cm('arm'),
+        'arm': arm_name, 'arm_tip_rmse_cm': error['arm'],
         'demonstration': {'shown': course.shown, 'source': shown.source, 'digest': shown.digest,
                           'seconds': shown.duration, 'joints': list(shown.joints)},
         'duration': duration, 'bag': course.bag,
     }
-    return Reproduction(arm.driven, grid[1:], velocity, tip, spikes, report)
+    return Reproduction(arm.driven, grid[1:], velocity,
+                        {key: path.numpy() for key, path in tip.items()}, spikes, report)
 
 
 def _number(text: str | None) -> float | None:

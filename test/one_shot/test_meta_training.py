@@ -59,7 +59,7 @@ def test_outer_gradients_reach_every_weight_and_lower_the_loss():
 def test_recurrent_weights_gain_no_self_connection_on_the_model():
     run = MetaTraining(SMALL, ARM)
     run.step()
-    trainee = run.model('m', {}).weights['trainee']
+    trainee = run.model('m').weights['trainee']
     assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
 
 
