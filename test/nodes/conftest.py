@@ -19,6 +19,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from rcl_interfaces.srv import ListParameters  # noqa: E402
 from rclpy.context import Context  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
@@ -162,7 +163,7 @@ class Probe:
                 self._news.notify_all()
         self.node.create_subscription(kind, topic, keep, qos)
 
-    def wait(self, condition, what: str, timeout: float = 15.0):
+    def wait(self, condition, what: str, timeout: float = 30.0):
         """Return the first true value of `condition`, asked at every message and often."""
         deadline = time.monotonic() + timeout
         with self._news:
@@ -174,13 +175,34 @@ class Probe:
                 assert left > 0, f'waited {timeout:g} s in vain for {what}'
                 self._news.wait(min(left, 0.05))
 
-    def call(self, name: str, timeout: float = 15.0) -> Trigger.Response:
-        client = self._calls.setdefault(name, None) or self.node.create_client(Trigger, name)
-        self._calls[name] = client
-        self.wait(client.service_is_ready, f'service {name}', timeout)
-        future = client.call_async(Trigger.Request())
+    def call(self, name: str, timeout: float = 30.0) -> Trigger.Response:
+        if name not in self._calls:
+            self._calls[name] = self.client(Trigger, name, timeout)
+        future = self._calls[name].call_async(Trigger.Request())
         self.wait(future.done, f'an answer of {name}', timeout)
         return future.result()
+
+    def client(self, kind, name: str, timeout: float = 30.0):
+        """Return a client of service `name` whose answers will arrive.
+
+        A service is ready once this side sees it; the other side may not yet know where to send
+        its answer, and drops it. Endpoints become known in the order they were made, so an
+        answer from a service asked later, which may be asked again, proves the way back.
+        """
+        client = self.node.create_client(kind, name)
+        again = self.node.create_client(ListParameters, f'{name.split("/")[0]}/list_parameters')
+        self.wait(lambda: client.service_is_ready() and again.service_is_ready(),
+                  f'service {name}', timeout)
+        deadline = time.monotonic() + timeout
+        future = again.call_async(ListParameters.Request())
+        while not future.done():
+            assert time.monotonic() < deadline, f'no answer of {name.split("/")[0]}'
+            try:
+                self.wait(future.done, 'an answer', 2.0)
+            except AssertionError:
+                future = again.call_async(ListParameters.Request())
+        self.node.destroy_client(again)
+        return client
 
     def publish(self, kind, topic: str, message, qos=LATCHED) -> None:
         """Publish once somebody listens."""
@@ -198,7 +220,7 @@ class Probe:
     def phase(self) -> str:
         return self.heard['progress'][-1].message if self.heard['progress'] else ''
 
-    def wait_phase(self, *phases: str, timeout: float = 15.0) -> str:
+    def wait_phase(self, *phases: str, timeout: float = 30.0) -> str:
         self.wait(lambda: self.phase() in phases, f'phase {" or ".join(phases)}', timeout)
         return self.phase()
 

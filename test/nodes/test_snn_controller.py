@@ -211,8 +211,7 @@ def test_lifecycle_without_autostart_and_deactivating_halts(bench, small_model):
     bench.start('snn_controller', model=small_model, synapses='software', allow_unlearned=True,
                 autostart=False)
     probe = bench.probe()
-    client = probe.node.create_client(ChangeState, 'snn_controller/change_state')
-    probe.wait(client.service_is_ready, 'the lifecycle services', timeout=30.0)
+    client = probe.client(ChangeState, 'snn_controller/change_state', timeout=30.0)
 
     def change(number):
         future = client.call_async(ChangeState.Request(transition=Transition(id=number)))
