@@ -4,36 +4,58 @@ A network knows nothing of conductances and a chip nothing of neurons; both know
 Weights are [outputs, inputs] in the network's unit, from postsynaptic to presynaptic.
 """
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from smallbot.chip.core import ChipError, Core
+from smallbot.chip.core import Core
+from smallbot.chip.devices import ChipError
 from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.storage import load_core, save_core
 
-DEFAULT_DEAD_BAND = 0.004
-"""Change of weight below which a cell is left alone.
+@dataclass(frozen=True)
+class Granularity:
+    """Which cells an update writes, and how finely; measured in docs/chip.md."""
 
-A rewritten cell loses its old error for a fresh one of the same size, so a change much smaller
-than that error (0.013 for recurrent weights of s.d. 0.063) costs a write and gains nothing. With
-updates of mean magnitude 0.0055 and heavy tails, as e-prop's are, the relative error of the
-resulting weights is flat around here and worst at both ends (mean of 4 chips):
+    rounding: str = 'exact'
+    """'exact': the change itself; 'nearest' multiple of `step`; 'stochastic': the multiple above
+    or below, with the probabilities that keep the mean."""
+    step: float = 0.0
+    """Of 'nearest' and 'stochastic', in weights (Ortner et al. 2025, published code: 1/16)."""
+    dead_band: float = 0.004
+    """Change of weight below which a cell is left alone ('exact'); 0: every change is written.
 
-    dead band                       0     0.002  0.004  0.008  0.032
-    cells written, %                95    39     26     15     3
-    error, right after, %           15.9  15.8   15.8   15.9   16.9
-    error, 300 s later, %           17.0  16.5   16.5   16.5   17.3
-    error of the change itself, %   105   69     56     45     42
-    size of the change, %           99    99     99     97     86
-"""
+    A rewritten cell loses its old error for a fresh one of the same size, so that a change much
+    smaller than that error costs a write and gains nothing."""
+
+    def __post_init__(self):
+        if self.rounding not in ROUNDINGS:
+            raise ChipError(f'rounding {self.rounding!r}: expected {", ".join(ROUNDINGS)}')
+        if not 0 <= self.dead_band < float('inf'):
+            raise ChipError(f'dead band {self.dead_band}: expected a finite number, 0 or more')
+        if self.rounding != 'exact' and not 0 < self.step < float('inf'):
+            raise ChipError(f'step {self.step} of {self.rounding} rounding: expected a finite '
+                            f'number above 0')
+
+    def apply(self, delta: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the change that is written, of the shape of `delta`; 0 is left alone."""
+        if self.rounding == 'exact':
+            return torch.where(delta.abs() >= self.dead_band, delta, 0.0)
+        steps = delta / self.step
+        if self.rounding == 'nearest':
+            return steps.round_() * self.step
+        chance = torch.rand(delta.shape, generator=generator)
+        return steps.add_(chance).floor_() * self.step
+
+
+ROUNDINGS = ('exact', 'nearest', 'stochastic')
+DEFAULT_GRANULARITY = Granularity()
 CALIBRATION_VECTORS = 1024
 CALIBRATION_DENSITY = 0.1
 """Share of inputs that are 1 in a calibration vector."""
-OUTPUT_HEADROOM = 1.25
-"""Range of the output converters over the largest output of the calibration vectors."""
 
 
 class WriteReport(NamedTuple):
@@ -46,11 +68,21 @@ class WriteReport(NamedTuple):
     devices: int
     """Devices that received a pulse; 0 in software."""
     pulses: int | None
-    """None where single pulses are not modelled."""
+    """None in software."""
     energy_uj: float | None
     """Upper bound, microjoules (`smallbot.chip.energy`); None in software."""
     saturated: int = 0
-    """Cells that could not take their weight and hold the nearest they can."""
+    """Weights that would have left their limits and were stopped there."""
+    unconverged: int = 0
+    """Cells that program-and-verify gave up on."""
+    faulty: int = 0
+    """Devices newly found to be faulty."""
+    compensated: int = 0
+    """Cells to be written whose faulty devices are made up for by the others."""
+    out_of_reach: int = 0
+    """Cells to be written that hold the nearest weight they can."""
+    seconds: float = 0.0
+    """Time of programming on the chip."""
 
 
 class Synapses(Protocol):
@@ -136,30 +168,30 @@ class ChipSynapses:
     """Weights on one core of phase-change memory, with all its errors.
 
     Make them with `prepare` or `load`. Parameters: `core`, whose rows are the inputs; `mask`
-    [outputs, inputs] of the synapses that exist; `dead_band`, the change of weight below which
-    `update` leaves a cell alone (0: every cell whose change is not 0 is written).
+    [outputs, inputs] of the synapses that exist; `granularity` of an update.
     """
 
-    def __init__(self, core: Core, mask: Tensor, dead_band: float = DEFAULT_DEAD_BAND):
-        if not 0 <= dead_band < float('inf'):
-            raise ChipError(f'dead band {dead_band}: expected a finite number, 0 or more')
+    def __init__(self, core: Core, mask: Tensor, granularity: Granularity = DEFAULT_GRANULARITY):
         self.outputs, self.inputs = core.columns, core.rows
         self.core = core
         self.mask = _checked_mask(mask, (self.outputs, self.inputs))
-        self.dead_band = float(dead_band)
+        self.granularity = granularity
         self._cells = int(self.mask.sum())
 
     @classmethod
     def prepare(cls, weights: Tensor, mask: Tensor | None, limits: Tensor,
                 generator: torch.Generator, age: float = 3600.0,
                 law: DeviceLaw = HERMES_TWO_DEVICE,
-                dead_band: float = DEFAULT_DEAD_BAND) -> 'ChipSynapses':
+                granularity: Granularity = DEFAULT_GRANULARITY,
+                inputs: Tensor | None = None, **options) -> 'ChipSynapses':
         """Return a new chip that holds `weights`, was left for `age` s and calibrated once.
 
         Parameters: `weights`, `mask` [outputs, inputs]; `limits` [inputs], the largest magnitude
-        a weight of each input may have; `generator`, kept by the chip for all noise to come.
-        Cells without a synapse are RESET. The converters' range and the calibration come from
-        random 0/1 inputs, a tenth of them 1.
+        a weight of each input may have; `generator`, kept by the chip for all noise to come;
+        `inputs` [V, inputs], such as the network will have: the converters' ranges are set for
+        them, and a range too wide costs resolution; `options` of `Core`: converters, faults,
+        phases, rules. Cells without a synapse are RESET. The calibration, and the ranges where
+        no inputs are given, come from random 0/1 inputs, a tenth of them 1.
         Raises ChipError for shapes that do not fit, numbers that are not finite, weights beyond
         their limit and a matrix larger than a core.
         """
@@ -167,14 +199,13 @@ class ChipSynapses:
             raise ChipError(f'weights {tuple(weights.shape)} with limits {tuple(limits.shape)}: '
                             f'expected [outputs, inputs] and [inputs]')
         mask = _checked_mask(mask, tuple(weights.shape))
-        core = Core(limits, weights.shape[0], generator, law)
-        chip = cls(core, mask, dead_band)
+        core = Core(limits, weights.shape[0], generator, law, **options)
+        chip = cls(core, mask, granularity)
         intended = torch.where(mask, weights.detach().float(), 0.0).T.contiguous()
         core.program(intended)
         vectors = (torch.rand(CALIBRATION_VECTORS, core.rows, generator=generator)
                    < CALIBRATION_DENSITY).float()
-        largest = float((vectors @ intended).abs().max())
-        core.set_output_range(OUTPUT_HEADROOM * largest if largest > 0 else float(limits.max()))
+        core.set_ranges(vectors if inputs is None else inputs)
         core.wait(age)
         core.calibrate(vectors)
         return chip
@@ -191,13 +222,14 @@ class ChipSynapses:
         return self._write(_checked(weights, (self.outputs, self.inputs), 'weights'), self.mask, 0)
 
     def update(self, delta: Tensor) -> WriteReport:
-        """Add `delta` [outputs, inputs] and write the cells whose change reaches the dead band.
+        """Add `delta` [outputs, inputs] and write the cells that `granularity` lets change.
 
         The others keep their devices and their intended weight. A weight that would leave its
         limits stops there and is counted as saturated.
         """
         delta = _checked(delta, (self.outputs, self.inputs), 'update')
-        chosen = self.mask & (delta.abs() >= self.dead_band) & (delta != 0)
+        delta = self.granularity.apply(delta, self.core.generator)
+        chosen = self.mask & (delta != 0)
         wanted = self.weights() + delta
         limits = self.core.limits
         saturated = int((chosen & (wanted.abs() > limits)).sum())
@@ -218,7 +250,7 @@ class ChipSynapses:
 
     def copy(self, generator: torch.Generator | None = None) -> 'ChipSynapses':
         """Return an independent chip in the same state, with its own noise if given a source."""
-        return ChipSynapses(self.core.copy(generator), self.mask, self.dead_band)
+        return ChipSynapses(self.core.copy(generator), self.mask, self.granularity)
 
     def save(self, path: str | Path, notes: dict[str, Any] | None = None) -> None:
         """Write the chip to a file, bit for bit, with its clock and its generator.
@@ -226,18 +258,20 @@ class ChipSynapses:
         `notes`, plain values, come back from `load`: what the owner must know of the chip.
         """
         save_core(self.core, path, {'mask': self.mask},
-                  {'dead_band': self.dead_band, 'notes': notes or {}})
+                  {'granularity': asdict(self.granularity), 'notes': notes or {}})
 
     @classmethod
     def load(cls, path: str | Path) -> tuple['ChipSynapses', dict[str, Any]]:
         """Return the chip saved at `path` and its notes. Raises ChipError where it is none."""
         core, more, settings = load_core(path)
         try:
-            return cls(core, more['mask'], settings['dead_band']), settings['notes']
+            return (cls(core, more['mask'], Granularity(**settings['granularity'])),
+                    settings['notes'])
         except KeyError as error:
             raise ChipError(f'chip {path}: not saved by synapses, it has no {error}') from None
 
     def _write(self, weights: Tensor, chosen: Tensor, saturated: int) -> WriteReport:
         done = self.core.program(weights.T.contiguous(), chosen.T.contiguous())
-        return WriteReport(done.cells, self._cells, done.devices, None, 1e6 * done.energy,
-                           saturated)
+        return WriteReport(
+            done.cells, self._cells, done.devices, done.pulses, 1e6 * done.energy, saturated,
+            done.unconverged, done.faulty, done.compensated, done.out_of_reach, done.seconds)

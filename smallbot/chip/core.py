@@ -1,72 +1,70 @@
 """One core: an array of unit cells with its converters, its correction and its clock.
 
 Every cell holds two polarities, each made of one or two phase-change devices; the weight is the
-difference of the polarities' conductances. Inputs arrive on rows as signed 8-bit pulse widths,
-outputs leave columns through 8-bit converters and a per-column affine correction.
+difference of the polarities' conductances. Inputs arrive on rows as signed 8-bit pulse widths. A
+product takes four phases, one input sign and one polarity at a time, each converted by itself
+(or one phase for all); the counts are summed, corrected by one scale and offset a column, and
+rounded to 8 bits.
 
-Modelled: for every device its own conductance, drift exponent, time of programming, slow 1/f
-state and count of writes, all of which stay until that device is written again; programming
-error, drift and read noise by a published law; quantisation and saturation of inputs and outputs;
-loss of a column's scale to drift and its correction.
+The state of every single device persists until that device is programmed again (`devices`).
+Programming is by pulses and verifying reads (`programming`). A law (`laws`) describes what a whole
+polarity has become at t0: the error left by program-and-verify is completed by the relaxation
+that makes their sum follow the law. Devices of a polarity share relaxation in proportion to their
+conductance and have one drift exponent if programmed together; their 1/f noise is independent,
+scaled so that the sum follows the law.
 
-Not modelled: single programming pulses and their verification (a write draws the error that the
-law reports after convergence); the four phases of a product apart from each other (their sum is
-converted once); gain spread of the converters; wire resistance; stuck devices; temperature.
-
-A law describes a whole polarity. Where two devices form it, they share its programming error in
-proportion to their targets and have one drift exponent, so that the polarity follows the law
-exactly; their 1/f noise is independent, scaled so that the sum follows the law.
+Not modelled: wire resistance, nonlinear converters and devices, temperature, failure by wear.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, fields, replace
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from smallbot.chip import energy, flicker
+from smallbot.chip.converters import CODE_MAX, ConverterSpread, MEASURED_SPREAD
+from smallbot.chip.devices import ChipError, DeviceState, Fault
+from smallbot.chip.faults import draw_faults, FaultRates, NO_FAULTS
 from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
-from smallbot.errors import InputError
+from smallbot.chip.programming import FULL, PROGRAM_AND_VERIFY, program_and_verify, PulseModel
 
 CORE_SIDE = 256
 """Rows and columns of a core (Ortner et al. 2025, Methods)."""
-CODE_MAX = 127
-"""Largest magnitude of a signed 8-bit code, of inputs and of outputs."""
+HEADROOM = 1.1
+"""Range of the converters over the largest value expected of them."""
 _SCALE_RANGE = (0.25, 4.0)
 """A column's correction outside this is no correction of drift, but a column without signal."""
-
-
-class ChipError(InputError):
-    """Something that a chip cannot hold or do; the message is one line."""
+_SPARSE = 0.12
+"""Share of active inputs below which a product gathers rows."""
+_ATTEMPTS = 3
+"""Times a cell is planned anew when some of its devices turn out to be faulty."""
 
 
 class CoreWriteReport(NamedTuple):
     """What a write has done."""
 
     cells: int
+    """Cells with a device that received a pulse."""
     devices: int
-    """Devices that received a pulse; the devices of a polarity that stays in RESET did not."""
+    """Devices that received a pulse."""
+    pulses: int
+    unconverged: int
+    """Cells with a device further from its goal than the margin at the last read."""
+    residual: float
+    """Root mean square, over the cells written, of the last reads' error, in weights."""
+    faulty: int
+    """Devices newly found to be faulty."""
+    compensated: int
+    """Cells of the request with faulty devices whose weight the others hold."""
+    out_of_reach: int
+    """Cells of the request that hold the nearest weight they can."""
+    seconds: float
+    """Cells of a diagonal in parallel, one device of a cell at a time."""
     energy: float
-    """Upper bound, J (`energy`: published currents, assumed voltage, most pulses allowed)."""
-
-
-@dataclass
-class DeviceState:
-    """What the chip remembers of its devices; D devices a cell, positive polarity first."""
-
-    target: Tensor
-    """Conductance each polarity was last written for, S, [2, rows, columns]."""
-    conductance: Tensor
-    """As programmed, at the law's t0, S, [D, rows, columns]."""
-    drift_exponent: Tensor
-    """nu, [D, rows, columns]."""
-    programmed_at: Tensor
-    """Clock of the chip at the last write, s, float64 [D, rows, columns]."""
-    slow: Tensor
-    """Slow 1/f processes, variance 1 each, [BANDS, D, rows, columns]."""
-    writes: Tensor
-    """Times written, int32 [D, rows, columns]; 0 is a device that was never used."""
+    """Upper bound, J (`energy`)."""
 
 
 class Core:
@@ -78,54 +76,73 @@ class Core:
     too (at the price of fewer input levels: `row_codes`).
 
     Parameters: `limits` [rows]; `columns`; `generator`, the only source of randomness from here
-    on; `law`; `output_range`, magnitude of an output at which the converters saturate (later:
-    `set_output_range`). All devices begin unused, with no conductance.
+    on; `law`; `output_range`, magnitude of an output at which the 8-bit result saturates (later:
+    `set_ranges`); `converters`, their spread; `faults`, how many devices are stuck; `phases`, 4
+    or 1. All devices begin unused, with no conductance.
     Raises ChipError for sizes beyond 256 and limits that are not positive.
     """
 
     def __init__(self, limits: Tensor, columns: int, generator: torch.Generator,
-                 law: DeviceLaw = HERMES_TWO_DEVICE, output_range: float = 1.0):
+                 law: DeviceLaw = HERMES_TWO_DEVICE, output_range: float = 1.0,
+                 converters: ConverterSpread = MEASURED_SPREAD,
+                 faults: FaultRates = NO_FAULTS, phases: int = 4,
+                 rules: PulseModel = PROGRAM_AND_VERIFY):
         limits = torch.as_tensor(limits, dtype=torch.float32)
         if limits.ndim != 1 or not 1 <= len(limits) <= CORE_SIDE or not 1 <= columns <= CORE_SIDE:
             raise ChipError(f'core of {tuple(limits.shape)} rows x {columns} columns: expected 1 '
-                            f'to {CORE_SIDE} of each; cut the matrix')
+                            f'to {CORE_SIDE} of each; smallbot.chip.mapping cuts larger ones')
         if not (torch.isfinite(limits).all() and (limits > 0).all()):
             raise ChipError('weight limits of rows: expected finite numbers above 0')
+        if phases not in energy.READ_ENERGY:
+            raise ChipError(f'{phases} phases: expected 4 or 1')
         self.law = law
+        self.rules = rules
+        self.converters = converters
+        self.phases = phases
         self.generator = generator
+        self.account = energy.Account()
         self.now = 0.0
         """Clock, s."""
         self.limits = limits
         self.row_codes = (CODE_MAX * limits / limits.max()).round_().clamp_(min=1)
         """Input code of a full-scale input, [rows]."""
         shape = (2 * law.devices_per_polarity, len(limits), columns)
-        self.devices = DeviceState(
-            target=torch.zeros(2, *shape[1:]), conductance=torch.zeros(shape),
-            drift_exponent=torch.zeros(shape),
-            programmed_at=torch.zeros(shape, dtype=torch.float64),
-            slow=torch.zeros(flicker.BANDS, *shape),
-            writes=torch.zeros(shape, dtype=torch.int32))
+        self.devices = DeviceState.unused(shape)
+        self.devices.curve_shift = torch.randn(shape, generator=generator).mul_(
+            rules.device_spread)
+        self.found = torch.zeros(shape, dtype=torch.int8)
+        """`Fault` that programming has found in each device, [D, rows, columns]."""
         self.intended = torch.zeros(shape[1:])
-        """The weights last written, [rows, columns]."""
+        """The weights last asked for, [rows, columns]."""
+        self.adc_gain, self.adc_offset = converters.draw(columns, generator)
         self.scale = torch.ones(columns)
-        """Per-column correction: output = scale * converted + offset."""
+        """Per-column correction: output = scale * counted + offset."""
         self.offset = torch.zeros(columns)
         self._noise_moved_to = 0.0
         self._stale = True
-        self.set_output_range(output_range)
+        self._break(draw_faults(faults, shape, generator))
+        self._check_range(output_range)
+        self.output_range = self.phase_range = float(output_range)
 
     rows = property(lambda self: self.intended.shape[0])
     columns = property(lambda self: self.intended.shape[1])
+    single = property(lambda self: self.law.g_max / self.law.devices_per_polarity,
+                      doc='Conductance of one device in SET, S.')
 
-    def set_output_range(self, output_range: float) -> None:
-        """Choose the output (before correction) at which the converters saturate.
+    def set_ranges(self, vectors: Tensor, headroom: float = HEADROOM) -> None:
+        """Choose the ranges of the converters for inputs like `vectors` [V, rows].
 
-        Raises ChipError unless it is a positive number.
+        The phases' converters and the 8-bit result get `headroom` over what the intended weights
+        would give; a matrix or vectors of nothing but zeros leave the ranges as they are.
         """
-        if not (math.isfinite(output_range) and output_range > 0):
-            raise ChipError(f'output range {output_range}: expected a finite number above 0')
-        self.output_range = float(output_range)
-        self._stale = True
+        self._check_vectors(vectors, 1)
+        parts = [self.intended.clamp(min=0), (-self.intended).clamp_(min=0)]
+        driven = [vectors.clamp(min=0), (-vectors).clamp_(min=0)]
+        phase = max(float((x @ w).max()) for x in driven for w in parts)
+        output = float((vectors @ self.intended).abs().max())
+        if phase > 0 and output > 0:
+            self.phase_range, self.output_range = headroom * phase, headroom * output
+            self._stale = True
 
     def wait(self, seconds: float) -> None:
         """Let `seconds` pass: devices drift and their slow noise moves on."""
@@ -137,68 +154,50 @@ class Core:
     def program(self, weights: Tensor, mask: Tensor | None = None) -> CoreWriteReport:
         """Write the weights [rows, columns] of the cells in `mask` (bool; all without one).
 
-        As program-and-verify through the corrected read would, it aims at the conductance that
-        makes each weight appear right behind its column's present correction. The polarity of
-        the weight's sign gets fresh error, drift exponent and noise; the other is RESET, unless
-        it rests in RESET already. Two devices are filled one after the other (max-SET-fill): at
-        most one of them is left between RESET and SET.
+        Aims at the counts that make each weight appear right behind its column's present
+        correction. Of a cell, the polarity of the weight's sign is filled one device after the
+        other (max-SET-fill: at most one of them is left between RESET and SET) and the other
+        polarity is RESET. A device that is in RESET or SET already and is to stay there gets no
+        pulse. Devices known to be faulty are made up for by the others, of either polarity.
         Raises ChipError, before anything is written, for a wrong shape, a weight that is not
         finite and a weight beyond its row's limit.
         """
-        mask = self._check_write(weights, mask)
+        mask = self.check_write(weights, mask)
         self._move_noise()
-        d, law = self.devices, self.law
-        per_polarity = law.devices_per_polarity
-        wanted = torch.where(mask, weights, 0.0) / (self._full_weight() * self.scale)
-        wanted = wanted.clamp_(-1, 1) * law.g_max
-        target = torch.stack([wanted.clamp(min=0), (-wanted).clamp_(min=0)])
-        blank = d.writes[::per_polarity] == 0
-        written = mask & (blank | (target > 0) | (d.target > 0))
-
-        x = target / law.g_max
-        error = torch.randn(x.shape, generator=self.generator).mul_(law.programming(x))
-        total = (target + error).clamp_(min=0.0)
-        single = law.g_max / per_polarity
-        # Filling order is first device first; an empty polarity's error sits on its first.
-        filled = torch.stack([(target - k * single).clamp_(0, single)
-                              for k in range(per_polarity)], dim=1)
-        share = filled / target.clamp(min=1e-30)[:, None]
-        share[:, 0].masked_fill_(target == 0, 1.0)
-        nu = law.drift_exponent(x, self.generator)
-
-        every = written.repeat_interleave(per_polarity, dim=0)
-        d.conductance = torch.where(every, (total[:, None] * share).flatten(0, 1), d.conductance)
-        d.drift_exponent = torch.where(
-            every, nu.repeat_interleave(per_polarity, dim=0), d.drift_exponent)
-        d.programmed_at = d.programmed_at.masked_fill(every, self.now)
-        d.slow = torch.where(every, flicker.draw(every.shape, self.generator), d.slow)
-        d.writes = d.writes + every
-        d.target = torch.where(written, target, d.target)
+        wanted = torch.where(mask, weights, 0.0) * (
+            self.law.g_max / (self._full_weight() * self.scale))
+        shape = self.found.shape
+        touched = torch.zeros(shape, dtype=torch.bool)
+        missed = torch.zeros(shape, dtype=torch.bool)
+        spent = torch.zeros(3, *shape, dtype=torch.int32)
+        newly_faulty = 0
+        todo = mask
+        for _ in range(_ATTEMPTS):
+            level, short = self._plan(wanted)
+            pulsed, missed_now, faulty, seen = self._pulse(level, todo, spent)
+            touched |= pulsed
+            missed = torch.where(pulsed, missed_now, missed) & (self.found == 0)
+            newly_faulty += int(faulty.sum())
+            todo = todo & faulty.any(0)
+            if not todo.any():
+                break
         self.intended = torch.where(mask, weights, self.intended)
         self._stale = True
-
-        filled = filled.flatten(0, 1)[every]
-        full, empty = int((filled >= single).sum()), int((filled == 0).sum())
-        return CoreWriteReport(
-            cells=int(mask.sum()), devices=len(filled),
-            energy=energy.write_energy(empty, full, len(filled) - full - empty))
+        return self._report(mask, touched, missed, short, newly_faulty, spent, seen - wanted)
 
     def read(self, x: Tensor) -> Tensor:
         """Multiply inputs [B, rows] with the array as it is now; returns [B, columns].
 
         Full scale is |x| = 1, converted to `row_codes` levels of either sign; a larger input
-        saturates at 127 levels. Slow noise is part of the array; fast noise is drawn per output
-        with the variance that the devices driven have together.
+        saturates at 127 levels. Slow noise is part of the array; the fast noise of all phases
+        of an output is drawn at once, with the variance that the devices driven have together.
         """
-        if self._stale:
-            self._refresh()
-        codes = (x * self.row_codes).round_().clamp_(-CODE_MAX, CODE_MAX)
-        counts = codes @ self._counts
-        if self._noisy:
-            deviation = (codes.square_() @ self._count_variance).sqrt_()
-            counts.addcmul_(deviation, torch.randn(counts.shape, generator=self.generator))
-        counts.round_().clamp_(-CODE_MAX, CODE_MAX)
-        return torch.addcmul(self.offset, counts, self._gain)
+        self.account.products += len(x)
+        if len(x) == 1:
+            return torch.from_numpy(self._read_one(x.numpy()[0])[None])
+        counted = self._count(x)
+        result = torch.addcmul(self._result_offset, counted, self._result_gain).round_()
+        return result.clamp_(-CODE_MAX, CODE_MAX).mul_(self.output_range / CODE_MAX)
 
     def calibrate(self, vectors: Tensor) -> None:
         """Fit scale and offset of every column by reading `vectors` [V, rows], V >= 2.
@@ -209,21 +208,17 @@ class Core:
         without signal of its own gets the median scale of the others.
         Raises ChipError for vectors of a wrong shape.
         """
-        if vectors.ndim != 2 or vectors.shape[1] != self.rows or len(vectors) < 2:
-            raise ChipError(f'calibration vectors of shape {tuple(vectors.shape)}: expected '
-                            f'at least 2 of {self.rows}')
+        self._check_vectors(vectors, 2)
         wanted = vectors @ self.intended
-        before = self.scale, self.offset
-        self._correct(torch.ones(self.columns), torch.zeros(self.columns))
-        silent = self.read(torch.zeros(len(vectors), self.rows)).mean(0)
-        read = self.read(vectors) - silent
+        unit = self.phase_range / self.converters.levels
+        silent = self._count(torch.zeros(2, self.rows))[0] * unit
+        read = self._count(vectors) * unit - silent
+        self.account.products += len(vectors) + 2
         scale = (read * wanted).sum(0) / read.square().sum(0)
         good = (scale > _SCALE_RANGE[0]) & (scale < _SCALE_RANGE[1])
-        if not good.any():
-            self._correct(*before)
-            return
-        scale = torch.where(good, scale, scale[good].median())
-        self._correct(scale, -scale * silent)
+        if good.any():
+            scale = torch.where(good, scale, scale[good].median())
+            self._correct(scale, -scale * silent)
 
     def polarity_conductance(self) -> Tensor:
         """Return what each polarity conducts now, slow noise included, S, [2, rows, columns]."""
@@ -236,7 +231,7 @@ class Core:
 
         The correction's offset belongs to no weight and is left out.
         """
-        positive, negative = self.polarity_conductance()
+        positive, negative = self.polarity_conductance() * self.adc_gain[:, None]
         return (positive - negative) * (self._full_weight() / self.law.g_max) * self.scale
 
     def copy(self, generator: torch.Generator | None = None) -> 'Core':
@@ -248,47 +243,52 @@ class Core:
             generator = torch.Generator()
             generator.set_state(self.generator.get_state())
         twin = object.__new__(Core)
-        # Tensors other than the devices' slow state are replaced, never changed in place.
+        # All other tensors are replaced, never changed in place.
         twin.__dict__.update(self.__dict__)
         twin.generator = generator
-        twin.devices = DeviceState(**vars(self.devices))
-        twin.devices.slow = self.devices.slow.clone()
+        twin.devices = self.devices.copy()
+        twin.found = self.found.clone()
+        twin.account = replace(self.account)
         return twin
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all state as named tensors and plain values; `from_tensors` is its inverse."""
         tensors = {f'devices.{name}': value for name, value in vars(self.devices).items()}
-        for name in ('limits', 'intended', 'scale', 'offset'):
-            tensors[name] = getattr(self, name)
+        tensors |= {name: getattr(self, name) for name in ('limits', *_STATE)}
         tensors['generator'] = self.generator.get_state()
-        return tensors, {'law': self.law.to_mapping(), 'now': self.now,
+        return tensors, {'law': self.law.to_mapping(), 'rules': asdict(self.rules),
+                         'converters': asdict(self.converters), 'phases': self.phases,
+                         'account': asdict(self.account), 'now': self.now,
                          'noise_moved_to': self._noise_moved_to,
-                         'output_range': self.output_range}
+                         'phase_range': self.phase_range, 'output_range': self.output_range}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], values: dict[str, Any]) -> 'Core':
         """Return the chip that `to_tensors` described. Raises ChipError where parts misfit."""
         try:
-            generator = torch.Generator()
-            generator.set_state(tensors['generator'])
-            core = cls(tensors['limits'], tensors['intended'].shape[-1], generator,
-                       DeviceLaw.from_mapping(values['law']), values['output_range'])
+            core = cls(tensors['limits'], tensors['intended'].shape[-1], torch.Generator(),
+                       DeviceLaw.from_mapping(values['law']), values['output_range'],
+                       ConverterSpread(**values['converters']), phases=values['phases'],
+                       rules=PulseModel(**values['rules']))
+            core.generator.set_state(tensors['generator'])
             for holder, name, key in (
                     *((core.devices, f.name, f'devices.{f.name}') for f in fields(DeviceState)),
-                    (core, 'intended', 'intended'), (core, 'scale', 'scale'),
-                    (core, 'offset', 'offset')):
+                    *((core, name, name) for name in _STATE)):
                 empty, found = getattr(holder, name), tensors[key]
                 if empty.shape != found.shape or empty.dtype != found.dtype:
                     raise ChipError(f'{key} is {found.dtype} {tuple(found.shape)}, expected '
                                     f'{empty.dtype} {tuple(empty.shape)}')
                 setattr(holder, name, found)
+            core.account = energy.Account(**values['account'])
+            core.phase_range = float(values['phase_range'])
             core.now, core._noise_moved_to = float(values['now']), float(values['noise_moved_to'])
         except (KeyError, TypeError, RuntimeError) as error:
             raise ChipError(f'not the state of a core: {error!r}') from None
-        core._correct(core.scale, core.offset)
+        core._stale = True
         return core
 
-    def _check_write(self, weights: Tensor, mask: Tensor | None) -> Tensor:
+    def check_write(self, weights: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the mask of a write that `program` would accept; raises ChipError if not."""
         shape = self.rows, self.columns
         if tuple(weights.shape) != shape:
             raise ChipError(f'weights of shape {tuple(weights.shape)}: expected {shape}')
@@ -304,6 +304,25 @@ class Core:
                             f'number within +-{float(self.limits[row]):g}')
         return mask
 
+    def _check_vectors(self, vectors: Tensor, least: int) -> None:
+        if vectors.ndim != 2 or vectors.shape[1] != self.rows or len(vectors) < least:
+            raise ChipError(f'calibration vectors of shape {tuple(vectors.shape)}: expected '
+                            f'at least {least} of {self.rows}')
+
+    def _check_range(self, output_range: float) -> None:
+        if not (math.isfinite(output_range) and output_range > 0):
+            raise ChipError(f'output range {output_range}: expected a finite number above 0')
+
+    def _break(self, fault: Tensor) -> None:
+        """Make devices faulty: those stuck in SET conduct from now on."""
+        d, law = self.devices, self.law
+        d.fault = fault
+        stuck = fault == Fault.STUCK_SET
+        d.conductance = torch.where(stuck, self.single, 0.0)
+        drawn = law.drift_exponent(stuck.float(), self.generator)
+        d.drift_exponent = torch.where(stuck, drawn, 0.0)
+        d.slow = torch.where(stuck, flicker.draw(stuck.shape, self.generator), d.slow)
+
     def _full_weight(self) -> Tensor:
         """Return the weight of a full conductance in each row, [rows, 1].
 
@@ -311,9 +330,166 @@ class Core:
         """
         return (self.row_codes * (self.limits.max() / CODE_MAX))[:, None]
 
+    def _polarities(self, device: Tensor) -> Tensor:
+        """View a tensor [D, rows, columns] as [2, devices of a polarity, rows, columns]."""
+        return device.view(2, -1, self.rows, self.columns)
+
+    def _plan(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the level of every device and what each cell falls short of `wanted`, in S.
+
+        Parameters: `wanted` [rows, columns], difference of the polarities as read. Levels
+        [D, rows, columns] are true conductances; those of faulty devices are what they have.
+        """
+        gain = self.adc_gain[:, None]
+        found = self._polarities(self.found)
+        fixed = (found == Fault.STUCK_SET).sum(1) * (self.single * gain)
+        needed = wanted - fixed[0] + fixed[1]
+        needed = torch.stack([needed.clamp(min=0), (-needed).clamp_(min=0)]) / gain
+        healthy = found == Fault.NONE
+        level = (found == Fault.STUCK_SET) * self.single
+        for k in range(self.law.devices_per_polarity):
+            taken = needed.clamp(max=self.single) * healthy[:, k]
+            level[:, k] += taken
+            needed = needed - taken
+        short = (needed * gain).sum(0)
+        return level.flatten(0, 1), short
+
+    def _pulse(self, level: Tensor, mask: Tensor, spent: Tensor
+               ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Bring the cells in `mask` to `level` [D, rows, columns], device after device.
+
+        Adds to `spent` [3, D, rows, columns] RESET pulses, SET pulses and reads. Returns the
+        devices that received a pulse, those that did not converge, those newly found faulty,
+        all [D, rows, columns], and the difference of the polarities as read last, S.
+        """
+        d, law, per = self.devices, self.law, self.law.devices_per_polarity
+        full = FULL * self.single
+        between = (level > 0) & (level < full)
+        changed = (d.writes == 0) | between | ((level >= full) != (d.level >= full)) | (
+            (level > 0) != (d.level > 0))
+        pulsed = mask & changed & (self.found == Fault.NONE)
+        present = d.conductance * law.drift_factor(d.drift_exponent, self.now - d.programmed_at)
+        level_of, between_of = self._polarities(level), self._polarities(between)
+        total_goal = level_of.sum(1)
+        missed = torch.zeros_like(pulsed)
+        faulty = torch.zeros_like(pulsed)
+        outcome = present.clone()
+        gains = self.adc_gain[:, None].expand(-1, self.rows, -1)
+        # Those at an end of their range first: the one between makes up for what they miss.
+        for is_between in (False, True):
+            for k in range(per):
+                chosen = self._polarities(pulsed)[:, k] & (between_of[:, k] == is_between)
+                at = chosen.nonzero(as_tuple=True)
+                if not len(at[0]):
+                    continue
+                own = self._polarities(outcome)[:, k]
+                goal = level_of[:, k][at]
+                if is_between:
+                    others = self._polarities(outcome).sum(1) - own
+                    goal = (total_goal - others)[at].clamp_(1e-3 * self.single,
+                                                            self.rules.top * self.single)
+                device = at[0] * per + k, at[1], at[2]
+                done = program_and_verify(
+                    goal, own[at], d.curve_shift[device], d.fault[device] != Fault.NONE,
+                    gains[at], self.single, law, self.rules, self.generator)
+                outcome[device] = done.conductance
+                missed[device] = ~done.converged
+                faulty[device] = done.faulty
+                for kind, count in enumerate((done.resets, done.sets, done.reads)):
+                    spent[kind][device] += count
+                stuck = torch.where(done.seen > 0.5 * self.single, int(Fault.STUCK_SET),
+                                    int(Fault.STUCK_RESET)).to(torch.int8)
+                self.found[device] = torch.where(done.faulty, stuck, 0)
+        self._settle(level, between, pulsed, outcome)
+        count = law.g_max / self.rules.levels
+        seen = (self._polarities(outcome).sum(1) * (gains / count)).round_() * count
+        return pulsed, missed, faulty, seen[0] - seen[1]
+
+    def _settle(self, level: Tensor, between: Tensor, pulsed: Tensor, outcome: Tensor) -> None:
+        """Let the devices programmed relax, so that what they are at t0 follows the law."""
+        d, law, per = self.devices, self.law, self.law.devices_per_polarity
+        pair = self._polarities
+        total = pair(level).sum(1)
+        x = total / law.g_max
+        sigma = law.programming(x)
+        count = law.g_max / (self.rules.levels * self.adc_gain[:, None])
+        fast = math.sqrt(float(flicker.fast_variance(
+            torch.tensor(1e-6, dtype=torch.float64), law.t_read)))
+        read_sd = fast * law.read(pair(level) / law.g_max) * pair(level)
+        left = self.rules.residual_variance(pair(level), self.single, read_sd, count[:, None])
+        left = left * pair(pulsed & (level > 0))
+        # A device between the ends has made up for the others' errors.
+        makes_up = pair(between & pulsed)
+        left = torch.where(makes_up.any(1), (left * makes_up).sum(1), left.sum(1))
+        shrink = (sigma / left.sqrt().clamp(min=1e-30)).clamp_(max=1.0)
+        relaxation = (sigma.square() - left).clamp_(min=0.0).sqrt_()
+        relaxation *= torch.randn(x.shape, generator=self.generator)
+        share = pair(level) / total.clamp(min=1e-30)[:, None]
+        share[:, 0].masked_fill_(total == 0, 1.0)
+        settled = pair(outcome) + relaxation[:, None] * share
+        if (shrink < 1).any():
+            residual = pair(outcome).sum(1) - total
+            moved = pair(level) * pair(pulsed)
+            moved /= moved.sum(1, keepdim=True).clamp(min=1e-30)
+            settled += ((shrink - 1) * residual)[:, None] * moved
+        settled = settled.clamp_(min=0.0).flatten(0, 1)
+        changed = pulsed & (d.fault == Fault.NONE)
+        nu = law.drift_exponent(x, self.generator).repeat_interleave(per, dim=0)
+        d.conductance = torch.where(changed, settled, d.conductance)
+        d.drift_exponent = torch.where(changed, nu, d.drift_exponent)
+        d.programmed_at = d.programmed_at.masked_fill(changed, self.now)
+        d.slow[:, changed] = torch.randn(flicker.BANDS, int(changed.sum()),
+                                         generator=self.generator)
+        d.level = torch.where(pulsed, level, d.level)
+        d.writes = d.writes + pulsed
+
+    def _report(self, mask: Tensor, touched: Tensor, missed: Tensor, short: Tensor,
+                newly_faulty: int, spent: Tensor, wrong: Tensor) -> CoreWriteReport:
+        """Count what a write has done, and enter it into the account."""
+        per_device = spent[0] + spent[1]
+        self.devices.pulses += per_device
+        touched_cells = touched.any(0)
+        cells = int(touched_cells.sum())
+        resets, sets, reads = (int(kind.sum()) for kind in spent)
+        joules = energy.write_energy(resets, sets, reads)
+        seconds = self._diagonal_seconds(per_device, spent[2])
+        in_weights = wrong * (self._full_weight() * self.scale / self.law.g_max)
+        residual = math.sqrt(float(in_weights[touched_cells].square().mean())) if cells else 0.0
+        margin = self.rules.margin / self.rules.levels * self.law.g_max
+        unreachable = mask & (short > margin)
+        with_faults = mask & (self.found != 0).any(0)
+        account = self.account
+        account.pulses += resets + sets
+        account.verifications += reads
+        account.write_seconds += seconds
+        account.write_energy += joules
+        return CoreWriteReport(
+            cells=cells, devices=int(touched.sum()), pulses=resets + sets,
+            unconverged=int(missed.any(0).sum()), residual=residual, faulty=newly_faulty,
+            compensated=int((with_faults & ~unreachable).sum()),
+            out_of_reach=int(unreachable.sum()), seconds=seconds, energy=joules)
+
+    def _diagonal_seconds(self, pulses: Tensor, reads: Tensor) -> float:
+        """Return how long it takes: the slowest cell of every diagonal, device by device."""
+        duration = pulses * energy.PULSE_SECONDS + reads * energy.VERIFICATION_SECONDS
+        row, column = torch.arange(self.rows), torch.arange(self.columns)
+        diagonal = (column[None] - row[:, None]) % CORE_SIDE
+        slowest = torch.zeros(len(duration), CORE_SIDE).scatter_reduce_(
+            1, diagonal.flatten().expand(len(duration), -1), duration.flatten(1), 'amax')
+        return float(slowest.sum())
+
     def _correct(self, scale: Tensor, offset: Tensor) -> None:
         self.scale, self.offset = scale, offset
-        self._gain = scale * (self.output_range / CODE_MAX)
+        self._set_gain()
+
+    def _set_gain(self) -> None:
+        """Fold correction and result range into one scale and offset of the counts."""
+        unit = CODE_MAX / self.output_range
+        self._result_gain = self.scale * (self.phase_range / self.converters.levels * unit)
+        self._result_offset = self.offset * unit
+        if not self._stale:
+            self._arrays = self._arrays._replace(result_gain=self._result_gain.numpy(),
+                                                 result_offset=self._result_offset.numpy())
 
     def _move_noise(self) -> None:
         """Bring slow noise up to the clock; a sum of waits is one step, and exact."""
@@ -324,26 +500,124 @@ class Core:
     def _refresh(self) -> None:
         """Compute what reads need from the devices as they are at this time."""
         self._move_noise()
-        d, law = self.devices, self.law
+        d, law, pair = self.devices, self.law, self._polarities
         age = self.now - d.programmed_at
         drifted = d.conductance * law.drift_factor(d.drift_exponent, age)
-
-        def polarities(device: Tensor) -> Tensor:
-            return device.view(2, -1, self.rows, self.columns)
-
         # The law's noise belongs to the polarity: its devices share it so that the sum agrees.
-        total = polarities(d.conductance).sum(1)
-        concentration = total / polarities(d.conductance).square().sum(1).sqrt_().clamp(min=1e-30)
+        total = pair(d.conductance).sum(1)
+        concentration = total / pair(d.conductance).square().sum(1).sqrt_().clamp(min=1e-30)
         q = (law.read(total / law.g_max) * concentration)[:, None]
         amplitude = drifted * q.expand(-1, law.devices_per_polarity, -1, -1).flatten(0, 1)
         noise = flicker.slow_noise(d.slow, flicker.slow_variance(age, law.t_read))
-        self._conductance = polarities((drifted + amplitude * noise).clamp_(min=0.0)).sum(1)
-        variance = amplitude.square_().mul_(flicker.fast_variance(age, law.t_read)).sum(0)
+        self._conductance = pair((drifted + amplitude * noise).clamp_(min=0.0)).sum(1)
+        variance = pair(amplitude.square_().mul_(flicker.fast_variance(age, law.t_read))).sum(1)
 
-        # Counts of the output converter per unit of input code and conductance.
-        unit = self.limits.max() / law.g_max / self.output_range
-        self._counts = (self._conductance[0] - self._conductance[1]) * unit
-        self._count_variance = variance * unit.square()
+        # Counts per unit of input code, positive polarity in the first half of the columns.
+        unit = (self.limits.max() / CODE_MAX / law.g_max * self.converters.levels
+                / self.phase_range)
+        gain = self.adc_gain[:, None] * unit
+        seen = self._conductance * gain
+        if self.phases == 4:
+            self._table = torch.cat([seen[0], seen[1]], dim=1)
+            self._adc_offset = self.adc_offset.flatten()
+        else:
+            self._table = seen[0] - seen[1]
+            self._adc_offset = self.adc_offset[0] - self.adc_offset[1]
+        self._variance = (variance * gain.square()).sum(0)
         self._noisy = bool((variance > 0).any())
-        self._correct(self.scale, self.offset)
+        idle = self.adc_offset.round().clamp_(0, self.converters.levels)
+        self._idle = idle[0] - idle[1]
+        self._set_gain()
+        self._arrays = _Arrays(*(tensor.numpy() for tensor in (
+            self.row_codes, self._table, self._variance, self._adc_offset, self._idle,
+            self._result_gain, self._result_offset)))
         self._stale = False
+
+    def _count(self, x: Tensor) -> Tensor:
+        """Return the sum of all phases' counts for inputs [B, rows], noise included.
+
+        Few active inputs, as spikes are, make a sparse product: only their rows are gathered.
+        """
+        if self._stale:
+            self._refresh()
+        codes = (x * self.row_codes).round_().clamp_(-CODE_MAX, CODE_MAX)
+        batch, columns, levels = len(codes), self.columns, self.converters.levels
+        split = self.phases == 4 and float(codes.min()) < 0
+        if int(codes.count_nonzero()) < _SPARSE * codes.numel():
+            sample, row = codes.nonzero(as_tuple=True)
+            value = codes[sample, row]
+
+            def product(sample: Tensor, value: Tensor, table: Tensor, results: int) -> Tensor:
+                gathered = table[row].mul_(value[:, None])
+                return table.new_zeros(results, table.shape[1]).index_add_(0, sample, gathered)
+
+            if split:
+                phase = torch.where(value < 0, sample + batch, sample)
+                counted = product(phase, value.abs(), self._table, 2 * batch)
+            else:
+                counted = product(sample, value, self._table, batch)
+            variance = product(sample, value.square(), self._variance, batch) \
+                if self._noisy else None
+        else:
+            driven = torch.cat([codes.clamp(min=0), (-codes).clamp_(min=0)]) if split else codes
+            counted = driven @ self._table
+            variance = codes.square_() @ self._variance if self._noisy else None
+        counted.add_(self._adc_offset).round_().clamp_(-levels * (self.phases == 1), levels)
+        if self.phases == 4:
+            counted = counted[:, :columns] - counted[:, columns:]
+            # Without negative inputs their two phases show the offsets of the converters alone.
+            counted = counted[:batch] - counted[batch:] if split else counted.sub_(self._idle)
+        if variance is not None:
+            noise = torch.randn(counted.shape, generator=self.generator)
+            counted.addcmul_(variance.sqrt_(), noise)
+        return counted
+
+    def _read_one(self, x: np.ndarray) -> np.ndarray:
+        """Do what `read` does for one vector [rows]: NumPy spends a third of the time on calls."""
+        if self._stale:
+            self._refresh()
+        columns, levels, table = self.columns, self.converters.levels, self._arrays
+        codes = np.rint(x * table.row_codes)
+        np.minimum(codes, CODE_MAX, out=codes)
+        np.maximum(codes, -CODE_MAX, out=codes)
+        driven = codes.nonzero()[0]
+        counts_of, variance_of = table.counts, table.variance
+        if len(driven) < _SPARSE * len(codes):
+            codes, counts_of, variance_of = codes[driven], counts_of[driven], variance_of[driven]
+        split = self.phases == 4 and len(driven) > 0 and codes.min() < 0
+        phases = np.maximum(np.stack([codes, -codes]), 0) if split else codes
+        counts = phases @ counts_of
+        counts += table.adc_offset
+        np.rint(counts, out=counts)
+        np.minimum(counts, levels, out=counts)
+        np.maximum(counts, 0 if self.phases == 4 else -levels, out=counts)
+        if self.phases == 4:
+            net = counts[..., :columns] - counts[..., columns:]
+            counts = net[0] - net[1] if split else net - table.idle
+        if self._noisy:
+            noise = torch.randn(columns, generator=self.generator).numpy()
+            noise *= np.sqrt(np.square(codes) @ variance_of)
+            counts += noise
+        counts *= table.result_gain
+        counts += table.result_offset
+        np.rint(counts, out=counts)
+        np.minimum(counts, CODE_MAX, out=counts)
+        np.maximum(counts, -CODE_MAX, out=counts)
+        counts *= self.output_range / CODE_MAX
+        return counts
+
+
+class _Arrays(NamedTuple):
+    """What `_read_one` needs, as views of the tensors of the same names."""
+
+    row_codes: np.ndarray
+    counts: np.ndarray
+    variance: np.ndarray
+    adc_offset: np.ndarray
+    idle: np.ndarray
+    result_gain: np.ndarray
+    result_offset: np.ndarray
+
+
+_STATE = ('intended', 'found', 'adc_gain', 'adc_offset', 'scale', 'offset')
+

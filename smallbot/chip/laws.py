@@ -8,7 +8,10 @@ on the devices of the HERMES project chip (Khaddam-Aljameh et al., JSSC 2022; Le
 Nature Electronics 2023). Its authors note that the two-device law drifts more than the chip they
 measured, because it treats both devices as if they held equal conductance.
 
-Not modelled: temperature, endurance, asymmetry of bit lines, stuck devices.
+Source of the PCM-like preset: `PCMLikeNoiseModel` of the same kit, fitted on a million devices of
+an earlier 90-nm array (Nandakumar et al., IEDM 2019; Joshi et al., Nature Communications 2020).
+
+Not modelled: temperature, wear, asymmetry of bit lines.
 """
 
 from collections.abc import Mapping
@@ -21,13 +24,15 @@ from torch import Tensor
 
 _SMALLEST_X = 1e-7
 """Keeps the logarithm of an empty device finite; every fit is clamped far above it."""
+_EVERYWHERE = 2.0
+"""As the `split` of a Fit: the logarithm holds for all x."""
 
 
 @dataclass(frozen=True)
 class Fit:
     """A curve over x: clamp(slope ln x + offset, low, high) below `split`, a polynomial above."""
 
-    polynomial: tuple[float, ...]
+    polynomial: tuple[float, ...] = (0.0,)
     """Coefficients of 1, x, x^2, ...; valid for x in [split, 1]."""
     split: float = 0.0
     """x from which the polynomial holds."""
@@ -50,6 +55,21 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class PowerFit:
+    """A curve over x: min(coefficient / x^exponent, high)."""
+
+    coefficient: float
+    exponent: float
+    high: float
+    """Largest value, reached where x is small."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the curve at x (any shape); x is clamped into what was characterised, [0, 1]."""
+        power = x.clamp(_SMALLEST_X, 1.0).pow_(-self.exponent)
+        return power.mul_(self.coefficient).clamp_(max=self.high)
+
+
+@dataclass(frozen=True)
 class DeviceLaw:
     """How one polarity of a unit cell is programmed, drifts and fluctuates."""
 
@@ -68,7 +88,7 @@ class DeviceLaw:
     """Mean of the drift exponent nu over the target x, dimensionless."""
     drift_sd: Fit
     """s.d. of the drift exponent from cell to cell over the target x, dimensionless."""
-    read: Fit
+    read: Fit | PowerFit
     """Q, relative amplitude of 1/f noise over the programmed x, dimensionless."""
 
     def drift_exponent(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -99,7 +119,11 @@ class DeviceLaw:
         """Build the law from what `to_mapping` gave."""
         built = dict(values)
         for key in ('programming', 'drift_mean', 'drift_sd', 'read'):
-            built[key] = Fit(**{**built[key], 'polynomial': tuple(built[key]['polynomial'])})
+            curve = dict(built[key])
+            if 'exponent' in curve:
+                built[key] = PowerFit(**curve)
+            else:
+                built[key] = Fit(**{**curve, 'polynomial': tuple(curve['polynomial'])})
         return cls(**built)
 
 
@@ -131,7 +155,18 @@ HERMES_ONE_DEVICE = DeviceLaw(
              polynomial=(0.0088, 0.0768, -0.1352, 0.0664)))
 """One device a polarity."""
 
+PCM_LIKE = DeviceLaw(
+    name='pcm-like', devices_per_polarity=1, g_max=25.0 * _MICRO, t0=20.0, t_read=250e-9,
+    programming=Fit(tuple(c * _MICRO for c in (0.26348, 1.9650, -1.1731))),
+    drift_mean=Fit(split=_EVERYWHERE, slope=-0.0155, offset=0.0244, low=0.049, high=0.1),
+    drift_sd=Fit(split=_EVERYWHERE, slope=-0.0125, offset=-0.0059, low=0.008, high=0.045),
+    read=PowerFit(coefficient=0.0088, exponent=0.65, high=0.2))
+"""One device a polarity, of the earlier 90-nm array."""
+
 IDEAL = DeviceLaw(
     name='ideal', devices_per_polarity=2, g_max=20.7 * _MICRO, t0=300.0, t_read=512e-9,
     programming=Fit((0.0,)), drift_mean=Fit((0.0,)), drift_sd=Fit((0.0,)), read=Fit((0.0,)))
 """Exact devices that never drift; the converters stay what they are."""
+
+LAWS = {law.name: law for law in (HERMES_TWO_DEVICE, HERMES_ONE_DEVICE, PCM_LIKE, IDEAL)}
+"""All presets by name."""

@@ -12,10 +12,11 @@ import safetensors
 from safetensors.torch import save
 from torch import Tensor
 
-from smallbot.chip.core import ChipError, Core
+from smallbot.chip.core import Core
+from smallbot.chip.devices import ChipError
 from smallbot.files import write_atomically
 
-_FORMAT = 'smallbot-core-1'
+_FORMAT = 'smallbot-core-2'
 
 
 def save_core(core: Core, path: str | Path, more: dict[str, Tensor] | None = None,

@@ -90,16 +90,26 @@ class Trainee:
         return psi
 
 
-def prepare_synapses(model: OneShotModel, kind: str = 'chip', seed: int = 0) -> Synapses:
+def trial_inputs(model: OneShotModel) -> Tensor:
+    """Return what the synapses are driven with in a trial of the initial weights, [T, inputs]."""
+    weights, mask = model.weights['trainee'], model.config.synapse_mask()
+    spikes = Trainee(model, SoftwareSynapses(weights, mask)).trial().spikes.float()
+    before = torch.cat([torch.zeros(1, model.config.neurons), spikes[:-1]])
+    return torch.cat([model.config.clock(weights), before], dim=1)
+
+
+def prepare_synapses(model: OneShotModel, kind: str = 'chip', seed: int = 0, **options
+                     ) -> Synapses:
     """Return fresh synapses that hold the model's initial weights.
 
     Parameters: `kind`, 'software' (float32) or 'chip': programmed, left for an hour and
-    calibrated once; `seed` decides the devices.
+    calibrated once; `seed` decides the devices; `options` of `ChipSynapses.prepare`.
     """
     weights, mask = model.weights['trainee'], model.config.synapse_mask()
     if kind == 'software':
         return SoftwareSynapses(weights, mask)
     if kind == 'chip':
-        return ChipSynapses.prepare(weights, mask, model.config.weight_limits(),
-                                    torch.Generator().manual_seed(seed))
+        return ChipSynapses.prepare(
+            weights, mask, model.config.weight_limits(), torch.Generator().manual_seed(seed),
+            inputs=trial_inputs(model), **options)
     raise ValueError(f'synapses {kind!r}: expected chip or software')

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from smallbot.chip.core import ChipError, Core
+from smallbot.chip.converters import ConverterSpread, EQUAL
+from smallbot.chip.core import Core
+from smallbot.chip.devices import ChipError
 from smallbot.chip.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL
 
 ROWS, COLUMNS = 40, 30
@@ -17,9 +19,10 @@ def weights_of(seed=7, limit=1.0):
     return (0.3 * torch.randn(ROWS, COLUMNS, generator=generator(seed))).clamp(-limit, limit)
 
 
-def core_with(weights=None, law=HERMES_TWO_DEVICE, seed=1, limits=None, output_range=4.0):
+def core_with(weights=None, law=HERMES_TWO_DEVICE, seed=1, limits=None, output_range=4.0,
+              **options):
     limits = torch.ones(ROWS) if limits is None else limits
-    core = Core(limits, COLUMNS, generator(seed), law, output_range)
+    core = Core(limits, COLUMNS, generator(seed), law, output_range, **options)
     core.program(weights_of() if weights is None else weights)
     return core
 
@@ -36,16 +39,19 @@ def test_the_first_write_touches_every_device_of_every_cell():
     assert (core.devices.writes == 1).all()
 
 
-@pytest.mark.parametrize('old, new, polarities', [
-    (0.5, 0.4, 1), (-0.5, -0.4, 1), (0.5, -0.4, 2), (0.5, 0.0, 1), (0.0, 0.5, 1), (0.0, 0.0, 0)])
-@pytest.mark.parametrize('law, per_polarity', [(HERMES_TWO_DEVICE, 2), (HERMES_ONE_DEVICE, 1)])
-def test_a_later_write_touches_the_polarities_it_needs(old, new, polarities, law, per_polarity):
-    core = core_with(torch.full((ROWS, COLUMNS), old), law)
+@pytest.mark.parametrize('old, new, devices', [
+    (0.3, 0.2, 1), (0.3, 0.8, 2), (0.8, 0.7, 1), (0.8, 0.3, 2), (0.3, -0.3, 2), (0.8, -0.8, 4),
+    (0.3, 0.0, 1), (0.0, 0.3, 1), (0.0, 0.0, 0), (0.5, 0.5, 0), (0.3, 0.3, 1)])
+def test_a_later_write_touches_the_devices_it_needs(old, new, devices):
+    """Max-SET-fill: of a polarity, one device at most lies between RESET and SET."""
+    core = core_with(torch.full((ROWS, COLUMNS), old), converters=EQUAL)
     mask = torch.zeros(ROWS, COLUMNS, dtype=torch.bool)
     mask[3, 4] = True
+    pulses = core.devices.pulses.clone()
     done = core.program(torch.full((ROWS, COLUMNS), new), mask)
-    assert (done.cells, done.devices) == (1, polarities * per_polarity)
-    assert int((core.devices.writes == 2).sum()) == polarities * per_polarity
+    assert (done.cells, done.devices) == (int(devices > 0), devices)
+    assert int((core.devices.writes == 2).sum()) == devices
+    assert int((core.devices.pulses - pulses).sum()) == done.pulses >= devices
 
 
 def test_only_the_cells_of_the_mask_change():
@@ -58,7 +64,8 @@ def test_only_the_cells_of_the_mask_change():
     for name, value in vars(core.devices).items():
         changed = (value != getattr(before.devices, name)).flatten(0, -3).any(0)
         assert not changed[~mask].any(), name
-        assert changed[mask].all(), name
+        if name not in ('curve_shift', 'fault'):
+            assert float(changed[mask].float().mean()) > 0.99, name  # 0 may stay 0
     assert torch.equal(core.intended, torch.where(mask, -weights_of(), weights_of()))
 
 
@@ -73,26 +80,69 @@ def test_what_lies_outside_the_mask_is_not_looked_at():
 
 
 def test_two_devices_are_filled_one_after_the_other():
-    core = core_with(torch.full((ROWS, COLUMNS), 0.3), IDEAL)
+    core = core_with(torch.full((ROWS, COLUMNS), 0.3), IDEAL, converters=EQUAL)
     first, second = core.devices.conductance[:2] / IDEAL.g_max
     assert torch.allclose(first, torch.tensor(0.3)) and (second == 0).all()
-    core = core_with(torch.full((ROWS, COLUMNS), -0.8), IDEAL)
+    core = core_with(torch.full((ROWS, COLUMNS), -0.8), IDEAL, converters=EQUAL)
     first, second = core.devices.conductance[2:] / IDEAL.g_max
-    assert torch.allclose(first, torch.tensor(0.5)) and torch.allclose(second, torch.tensor(0.3))
+    assert torch.allclose(first + second, torch.tensor(0.8))
+    assert torch.allclose(first, torch.tensor(0.5), atol=0.03)
 
 
-def test_ideal_devices_leave_only_the_converters_error():
-    core = core_with(law=IDEAL, output_range=8.0)
+@pytest.mark.parametrize('phases, conversions', [(4, 4), (1, 1)])
+@pytest.mark.parametrize('converters', [EQUAL, ConverterSpread()], ids=['equal', 'spread'])
+def test_ideal_devices_leave_only_the_converters_error(phases, conversions, converters):
+    weights = weights_of(limit=0.7)  # a converter of small gain needs more conductance
+    core = core_with(weights, IDEAL, output_range=8.0, phases=phases, converters=converters)
     x = torch.rand(200, ROWS, generator=generator(3)) * 2 - 1
-    error = core.read(x) - x @ weights_of()
-    step_out, step_in = 8 / 127, 1 / 127
-    bound = step_out / 2 + step_in / 2 * weights_of().abs().sum(0) + 1e-5
+    x[0] = 0
+    core.calibrate(x)
+    error = core.read(x) - x @ weights
+    step_out, step_in, step_phase = 8 / 127, 1 / 127, 8 / 420
+    bound = (step_out / 2 + conversions * step_phase + step_in / 2 * weights.abs().sum(0)
+             + 0.01 * 8)
     assert (error.abs() <= bound).all()
     assert float(error.std()) > 0.2 * step_out
+    assert float(error[0].abs().max()) <= step_out
+
+
+def test_one_vector_and_a_batch_of_it_read_alike():
+    """They take different ways through the code; both for many and for few active inputs."""
+    for phases in (4, 1):
+        core = core_with(law=IDEAL, phases=phases, output_range=6.0)
+        for share in (1.0, 0.06):
+            x = torch.rand(50, ROWS, generator=generator(3)) * 2 - 1
+            x *= torch.rand(50, ROWS, generator=generator(4)) < share
+            alone = torch.cat([core.read(one[None]) for one in x])
+            assert torch.allclose(core.read(x), alone, atol=1e-5)
+            assert torch.allclose(core.read(x.abs()), torch.cat(
+                [core.read(one[None]) for one in x.abs()]), atol=1e-5)
+
+
+def test_every_phase_is_converted_by_itself():
+    """Two large currents that cancel in the sum saturate their converters all the same."""
+    weights = torch.full((ROWS, COLUMNS), 0.9)
+    weights[::2] *= -1
+    x = torch.ones(2, ROWS)
+    four = core_with(weights, IDEAL, converters=EQUAL, output_range=100.0)
+    four.phase_range, four.output_range = 9.0, 9.0  # half of what flows in a phase
+    four.wait(1.0)
+    x[1, ::2] = 0
+    assert float(four.read(x)[0].abs().max()) < 0.1
+    assert torch.allclose(four.read(x)[1], torch.tensor(9.0))
+    one = core_with(weights, IDEAL, converters=EQUAL, output_range=9.0, phases=1)
+    assert float(one.read(x)[0].abs().max()) < 0.1
+
+
+def test_a_gain_that_differs_between_polarities_is_programmed_through():
+    converters = ConverterSpread(gain_sd=0.2, offset_sd=0.0)
+    core = core_with(weights_of(limit=0.5), IDEAL, converters=converters)
+    assert float(core.adc_gain.std()) > 0.1
+    assert torch.allclose(core.effective_weights(), weights_of(limit=0.5), atol=1e-4)
 
 
 def test_outputs_saturate_at_the_range_and_inputs_at_the_longest_pulse():
-    core = core_with(torch.full((ROWS, COLUMNS), 0.9), IDEAL)
+    core = core_with(torch.full((ROWS, COLUMNS), 0.9), IDEAL, converters=EQUAL)
     assert torch.allclose(core.read(torch.ones(1, ROWS)), torch.tensor(4.0))
     assert torch.allclose(core.read(-torch.ones(1, ROWS)), torch.tensor(-4.0))
     one = torch.zeros(2, ROWS)
@@ -104,24 +154,25 @@ def test_rows_of_small_weights_use_the_whole_conductance_range():
     limits = torch.full((ROWS,), 0.4)
     limits[:5] = 1.5
     weights = limits[:, None] * weights_of()
-    core = core_with(weights, IDEAL, limits=limits)
+    core = core_with(weights, IDEAL, limits=limits, converters=EQUAL)
     assert core.row_codes[0] == 127 and core.row_codes[5] == 34
     assert torch.allclose(core.effective_weights(), weights, atol=1e-6)
     spikes = (torch.rand(100, ROWS, generator=generator(3)) < 0.2).float()
-    assert torch.allclose(core.read(spikes), spikes @ weights, atol=2 / 127 + 1e-5)
-    largest = core.devices.target.amax((0, 2)) / IDEAL.g_max
+    assert torch.allclose(core.read(spikes), spikes @ weights, atol=2 / 127 + 4 / 420 + 1e-5)
+    largest = core.devices.level.amax((0, 2)) / IDEAL.g_max
     assert torch.allclose(largest[5:].mean(), largest[:5].mean(), rtol=0.25)
 
 
 def test_a_weight_at_its_limit_can_be_held_whatever_rounding_does():
     limits = torch.linspace(0.1, 1.0, ROWS)
-    core = core_with(limits[:, None].expand(ROWS, COLUMNS), IDEAL, limits=limits)
+    core = core_with(limits[:, None].expand(ROWS, COLUMNS), IDEAL, limits=limits,
+                     converters=EQUAL)
     wrong = core.effective_weights() / limits[:, None] - 1
     assert (wrong.abs() < 0.5 / 12 + 1e-6).all() and wrong.max() < 1e-6
 
 
 def test_reads_differ_by_fast_noise_only_and_leave_the_devices_alone():
-    core = core_with()
+    core = core_with(output_range=16.0)
     core.wait(300.0)
     x = torch.ones(1, ROWS)
     first = core.read(x)
@@ -131,11 +182,11 @@ def test_reads_differ_by_fast_noise_only_and_leave_the_devices_alone():
     assert (reads.std(0) > 0).all()
     # The mean of many reads keeps the slow error: it does not average away.
     wrong = reads.mean(0) - (x @ core.effective_weights())[0]
-    assert wrong.abs().max() < 0.25 * 4 / 127 + 5 * float(reads.std(0).max()) / 20
+    assert wrong.abs().max() < 0.5 * 16 / 127 + 2 * 16 / 420 + 5 * float(reads.std(0).max()) / 20
 
 
 def test_fast_noise_of_an_output_is_that_of_its_devices():
-    core = Core(torch.ones(100), 60, generator(), output_range=4.0)
+    core = Core(torch.ones(100), 60, generator(), output_range=40.0, converters=EQUAL)
     weights = torch.full((100, 60), 0.5)
     weights[::2] *= -1
     core.program(weights)
@@ -144,7 +195,7 @@ def test_fast_noise_of_an_output_is_that_of_its_devices():
     programmed = core.devices.conductance.view(2, 2, 100, 60).sum(1)
     amplitude = (programmed * law.read(programmed / law.g_max) / law.g_max).square().sum((0, 1))
     fast = torch.log(torch.tensor(1e-3 / (2 * law.t_read)))
-    expected = amplitude * fast + (4 / 127)**2 / 12
+    expected = amplitude * fast + (40 / 127)**2 / 12
     reads = core.read(x)
     assert float((reads.var(0) / expected).mean()) == pytest.approx(1, abs=0.04)
 
@@ -251,7 +302,7 @@ def test_a_copy_goes_its_own_way():
         one.read(x)
         one.wait(1000.0)
         one.program(-weights_of())
-        one.set_output_range(9.0)
+        one.set_ranges(torch.ones(3, ROWS))
         one.calibrate((torch.rand(64, ROWS, generator=generator(9)) < 0.2).float())
         one.read(x)
     assert same_state(core, untouched)
@@ -281,7 +332,9 @@ def test_weights_that_cannot_be_held_are_refused_before_anything_is_written(spoi
     lambda: Core(torch.full((10,), float('inf')), 10, generator()),
     lambda: core_with().wait(-1.0),
     lambda: core_with().wait(float('nan')),
-    lambda: core_with().set_output_range(0.0),
+    lambda: core_with(output_range=0.0),
+    lambda: core_with(phases=2),
+    lambda: core_with().set_ranges(torch.ones(5, ROWS + 1)),
     lambda: core_with().calibrate(torch.ones(5, ROWS + 1)),
     lambda: core_with().program(weights_of(), torch.ones(ROWS, COLUMNS)),
 ])

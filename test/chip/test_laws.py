@@ -5,11 +5,19 @@ import math
 import pytest
 import torch
 
+from smallbot.chip.converters import EQUAL
 from smallbot.chip.core import Core
-from smallbot.chip.laws import DeviceLaw, HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.laws import (
+    DeviceLaw,
+    HERMES_ONE_DEVICE,
+    HERMES_TWO_DEVICE,
+    IDEAL,
+    LAWS as PRESETS,
+    PCM_LIKE,
+)
 
 X = [0.0, 0.02, 0.0944, 0.0946, 0.159, 0.161, 0.25, 0.304, 0.307, 0.5, 0.75, 1.0]
-LAWS = [HERMES_TWO_DEVICE, HERMES_ONE_DEVICE]
+LAWS = [HERMES_TWO_DEVICE, HERMES_ONE_DEVICE, PCM_LIKE]
 
 
 def clamp(value, low, high):
@@ -21,7 +29,12 @@ def log(x):
 
 
 def published(law, x):
-    """Programming s.d. (uS), mean and s.d. of nu, Q: written out from the paper's table."""
+    """Programming s.d. (uS), mean and s.d. of nu, Q: written out from the published formulas."""
+    if law is PCM_LIKE:
+        return (0.26348 + 1.9650 * x - 1.1731 * x**2,
+                clamp(-0.0155 * log(x) + 0.0244, 0.049, 0.1),
+                clamp(-0.0125 * log(x) - 0.0059, 0.008, 0.045),
+                min(0.0088 / max(x**0.65, 1e-3), 0.2))
     mean = (clamp(-0.0387 * log(x) - 0.0182, 0.072, 0.13) if x < 0.0945
             else -0.0436 * x**2 - 0.0126 * x + 0.0736)
     if law is HERMES_TWO_DEVICE:
@@ -48,11 +61,16 @@ def test_every_curve_is_the_published_one(law, x):
 
 def chip_of(law, x, seed=3):
     """A core with every cell of both signs written for x, as a fraction of full conductance."""
-    core = Core(torch.ones(256), 256, torch.Generator().manual_seed(seed), law)
+    core = Core(torch.ones(256), 256, torch.Generator().manual_seed(seed), law, converters=EQUAL)
     weights = torch.full((256, 256), x)
     weights[:, 1::2] *= -1
     core.program(weights)
     return core
+
+
+def used(core):
+    """Say which polarities of every cell are in use."""
+    return core.devices.level.view(2, -1, 256, 256).sum(1) > 0
 
 
 def active(core):
@@ -61,42 +79,43 @@ def active(core):
     per = core.law.devices_per_polarity
     total = d.conductance.view(2, per, 256, 256).sum(1)
     nu = d.drift_exponent.view(2, per, 256, 256)[:, 0]
-    pick = (d.target > 0).long().argmax(0, keepdim=True)
+    pick = used(core).long().argmax(0, keepdim=True)
     return 1e6 * total.gather(0, pick)[0].double(), nu.gather(0, pick)[0].double()
 
 
-def within(sample, mean, sd):
-    """Mean and s.d. of a Gaussian sample are within five standard errors of the given."""
+def within(sample, mean, sd, mean_off=0.0, sd_off=0.0):
+    """Mean and s.d. of a Gaussian sample are within five standard errors of the given.
+
+    `mean_off` (in s.d.) and `sd_off` (relative) widen that.
+    """
     n = sample.numel()
-    assert abs(float(sample.mean()) - mean) < 5 * sd / math.sqrt(n)
-    assert float(sample.std()) == pytest.approx(sd, rel=5 / math.sqrt(2 * n))
+    assert abs(float(sample.mean()) - mean) < (5 / math.sqrt(n) + mean_off) * sd
+    assert float(sample.std()) == pytest.approx(sd, rel=5 / math.sqrt(2 * n) + sd_off)
 
 
 @pytest.mark.parametrize('law', LAWS, ids=lambda law: law.name)
-@pytest.mark.parametrize('x', [0.1, 0.25, 0.4, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize('x', [0.1, 0.25, 0.4, 0.5, 0.52, 0.75, 0.98, 1.0])
 def test_programmed_conductance_and_exponents_have_the_published_moments(law, x):
+    """Program-and-verify and relaxation together make the law, to 2 % of its s.d."""
     conductance, nu = active(chip_of(law, x))
     sigma, mean, sd, _ = published(law, x)
     # Truncation at zero is felt only where the target is within three s.d. of it.
     if x > 0.2:
-        within(conductance, 1e6 * x * law.g_max, sigma)
+        within(conductance, 1e6 * x * law.g_max, sigma, 0.03, 0.02)
     within(nu, mean, sd)
 
 
-@pytest.mark.parametrize('x', [0.02, 0.1])
-def test_near_zero_the_error_is_cut_off_at_no_conductance(x):
-    law = HERMES_TWO_DEVICE
+@pytest.mark.parametrize('law', LAWS, ids=lambda law: law.name)
+@pytest.mark.parametrize('x', [0.005, 0.02, 0.05, 0.1])
+def test_near_zero_the_error_is_cut_off_at_no_conductance(law, x):
     conductance, _ = active(chip_of(law, x))
     sigma = published(law, x)[0]
     target = 1e6 * x * law.g_max
-    a = target / sigma
-    below = 0.5 * math.erfc(a / math.sqrt(2))
-    density = math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
-    n = conductance.numel()
-    assert float((conductance == 0).double().mean()) == pytest.approx(
-        below, abs=5 * math.sqrt(below * (1 - below) / n) + 1e-9)
-    assert float(conductance.mean()) == pytest.approx(
-        target * (1 - below) + sigma * density, abs=5 * sigma / math.sqrt(n))
+    drawn = torch.randn(2_000_000, generator=torch.Generator().manual_seed(0))
+    expected = (target + sigma * drawn.double()).clamp(min=0)
+    # A pulse aimed so low lands below its goal more often than above.
+    assert float(conductance.mean()) == pytest.approx(float(expected.mean()), abs=0.09 * sigma)
+    assert float(conductance.std()) == pytest.approx(float(expected.std()), rel=0.05)
 
 
 @pytest.mark.parametrize('law', LAWS, ids=lambda law: law.name)
@@ -130,8 +149,7 @@ def test_slow_noise_has_the_published_variance_above_a_millisecond(law, x, age):
     core.wait(age)
     drifted = programmed * law.drift_factor(nu, torch.full_like(nu, age))
     there = drifted > 0.2 * programmed.mean()
-    used = core.devices.target > 0
-    now = 1e6 * (core.polarity_conductance() * used).sum(0).double()
+    now = 1e6 * (core.polarity_conductance() * used(core)).sum(0).double()
     q = law.read(programmed / (1e6 * law.g_max))
     noise = ((now / drifted - 1) / q)[there]
     expected = max(0.0, math.log((age + law.t_read) / 1e-3))
@@ -143,7 +161,7 @@ def test_the_law_of_all_noise_is_the_published_one():
         for x in X:
             q = published(law, x)[3]
             found = law.read_sigma(torch.tensor([x], dtype=torch.float64), 3600.0)
-            gathered = math.log((3600 + 512e-9) / (2 * 512e-9))
+            gathered = math.log((3600 + law.t_read) / (2 * law.t_read))
             assert float(found) == pytest.approx(q * math.sqrt(gathered), rel=1e-9)
 
 
@@ -163,5 +181,5 @@ def test_an_ideal_law_is_exact_and_stays():
 
 
 def test_a_law_survives_the_way_through_plain_values():
-    for law in (*LAWS, IDEAL):
+    for law in PRESETS.values():
         assert DeviceLaw.from_mapping(law.to_mapping()) == law

@@ -1,0 +1,253 @@
+"""Where matrices lie on the cores, and products of matrices that lie on several.
+
+A matrix larger than a core is cut into regions as equal as can be; the results of regions that
+share columns are summed outside the cores, in floating point. Regions stand in vertical strips of
+a core, one above the other: those of a strip share the converters' columns but not their
+correction. Convolutions become products by im2col.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from smallbot.chip.core import Core, CORE_SIDE, CoreWriteReport
+from smallbot.chip.devices import ChipError
+
+DEVICES_PER_CELL = 4
+"""Of every unit cell, used or not (Ortner et al. 2025: 4R8T)."""
+
+
+class Region(NamedTuple):
+    """A block of a matrix and where it lies."""
+
+    matrix: str
+    core: int
+    rows: tuple[int, int]
+    """First and one past the last row of the matrix."""
+    columns: tuple[int, int]
+    """First and one past the last column of the matrix."""
+    at: tuple[int, int]
+    """Row and column of the core where the block begins."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return rows and columns of the block."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+
+@dataclass(frozen=True)
+class Map:
+    """Where everything lies."""
+
+    regions: tuple[Region, ...]
+    cores: int
+
+    @property
+    def cells(self) -> int:
+        """Return how many unit cells are used."""
+        return sum(r.shape[0] * r.shape[1] for r in self.regions)
+
+    @property
+    def devices(self) -> int:
+        """Return how many devices these cells have."""
+        return DEVICES_PER_CELL * self.cells
+
+    def of(self, matrix: str) -> tuple[Region, ...]:
+        """Return the regions of a matrix."""
+        return tuple(r for r in self.regions if r.matrix == matrix)
+
+    def __str__(self) -> str:
+        lines = [f'{"matrix":16}{"rows":>12}{"columns":>12}{"core":>6}{"at row, column":>18}'
+                 f'{"devices":>10}']
+        for r in self.regions:
+            size = r.shape[0] * r.shape[1]
+            lines.append(f'{r.matrix:16}{"{}..{}".format(r.rows[0], r.rows[1] - 1):>12}'
+                         f'{"{}..{}".format(r.columns[0], r.columns[1] - 1):>12}{r.core:>6}'
+                         f'{"{}, {}".format(*r.at):>18}{DEVICES_PER_CELL * size:>10,}')
+        share = self.cells / (self.cores * CORE_SIDE ** 2)
+        lines.append(f'{self.cells:,} cells, {self.devices:,} devices, {100 * share:.1f} % of '
+                     f'{self.cores} {"core" if self.cores == 1 else "cores"}')
+        return '\n'.join(lines)
+
+
+def cut(size: int, largest: int = CORE_SIDE) -> list[tuple[int, int]]:
+    """Cut `size` into as few parts as `largest` allows, as equal as can be."""
+    parts = -(-size // largest)
+    ends = [(k * size) // parts for k in range(parts + 1)]
+    return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def place(shapes: Mapping[str, tuple[int, int]], cores: int = 2) -> Map:
+    """Place matrices of `shapes` (rows = inputs, columns = outputs) on `cores` cores.
+
+    The tallest regions first, each into the first strip or else the first core with room.
+    Raises ChipError where there is not enough room, saying how many cores would do.
+    """
+    blocks = []
+    for name, (rows, columns) in shapes.items():
+        if rows < 1 or columns < 1:
+            raise ChipError(f'matrix {name} of {rows} x {columns}: expected at least 1 x 1')
+        blocks += [(name, r, c) for r in cut(rows) for c in cut(columns)]
+    blocks.sort(key=lambda b: (b[1][0] - b[1][1], b[2][0] - b[2][1]))
+    strips: list[list[int]] = []  # core, first column, width, rows used
+    used = []  # columns of each core
+    regions = []
+    for name, rows, columns in blocks:
+        height, width = rows[1] - rows[0], columns[1] - columns[0]
+        strip = next((s for s in strips if width <= s[2] and s[3] + height <= CORE_SIDE), None)
+        if strip is None:
+            core = next((k for k, c in enumerate(used) if c + width <= CORE_SIDE), len(used))
+            if core == len(used):
+                used.append(0)
+            strip = [core, used[core], width, 0]
+            strips.append(strip)
+            used[core] += width
+        regions.append(Region(name, strip[0], rows, columns, (strip[3], strip[1])))
+        strip[3] += height
+    if len(used) > cores:
+        total = ', '.join(f'{name} {r} x {c}' for name, (r, c) in shapes.items())
+        raise ChipError(f'{total}: does not fit on {cores} {"core" if cores == 1 else "cores"} of '
+                        f'{CORE_SIDE} x {CORE_SIDE}; expected a plan for {len(used)}')
+    order = {name: k for k, name in enumerate(shapes)}
+    regions.sort(key=lambda r: (order[r.matrix], r.rows, r.columns))
+    return Map(tuple(regions), cores)
+
+
+class Matrix:
+    """A matrix that lies in one or more regions, with the methods of one `Core`.
+
+    Parameters: `limits` [rows], the largest magnitude of a weight in each row; `columns`;
+    `regions` of this matrix; `generator` and whatever else `Core` takes.
+    """
+
+    def __init__(self, limits: Tensor, columns: int, regions: tuple[Region, ...],
+                 generator: torch.Generator, **options):
+        self.regions = regions
+        self.rows, self.columns = len(limits), columns
+        self.limits = torch.as_tensor(limits, dtype=torch.float32)
+        self.cores = [Core(self.limits[slice(*r.rows)], r.shape[1], generator, **options)
+                      for r in regions]
+
+    @property
+    def intended(self) -> Tensor:
+        """Return the weights last asked for, [rows, columns]."""
+        return self._joined([core.intended for core in self.cores])
+
+    def program(self, weights: Tensor, mask: Tensor | None = None) -> list[CoreWriteReport]:
+        """Write the weights [rows, columns] of the cells in `mask`; one report a region.
+
+        Raises ChipError, before anything is written, as `Core.program` does.
+        """
+        shape = self.rows, self.columns
+        if tuple(weights.shape) != shape:
+            raise ChipError(f'weights of shape {tuple(weights.shape)}: expected {shape}')
+        if mask is None:
+            mask = torch.ones(shape, dtype=torch.bool)
+        parts = list(zip(self.cores, self._parts(weights), self._parts(mask), strict=True))
+        for core, w, m in parts:
+            core.check_write(w, m)
+        return [core.program(w, m) for core, w, m in parts]
+
+    def read(self, x: Tensor) -> Tensor:
+        """Multiply inputs [B, rows], |x| <= 1, with the matrix; returns [B, columns]."""
+        total = x.new_zeros(len(x), self.columns)
+        for region, core in zip(self.regions, self.cores, strict=True):
+            total[:, slice(*region.columns)] += core.read(x[:, slice(*region.rows)])
+        return total
+
+    def set_ranges(self, vectors: Tensor) -> None:
+        """Choose the ranges of all converters for inputs like `vectors` [V, rows]."""
+        for region, core in zip(self.regions, self.cores, strict=True):
+            core.set_ranges(vectors[:, slice(*region.rows)])
+
+    def calibrate(self, vectors: Tensor) -> None:
+        """Correct every column of every region by reading `vectors` [V, rows]."""
+        for region, core in zip(self.regions, self.cores, strict=True):
+            core.calibrate(vectors[:, slice(*region.rows)])
+
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        for core in self.cores:
+            core.wait(seconds)
+
+    def effective_weights(self) -> Tensor:
+        """Return the weights that reads see now without fast noise, [rows, columns]."""
+        return self._joined([core.effective_weights() for core in self.cores])
+
+    def convolve(self, images: Tensor, kernel: int, stride: int = 1, padding: int = 0,
+                 bias: bool = False) -> Tensor:
+        """Convolve `images` [B, C, H, W], |x| <= 1, with the kernels in the columns.
+
+        Rows are channel, kernel row, kernel column, as in `torch.nn.Conv2d.weight` flattened,
+        and a last one of biases where `bias`. Returns [B, columns, H', W'].
+        Raises ChipError where the rows are not that many.
+        """
+        patches = functional.unfold(images, kernel, padding=padding, stride=stride)
+        if bias:
+            patches = functional.pad(patches, (0, 0, 0, 1), value=1.0)
+        if patches.shape[1] != self.rows:
+            raise ChipError(f'a {kernel} x {kernel} convolution of {images.shape[1]} channels '
+                            f'{"with" if bias else "without"} bias has {patches.shape[1]} rows, '
+                            f'expected the {self.rows} of the matrix')
+        batch, _, places = patches.shape
+        result = self.read(patches.transpose(1, 2).flatten(0, 1))
+        height = (images.shape[2] + 2 * padding - kernel) // stride + 1
+        return result.view(batch, places, self.columns).transpose(1, 2).reshape(
+            batch, self.columns, height, -1)
+
+    def copy(self, generator: torch.Generator | None = None) -> 'Matrix':
+        """Return an independent matrix in the same state; see `Core.copy`."""
+        if generator is None:
+            generator = torch.Generator()
+            generator.set_state(self.cores[0].generator.get_state())
+        twin = object.__new__(Matrix)
+        twin.__dict__.update(self.__dict__)
+        twin.cores = [core.copy(generator) for core in self.cores]
+        return twin
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all state as named tensors and plain values; `from_tensors` is its inverse."""
+        tensors: dict[str, Tensor] = {}
+        values = []
+        for k, core in enumerate(self.cores):
+            found, plain = core.to_tensors()
+            tensors |= {f'{k}.{name}': tensor for name, tensor in found.items()}
+            values.append(plain)
+        return tensors, {'cores': values, 'regions': [list(r) for r in self.regions],
+                         'shape': [self.rows, self.columns]}
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor], values: dict[str, Any]) -> 'Matrix':
+        """Return the matrix that `to_tensors` described; ChipError where parts misfit."""
+        matrix = object.__new__(cls)
+        try:
+            matrix.rows, matrix.columns = values['shape']
+            matrix.regions = tuple(Region(r[0], r[1], tuple(r[2]), tuple(r[3]), tuple(r[4]))
+                                   for r in values['regions'])
+            matrix.cores = []
+            for k, plain in enumerate(values['cores']):
+                own = {name.partition('.')[2]: tensor for name, tensor in tensors.items()
+                       if name.partition('.')[0] == str(k)}
+                matrix.cores.append(Core.from_tensors(own, plain))
+            matrix.limits = torch.empty(matrix.rows)
+            for region, core in zip(matrix.regions, matrix.cores, strict=True):
+                core.generator = matrix.cores[0].generator
+                matrix.limits[slice(*region.rows)] = core.limits
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            if isinstance(error, ChipError):
+                raise
+            raise ChipError(f'not the state of a matrix: {error!r}') from None
+        return matrix
+
+    def _parts(self, whole: Tensor) -> list[Tensor]:
+        return [whole[slice(*r.rows), slice(*r.columns)] for r in self.regions]
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        whole = torch.zeros(self.rows, self.columns)
+        for region, part in zip(self.regions, parts, strict=True):
+            whole[slice(*region.rows), slice(*region.columns)] = part
+        return whole
