@@ -14,7 +14,9 @@ from torch import Tensor
 from smallbot.chip.core import Core
 from smallbot.chip.devices import ChipError
 from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
-from smallbot.chip.storage import load_core, save_core
+from smallbot.chip.mapping import Matrix, place
+from smallbot.chip.storage import load_chip, save_chip
+
 
 @dataclass(frozen=True)
 class Granularity:
@@ -165,13 +167,14 @@ class SoftwareSynapses:
 
 
 class ChipSynapses:
-    """Weights on one core of phase-change memory, with all its errors.
+    """Weights on cores of phase-change memory, with all their errors.
 
     Make them with `prepare` or `load`. Parameters: `core`, whose rows are the inputs; `mask`
     [outputs, inputs] of the synapses that exist; `granularity` of an update.
     """
 
-    def __init__(self, core: Core, mask: Tensor, granularity: Granularity = DEFAULT_GRANULARITY):
+    def __init__(self, core: Core | Matrix, mask: Tensor,
+                 granularity: Granularity = DEFAULT_GRANULARITY):
         self.outputs, self.inputs = core.columns, core.rows
         self.core = core
         self.mask = _checked_mask(mask, (self.outputs, self.inputs))
@@ -183,23 +186,26 @@ class ChipSynapses:
                 generator: torch.Generator, age: float = 3600.0,
                 law: DeviceLaw = HERMES_TWO_DEVICE,
                 granularity: Granularity = DEFAULT_GRANULARITY,
-                inputs: Tensor | None = None, **options) -> 'ChipSynapses':
+                inputs: Tensor | None = None, cores: int = 2, **options) -> 'ChipSynapses':
         """Return a new chip that holds `weights`, was left for `age` s and calibrated once.
 
         Parameters: `weights`, `mask` [outputs, inputs]; `limits` [inputs], the largest magnitude
         a weight of each input may have; `generator`, kept by the chip for all noise to come;
         `inputs` [V, inputs], such as the network will have: the converters' ranges are set for
-        them, and a range too wide costs resolution; `options` of `Core`: converters, faults,
+        them, and a range too wide costs resolution; `cores`, how many there are: a matrix larger
+        than one is cut; `options` of `Core`: converters, faults,
         phases, rules. Cells without a synapse are RESET. The calibration, and the ranges where
         no inputs are given, come from random 0/1 inputs, a tenth of them 1.
         Raises ChipError for shapes that do not fit, numbers that are not finite, weights beyond
-        their limit and a matrix larger than a core.
+        their limit and a matrix larger than the cores.
         """
         if weights.ndim != 2 or tuple(limits.shape) != weights.shape[1:]:
             raise ChipError(f'weights {tuple(weights.shape)} with limits {tuple(limits.shape)}: '
                             f'expected [outputs, inputs] and [inputs]')
         mask = _checked_mask(mask, tuple(weights.shape))
-        core = Core(limits, weights.shape[0], generator, law, **options)
+        regions = place({'weights': (weights.shape[1], weights.shape[0])}, cores).regions
+        core = (Core(limits, weights.shape[0], generator, law, **options) if len(regions) == 1
+                else Matrix(limits, weights.shape[0], regions, generator, law=law, **options))
         chip = cls(core, mask, granularity)
         intended = torch.where(mask, weights.detach().float(), 0.0).T.contiguous()
         core.program(intended)
@@ -209,6 +215,11 @@ class ChipSynapses:
         core.wait(age)
         core.calibrate(vectors)
         return chip
+
+    @property
+    def generator(self) -> torch.Generator:
+        """Return the source of all noise to come."""
+        return self.core.generator
 
     def matvec(self, x: Tensor) -> Tensor:
         """Read the array with x [B, inputs], |x| <= 1; returns [B, outputs]."""
@@ -228,7 +239,7 @@ class ChipSynapses:
         limits stops there and is counted as saturated.
         """
         delta = _checked(delta, (self.outputs, self.inputs), 'update')
-        delta = self.granularity.apply(delta, self.core.generator)
+        delta = self.granularity.apply(delta, self.generator)
         chosen = self.mask & (delta != 0)
         wanted = self.weights() + delta
         limits = self.core.limits
@@ -257,13 +268,13 @@ class ChipSynapses:
 
         `notes`, plain values, come back from `load`: what the owner must know of the chip.
         """
-        save_core(self.core, path, {'mask': self.mask},
+        save_chip(self.core, path, {'mask': self.mask},
                   {'granularity': asdict(self.granularity), 'notes': notes or {}})
 
     @classmethod
     def load(cls, path: str | Path) -> tuple['ChipSynapses', dict[str, Any]]:
         """Return the chip saved at `path` and its notes. Raises ChipError where it is none."""
-        core, more, settings = load_core(path)
+        core, more, settings = load_chip(path)
         try:
             return (cls(core, more['mask'], Granularity(**settings['granularity'])),
                     settings['notes'])

@@ -100,7 +100,7 @@ class Core:
         self.converters = converters
         self.phases = phases
         self.generator = generator
-        self.account = energy.Account()
+        self.account = energy.Account(phases)
         self.now = 0.0
         """Clock, s."""
         self.limits = limits

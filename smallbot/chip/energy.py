@@ -32,12 +32,10 @@ VERIFICATION_SECONDS = 0.5e-6
 class Account:
     """What an array has done so far."""
 
+    phases: int = 4
+    """Of a product."""
     products: int = 0
     """Vectors multiplied."""
-    read_seconds: float = 0.0
-    """Time the array was read."""
-    read_energy: float = 0.0
-    """J."""
     pulses: int = 0
     """Programming pulses."""
     verifications: int = 0
@@ -46,6 +44,16 @@ class Account:
     """Time the array was programmed, cells of a diagonal in parallel."""
     write_energy: float = 0.0
     """J, upper bound."""
+
+    @property
+    def read_energy(self) -> float:
+        """Return what the products have taken, J."""
+        return self.products * READ_ENERGY[self.phases]
+
+    @property
+    def read_seconds(self) -> float:
+        """Return how long the array was read."""
+        return self.products * READ_SECONDS[self.phases]
 
 
 def write_energy(resets: int, sets: int, verifications: int) -> float:

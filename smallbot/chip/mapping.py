@@ -8,6 +8,7 @@ correction. Convolutions become products by im2col.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -65,8 +66,8 @@ class Map:
                  f'{"devices":>10}']
         for r in self.regions:
             size = r.shape[0] * r.shape[1]
-            lines.append(f'{r.matrix:16}{"{}..{}".format(r.rows[0], r.rows[1] - 1):>12}'
-                         f'{"{}..{}".format(r.columns[0], r.columns[1] - 1):>12}{r.core:>6}'
+            lines.append(f'{r.matrix:16}{f"{r.rows[0]}..{r.rows[1] - 1}":>12}'
+                         f'{f"{r.columns[0]}..{r.columns[1] - 1}":>12}{r.core:>6}'
                          f'{"{}, {}".format(*r.at):>18}{DEVICES_PER_CELL * size:>10,}')
         share = self.cells / (self.cores * CORE_SIDE ** 2)
         lines.append(f'{self.cells:,} cells, {self.devices:,} devices, {100 * share:.1f} % of '
@@ -117,6 +118,18 @@ def place(shapes: Mapping[str, tuple[int, int]], cores: int = 2) -> Map:
     return Map(tuple(regions), cores)
 
 
+def im2col(images: Tensor, kernel: int, stride: int = 1, padding: int = 0, bias: bool = False
+           ) -> Tensor:
+    """Return the patches of `images` [B, C, H, W] that a convolution multiplies, [B * L, rows].
+
+    Rows are channel, kernel row, kernel column, and a last one that is 1 where `bias`.
+    """
+    patches = functional.unfold(images, kernel, padding=padding, stride=stride)
+    if bias:
+        patches = functional.pad(patches, (0, 0, 0, 1), value=1.0)
+    return patches.transpose(1, 2).flatten(0, 1)
+
+
 class Matrix:
     """A matrix that lies in one or more regions, with the methods of one `Core`.
 
@@ -129,7 +142,7 @@ class Matrix:
         self.regions = regions
         self.rows, self.columns = len(limits), columns
         self.limits = torch.as_tensor(limits, dtype=torch.float32)
-        self.cores = [Core(self.limits[slice(*r.rows)], r.shape[1], generator, **options)
+        self.cores = [Core(self.limits[slice(*r.rows)].clone(), r.shape[1], generator, **options)
                       for r in regions]
 
     @property
@@ -137,8 +150,13 @@ class Matrix:
         """Return the weights last asked for, [rows, columns]."""
         return self._joined([core.intended for core in self.cores])
 
-    def program(self, weights: Tensor, mask: Tensor | None = None) -> list[CoreWriteReport]:
-        """Write the weights [rows, columns] of the cells in `mask`; one report a region.
+    @property
+    def generator(self) -> torch.Generator:
+        """Return the source of all noise to come, which the cores share."""
+        return self.cores[0].generator
+
+    def program(self, weights: Tensor, mask: Tensor | None = None) -> CoreWriteReport:
+        """Write the weights [rows, columns] of the cells in `mask`; cores work in parallel.
 
         Raises ChipError, before anything is written, as `Core.program` does.
         """
@@ -150,7 +168,14 @@ class Matrix:
         parts = list(zip(self.cores, self._parts(weights), self._parts(mask), strict=True))
         for core, w, m in parts:
             core.check_write(w, m)
-        return [core.program(w, m) for core, w, m in parts]
+        done = [core.program(w, m) for core, w, m in parts]
+        added = CoreWriteReport(*(sum(column) for column in zip(*done, strict=True)))
+        squares = sum(d.cells * d.residual ** 2 for d in done)
+        busy: dict[int, float] = {}
+        for region, d in zip(self.regions, done, strict=True):
+            busy[region.core] = busy.get(region.core, 0.0) + d.seconds
+        return added._replace(residual=math.sqrt(squares / max(1, added.cells)),
+                              seconds=max(busy.values()))
 
     def read(self, x: Tensor) -> Tensor:
         """Multiply inputs [B, rows], |x| <= 1, with the matrix; returns [B, columns]."""
@@ -186,17 +211,13 @@ class Matrix:
         and a last one of biases where `bias`. Returns [B, columns, H', W'].
         Raises ChipError where the rows are not that many.
         """
-        patches = functional.unfold(images, kernel, padding=padding, stride=stride)
-        if bias:
-            patches = functional.pad(patches, (0, 0, 0, 1), value=1.0)
+        patches = im2col(images, kernel, stride, padding, bias)
         if patches.shape[1] != self.rows:
             raise ChipError(f'a {kernel} x {kernel} convolution of {images.shape[1]} channels '
                             f'{"with" if bias else "without"} bias has {patches.shape[1]} rows, '
                             f'expected the {self.rows} of the matrix')
-        batch, _, places = patches.shape
-        result = self.read(patches.transpose(1, 2).flatten(0, 1))
-        height = (images.shape[2] + 2 * padding - kernel) // stride + 1
-        return result.view(batch, places, self.columns).transpose(1, 2).reshape(
+        batch, height = len(images), (images.shape[2] + 2 * padding - kernel) // stride + 1
+        return self.read(patches).view(batch, -1, self.columns).transpose(1, 2).reshape(
             batch, self.columns, height, -1)
 
     def copy(self, generator: torch.Generator | None = None) -> 'Matrix':

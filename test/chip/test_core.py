@@ -6,7 +6,7 @@ import torch
 from smallbot.chip.converters import ConverterSpread, EQUAL
 from smallbot.chip.core import Core
 from smallbot.chip.devices import ChipError
-from smallbot.chip.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.laws import HERMES_TWO_DEVICE, IDEAL
 
 ROWS, COLUMNS = 40, 30
 

@@ -5,7 +5,7 @@ import torch
 
 from smallbot.chip.devices import ChipError
 from smallbot.chip.laws import IDEAL
-from smallbot.chip.storage import save_core
+from smallbot.chip.storage import save_chip
 from smallbot.synapses import ChipSynapses, Granularity, SoftwareSynapses
 
 N, N_IN = 60, 5
@@ -160,7 +160,7 @@ def test_files_that_hold_no_chip_are_refused(tmp_path):
     broken.write_bytes(whole[:len(whole) // 2])
     with pytest.raises(ChipError, match='cannot be read'):
         ChipSynapses.load(broken)
-    save_core(chip().core, broken)
+    save_chip(chip().core, broken)
     with pytest.raises(ChipError, match='mask'):
         ChipSynapses.load(broken)
 
