@@ -8,6 +8,11 @@ from typing import Any
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
+LAW_NAMES = ('hermes-two-device', 'hermes-one-device', 'pcm-like', 'ideal')
+"""Of `smallbot.chip.laws.LAWS`, named here so that `--help` need not load torch."""
+ROUNDINGS = ('exact', 'nearest', 'stochastic')
+"""Of `smallbot.synapses.ROUNDINGS`, named here for the same reason."""
+
 
 def whole(low: int, high: int = 2 ** 63 - 1):
     """Return an argument type: a whole number from `low` to `high`."""
@@ -46,10 +51,27 @@ def add_common(verb: argparse.ArgumentParser, seed: int, seed_of: str) -> None:
                       help='also write the result to FILE as JSON')
 
 
+def add_law(verb: argparse.ArgumentParser, of: str) -> None:
+    """Add the choice of a device law."""
+    verb.add_argument('--law', choices=LAW_NAMES, default=LAW_NAMES[0],
+                      help=f'law of the devices{of} (default {LAW_NAMES[0]})')
+
+
 def check_json(path: Path | None) -> None:
     """Refuse a `--json` file that cannot be written, before the work begins."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise InputError(f'--json {path}: expected a file in a folder that exists')
+
+
+def made_folder(path: Path) -> Path:
+    """Return the folder `--out`, made if need be; raises InputError where it cannot be."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f'--out {path}: expected a folder')
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'--out {path}: cannot be made: {error.strerror}') from None
+    return path
 
 
 def write_result(path: Path | None, result: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ update learned, the movement executed. Leaves report.json, report.png and the re
 import argparse
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, check_json, real, write_result
+from smallbot.cli.arguments import add_common, check_json, made_folder, real, write_result
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
@@ -51,10 +51,7 @@ def run(args: argparse.Namespace) -> int:
                          f'`make demo`, which installs it as wheels') from None
     from smallbot.plots.report import draw_report
 
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'--out {args.out}: cannot be made: {error.strerror}') from None
+    made_folder(args.out)
     result = run_demo(args.demonstration, args.model, args.synapses, args.duration, args.seed,
                       args.out, lambda line: print(line, flush=True))
     if result is None:

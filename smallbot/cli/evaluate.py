@@ -8,7 +8,15 @@ import argparse
 from pathlib import Path
 import sys
 
-from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
+from smallbot.cli.arguments import (
+    add_common,
+    add_law,
+    check_json,
+    real,
+    ROUNDINGS,
+    whole,
+    write_result,
+)
 
 VERB = 'evaluate'
 
@@ -28,6 +36,16 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='largest share of the cells the update may write (default 1)')
     verb.add_argument('--age', type=real(0), default=300.0, metavar='S',
                       help='seconds between the update and the playback, chip only (default 300)')
+    add_law(verb, ', chip only')
+    verb.add_argument('--stuck', type=real(0, 1), default=0.0, metavar='F',
+                      help='share of stuck devices, half in SET, half in RESET, chip only '
+                           '(default 0)')
+    verb.add_argument('--rounding', choices=ROUNDINGS, default='exact',
+                      help='of the update, chip only: exact beyond a dead band of 0.004 '
+                           '(default), or to the nearest or a random neighbouring multiple of '
+                           '--step')
+    verb.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='W',
+                      help='step of the rounding, in weights (default 0.0625)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')
@@ -39,14 +57,21 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from smallbot.arm.kinematics import default_arm
+    from smallbot.chip.faults import FaultRates
+    from smallbot.chip.laws import LAWS
     from smallbot.one_shot.evaluation import draw_movements, evaluate, summary
     from smallbot.one_shot.model import load_model
+    from smallbot.synapses import Granularity
 
     check_json(args.json)
     model = load_model(args.model)
     arm = default_arm(model.joints)
     movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
                                args.demonstrations)
+    chip = {}
+    if args.synapses == 'chip':
+        chip = {'law': LAWS[args.law], 'faults': FaultRates(devices=args.stuck),
+                'granularity': Granularity(args.rounding, args.step)}
     done = []
     interrupted = False
     with tqdm(total=len(movements.start), unit='task', disable=None, leave=False) as bar:
@@ -56,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
             mean = sum(p.tip_rmse_cm[1] for p in done) / len(done)
             bar.set_postfix_str(f'{mean:.2f} cm')
         try:
-            evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report)
+            evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report,
+                     **chip)
         except KeyboardInterrupt:
             interrupted = True
     if not done:
@@ -64,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     result = summary(model, done, args.synapses, args.seed)
     result.update(family=args.family, age_seconds=args.age, cells_allowed=args.cells,
                   interrupted=interrupted)
+    if chip:
+        result.update(law=args.law, stuck_devices=args.stuck, rounding=args.rounding)
     write_result(args.json, result)
     print(table(result))
     if interrupted:
@@ -88,7 +116,13 @@ def table(result: dict) -> str:
                  f'{result["updates"]} update')
     if result['devices_written'] is not None:
         lines.append(f'{"devices written":24}{result["devices_written"]:9.0f}')
+    if result['pulses'] is not None:
+        lines.append(f'{"pulses":24}{result["pulses"]:9.0f}   '
+                     f'{1e3 * result["write_seconds"]:.1f} ms on the chip')
     if result['energy_uj'] is not None:
-        lines.append(f'{"energy of the update, uJ":24}{result["energy_uj"]:9.1f}')
+        lines.append(f'{"energy of the update, uJ":24}{result["energy_uj"]:9.1f}   at most')
+    if result['cells_compensated'] or result['cells_out_of_reach']:
+        lines.append(f'{"cells with faults":24}{result["cells_compensated"]:9.0f} compensated, '
+                     f'{result["cells_out_of_reach"]:.0f} out of reach')
     lines.append(f'{"learning, s":24}{result["learn_seconds"]:9.3f}')
     return '\n'.join(lines)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import sys
 
 from smallbot import __version__
-from smallbot.cli import demo, doctor, evaluate, meta_train
+from smallbot.cli import chip, demo, doctor, evaluate, meta_train
 from smallbot.errors import InputError
 
-VERBS = (demo, evaluate, meta_train, doctor)
+VERBS = (demo, evaluate, meta_train, chip, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

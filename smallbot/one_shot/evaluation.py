@@ -133,17 +133,18 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
 
 def evaluate(model: OneShotModel, arm: Arm, movements: Movements, synapses: str, seed: int,
              cells: float = 1.0, age: float = 300.0,
-             report: Callable[[int, Performance], None] = lambda done, performance: None
-             ) -> list[Performance]:
+             report: Callable[[int, Performance], None] = lambda done, performance: None,
+             **chip) -> list[Performance]:
     """Learn every movement once, each on a fresh trainee (and a fresh chip of its own).
 
-    The chip of task k has the seed `seed + k`; `report` is called after each task.
+    The chip of task k has the seed `seed + k`; `report` is called after each task; `chip`, what
+    `ChipSynapses.prepare` takes: law, faults, granularity and so on.
     """
     performances = []
     for k in range(len(movements.start)):
         one = Movements(movements.start[k:k + 1], movements.velocity[k:k + 1],
                         movements.step_seconds)
-        trainee = Trainee(model, prepare_synapses(model, synapses, seed + k))
+        trainee = Trainee(model, prepare_synapses(model, synapses, seed + k, **chip))
         performances.append(learn_once(model, arm, one, trainee, cells, age))
         report(k + 1, performances[-1])
     return performances
@@ -179,6 +180,10 @@ def summary(model: OneShotModel, performances: list[Performance], synapses: str,
         'devices_written': mean([p.written.devices for p in performances]),
         'pulses': mean([p.written.pulses for p in performances]),
         'energy_uj': mean([p.written.energy_uj for p in performances]),
+        'write_seconds': mean([p.written.seconds for p in performances]),
+        'cells_unconverged': mean([p.written.unconverged for p in performances]),
+        'cells_compensated': mean([p.written.compensated for p in performances]),
+        'cells_out_of_reach': mean([p.written.out_of_reach for p in performances]),
         'learn_seconds': float(np.mean([p.learn_seconds for p in performances])),
         'updates': max(p.updates for p in performances),
         'seed': seed,

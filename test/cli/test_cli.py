@@ -35,6 +35,40 @@ def test_evaluate_prints_and_writes_the_contracted_figures(capsys, tmp_path):
     assert f'{figures["tip_rmse_cm"]["after"]["mean"]:.2f}' in out
 
 
+def test_evaluate_takes_other_devices_stuck_ones_and_roundings(capsys, tmp_path):
+    result = tmp_path / 'result.json'
+    figures = {}
+    for name, options in (('usual', ()), ('stuck', ('--stuck', 0.1)),
+                          ('coarse', ('--rounding', 'nearest')),
+                          ('one', ('--law', 'hermes-one-device'))):
+        code, out, _ = call(capsys, 'evaluate', '--tasks', 1, '--json', result, *options)
+        assert code == 0 and 'pulses' in out
+        figures[name] = json.loads(result.read_text())
+    assert figures['usual']['pulses'] > figures['usual']['devices_written'] > 0
+    assert figures['stuck']['cells_compensated'] > 0 == figures['usual']['cells_compensated']
+    assert figures['coarse']['cells_written']['mean'] < figures['usual']['cells_written']['mean']
+    assert figures['one']['law'] == 'hermes-one-device'
+
+
+def test_chip_characterise_leaves_a_figure_and_its_numbers(capsys, tmp_path):
+    code, out, _ = call(capsys, 'chip', 'characterise', '--law', 'ideal', '--out', tmp_path / 'x',
+                        '--json', tmp_path / 'same.json')
+    assert code == 0 and 'characterise.png' in out
+    numbers = json.loads((tmp_path / 'x' / 'characterise.json').read_text())
+    assert json.loads((tmp_path / 'same.json').read_text()) == numbers
+    assert numbers['law'] == 'ideal' and max(numbers['product_error']['once_4']) < 0.03
+    assert (tmp_path / 'x' / 'characterise.png').stat().st_size > 50_000
+
+
+def test_chip_benchmark_reports_the_contracted_figures(capsys, tmp_path):
+    result = tmp_path / 'speed.json'
+    code, out, _ = call(capsys, 'chip', 'benchmark', '--json', result)
+    assert code == 0 and 'programming all cells' in out
+    speed = json.loads(result.read_text())
+    assert speed['matvec_us']['batch_90'] > speed['matvec_us']['batch_1'] > 0
+    assert speed['program_seconds'] > 0
+
+
 def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
     from smallbot.share import share_directory
     shipped = share_directory() / 'config' / 'demonstrations'
@@ -53,6 +87,11 @@ def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
     (['evaluate', '--seed', '-1'], 'at least 0'),
     (['evaluate', '--model', 'nobody'], 'shipped models: ed_scorbot'),
     (['evaluate', '--family', 'file'], '--demonstrations DIR'),
+    (['evaluate', '--stuck', '2'], 'at most 1'),
+    (['evaluate', '--law', 'magic'], 'hermes-two-device'),
+    (['evaluate', '--step', '0'], 'above 0'),
+    (['chip'], 'required: what'),
+    (['chip', 'characterise', '--out', '/dev/null'], 'expected a folder'),
     (['evaluate', '--json', '/nowhere/a.json'], 'a folder that exists'),
     (['meta-train', '--seed', '2000'], 'kept for the figures'),
     (['meta-train', '--config', '/nowhere.yaml'], 'cannot be read'),
