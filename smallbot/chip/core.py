@@ -20,7 +20,6 @@ from dataclasses import asdict, fields, replace
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +28,7 @@ from smallbot.chip.converters import CODE_MAX, ConverterSpread, MEASURED_SPREAD
 from smallbot.chip.devices import ChipError, DeviceState, Fault
 from smallbot.chip.faults import draw_faults, FaultRates, NO_FAULTS
 from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
+from smallbot.chip.products import Products
 from smallbot.chip.programming import FULL, PROGRAM_AND_VERIFY, program_and_verify, PulseModel
 
 CORE_SIDE = 256
@@ -37,8 +37,6 @@ HEADROOM = 1.1
 """Range of the converters over the largest value expected of them."""
 _SCALE_RANGE = (0.25, 4.0)
 """A column's correction outside this is no correction of drift, but a column without signal."""
-_SPARSE = 0.12
-"""Share of active inputs below which a product gathers rows."""
 _ATTEMPTS = 3
 """Times a cell is planned anew when some of its devices turn out to be faulty."""
 
@@ -192,12 +190,10 @@ class Core:
         saturates at 127 levels. Slow noise is part of the array; the fast noise of all phases
         of an output is drawn at once, with the variance that the devices driven have together.
         """
+        if self._stale:
+            self._refresh()
         self.account.products += len(x)
-        if len(x) == 1:
-            return torch.from_numpy(self._read_one(x.numpy()[0])[None])
-        counted = self._count(x)
-        result = torch.addcmul(self._result_offset, counted, self._result_gain).round_()
-        return result.clamp_(-CODE_MAX, CODE_MAX).mul_(self.output_range / CODE_MAX)
+        return self._products.read(x)
 
     def calibrate(self, vectors: Tensor) -> None:
         """Fit scale and offset of every column by reading `vectors` [V, rows], V >= 2.
@@ -211,8 +207,10 @@ class Core:
         self._check_vectors(vectors, 2)
         wanted = vectors @ self.intended
         unit = self.phase_range / self.converters.levels
-        silent = self._count(torch.zeros(2, self.rows))[0] * unit
-        read = self._count(vectors) * unit - silent
+        if self._stale:
+            self._refresh()
+        silent = self._products.count(torch.zeros(2, self.rows))[0] * unit
+        read = self._products.count(vectors) * unit - silent
         self.account.products += len(vectors) + 2
         scale = (read * wanted).sum(0) / read.square().sum(0)
         good = (scale > _SCALE_RANGE[0]) & (scale < _SCALE_RANGE[1])
@@ -249,6 +247,7 @@ class Core:
         twin.devices = self.devices.copy()
         twin.found = self.found.clone()
         twin.account = replace(self.account)
+        twin._stale = True  # its products draw from its own generator
         return twin
 
     def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -480,16 +479,9 @@ class Core:
 
     def _correct(self, scale: Tensor, offset: Tensor) -> None:
         self.scale, self.offset = scale, offset
-        self._set_gain()
-
-    def _set_gain(self) -> None:
-        """Fold correction and result range into one scale and offset of the counts."""
-        unit = CODE_MAX / self.output_range
-        self._result_gain = self.scale * (self.phase_range / self.converters.levels * unit)
-        self._result_offset = self.offset * unit
         if not self._stale:
-            self._arrays = self._arrays._replace(result_gain=self._result_gain.numpy(),
-                                                 result_offset=self._result_offset.numpy())
+            unit = self.phase_range / self.converters.levels
+            self._products.correct(scale * unit, offset, self.output_range)
 
     def _move_noise(self) -> None:
         """Bring slow noise up to the clock; a sum of waits is one step, and exact."""
@@ -512,111 +504,14 @@ class Core:
         self._conductance = pair((drifted + amplitude * noise).clamp_(min=0.0)).sum(1)
         variance = pair(amplitude.square_().mul_(flicker.fast_variance(age, law.t_read))).sum(1)
 
-        # Counts per unit of input code, positive polarity in the first half of the columns.
-        unit = (self.limits.max() / CODE_MAX / law.g_max * self.converters.levels
-                / self.phase_range)
+        levels = self.converters.levels
+        unit = self.limits.max() / CODE_MAX / law.g_max * levels / self.phase_range
         gain = self.adc_gain[:, None] * unit
-        seen = self._conductance * gain
-        if self.phases == 4:
-            self._table = torch.cat([seen[0], seen[1]], dim=1)
-            self._adc_offset = self.adc_offset.flatten()
-        else:
-            self._table = seen[0] - seen[1]
-            self._adc_offset = self.adc_offset[0] - self.adc_offset[1]
-        self._variance = (variance * gain.square()).sum(0)
-        self._noisy = bool((variance > 0).any())
-        idle = self.adc_offset.round().clamp_(0, self.converters.levels)
-        self._idle = idle[0] - idle[1]
-        self._set_gain()
-        self._arrays = _Arrays(*(tensor.numpy() for tensor in (
-            self.row_codes, self._table, self._variance, self._adc_offset, self._idle,
-            self._result_gain, self._result_offset)))
+        self._products = Products(
+            self._conductance * gain, (variance * gain.square()).sum(0), self.adc_offset,
+            self.row_codes, levels, self.phases, self.generator)
         self._stale = False
-
-    def _count(self, x: Tensor) -> Tensor:
-        """Return the sum of all phases' counts for inputs [B, rows], noise included.
-
-        Few active inputs, as spikes are, make a sparse product: only their rows are gathered.
-        """
-        if self._stale:
-            self._refresh()
-        codes = (x * self.row_codes).round_().clamp_(-CODE_MAX, CODE_MAX)
-        batch, columns, levels = len(codes), self.columns, self.converters.levels
-        split = self.phases == 4 and float(codes.min()) < 0
-        if int(codes.count_nonzero()) < _SPARSE * codes.numel():
-            sample, row = codes.nonzero(as_tuple=True)
-            value = codes[sample, row]
-
-            def product(sample: Tensor, value: Tensor, table: Tensor, results: int) -> Tensor:
-                gathered = table[row].mul_(value[:, None])
-                return table.new_zeros(results, table.shape[1]).index_add_(0, sample, gathered)
-
-            if split:
-                phase = torch.where(value < 0, sample + batch, sample)
-                counted = product(phase, value.abs(), self._table, 2 * batch)
-            else:
-                counted = product(sample, value, self._table, batch)
-            variance = product(sample, value.square(), self._variance, batch) \
-                if self._noisy else None
-        else:
-            driven = torch.cat([codes.clamp(min=0), (-codes).clamp_(min=0)]) if split else codes
-            counted = driven @ self._table
-            variance = codes.square_() @ self._variance if self._noisy else None
-        counted.add_(self._adc_offset).round_().clamp_(-levels * (self.phases == 1), levels)
-        if self.phases == 4:
-            counted = counted[:, :columns] - counted[:, columns:]
-            # Without negative inputs their two phases show the offsets of the converters alone.
-            counted = counted[:batch] - counted[batch:] if split else counted.sub_(self._idle)
-        if variance is not None:
-            noise = torch.randn(counted.shape, generator=self.generator)
-            counted.addcmul_(variance.sqrt_(), noise)
-        return counted
-
-    def _read_one(self, x: np.ndarray) -> np.ndarray:
-        """Do what `read` does for one vector [rows]: NumPy spends a third of the time on calls."""
-        if self._stale:
-            self._refresh()
-        columns, levels, table = self.columns, self.converters.levels, self._arrays
-        codes = np.rint(x * table.row_codes)
-        np.minimum(codes, CODE_MAX, out=codes)
-        np.maximum(codes, -CODE_MAX, out=codes)
-        driven = codes.nonzero()[0]
-        counts_of, variance_of = table.counts, table.variance
-        if len(driven) < _SPARSE * len(codes):
-            codes, counts_of, variance_of = codes[driven], counts_of[driven], variance_of[driven]
-        split = self.phases == 4 and len(driven) > 0 and codes.min() < 0
-        phases = np.maximum(np.stack([codes, -codes]), 0) if split else codes
-        counts = phases @ counts_of
-        counts += table.adc_offset
-        np.rint(counts, out=counts)
-        np.minimum(counts, levels, out=counts)
-        np.maximum(counts, 0 if self.phases == 4 else -levels, out=counts)
-        if self.phases == 4:
-            net = counts[..., :columns] - counts[..., columns:]
-            counts = net[0] - net[1] if split else net - table.idle
-        if self._noisy:
-            noise = torch.randn(columns, generator=self.generator).numpy()
-            noise *= np.sqrt(np.square(codes) @ variance_of)
-            counts += noise
-        counts *= table.result_gain
-        counts += table.result_offset
-        np.rint(counts, out=counts)
-        np.minimum(counts, CODE_MAX, out=counts)
-        np.maximum(counts, -CODE_MAX, out=counts)
-        counts *= self.output_range / CODE_MAX
-        return counts
-
-
-class _Arrays(NamedTuple):
-    """What `_read_one` needs, as views of the tensors of the same names."""
-
-    row_codes: np.ndarray
-    counts: np.ndarray
-    variance: np.ndarray
-    adc_offset: np.ndarray
-    idle: np.ndarray
-    result_gain: np.ndarray
-    result_offset: np.ndarray
+        self._correct(self.scale, self.offset)
 
 
 _STATE = ('intended', 'found', 'adc_gain', 'adc_offset', 'scale', 'offset')

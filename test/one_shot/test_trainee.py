@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from smallbot.one_shot.model import load_model
-from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.one_shot.trainee import prepare_synapses, Trainee, trial_inputs
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import unroll
 from smallbot.synapses import ChipSynapses, SoftwareSynapses
@@ -22,6 +22,19 @@ def test_steps_in_software_equal_the_unrolled_network():
     assert torch.allclose(record.eligibility.psi, psi[:, 0], atol=1e-5)
     velocity = filtered(spikes[:, 0] @ weights['readout'].T, config.readout_decay)
     assert torch.allclose(record.velocity, velocity, atol=1e-5)
+
+
+def test_the_inputs_of_a_trial_are_what_its_synapses_are_driven_with():
+    driven = []
+
+    class Recorder(SoftwareSynapses):
+        def matvec(self, x):
+            driven.append(x[0].clone())
+            return super().matvec(x)
+
+    synapses = Recorder(MODEL.weights['trainee'], MODEL.config.synapse_mask())
+    Trainee(MODEL, synapses).trial()
+    assert torch.equal(trial_inputs(MODEL), torch.stack(driven))
 
 
 def test_playback_is_driven_by_the_clock_alone_and_repeats():
