@@ -1,4 +1,4 @@
-"""Time the chip model: reads, programming, ageing.
+"""Time the trainee on its chip; `smallbot chip benchmark` times a core by itself.
 
     OMP_NUM_THREADS=1 python benchmarks/chip_speed.py
 """

@@ -85,7 +85,7 @@ def cut(size: int, largest: int = CORE_SIDE) -> list[tuple[int, int]]:
 def place(shapes: Mapping[str, tuple[int, int]], cores: int = 2) -> Map:
     """Place matrices of `shapes` (rows = inputs, columns = outputs) on `cores` cores.
 
-    The tallest regions first, each into the first strip or else the first core with room.
+    The tallest regions first, each into the first strip with room or else the emptiest core.
     Raises ChipError where there is not enough room, saying how many cores would do.
     """
     blocks = []
@@ -95,14 +95,15 @@ def place(shapes: Mapping[str, tuple[int, int]], cores: int = 2) -> Map:
         blocks += [(name, r, c) for r in cut(rows) for c in cut(columns)]
     blocks.sort(key=lambda b: (b[1][0] - b[1][1], b[2][0] - b[2][1]))
     strips: list[list[int]] = []  # core, first column, width, rows used
-    used = []  # columns of each core
+    used = [0] * cores  # columns of each core
     regions = []
     for name, rows, columns in blocks:
         height, width = rows[1] - rows[0], columns[1] - columns[0]
         strip = next((s for s in strips if width <= s[2] and s[3] + height <= CORE_SIDE), None)
         if strip is None:
-            core = next((k for k, c in enumerate(used) if c + width <= CORE_SIDE), len(used))
-            if core == len(used):
+            core = used.index(min(used)) if used else 0
+            if not used or used[core] + width > CORE_SIDE:
+                core = len(used)
                 used.append(0)
             strip = [core, used[core], width, 0]
             strips.append(strip)

@@ -40,12 +40,12 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--stuck', type=real(0, 1), default=0.0, metavar='F',
                       help='share of stuck devices, half in SET, half in RESET, chip only '
                            '(default 0)')
-    verb.add_argument('--rounding', choices=ROUNDINGS, default='exact',
-                      help='of the update, chip only: exact beyond a dead band of 0.004 '
-                           '(default), or to the nearest or a random neighbouring multiple of '
-                           '--step')
-    verb.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='W',
-                      help='step of the rounding, in weights (default 0.0625)')
+    verb.add_argument('--rounding', choices=ROUNDINGS, default='stochastic',
+                      help='of the update, chip only: the change itself, or to the nearest or '
+                           'one of the neighbouring multiples of --step (default stochastic)')
+    verb.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='F',
+                      help='step of the rounding, as share of the largest weight of an input '
+                           '(default 0.0625)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')

@@ -29,7 +29,7 @@ def draw_characteristics(result: dict[str, Any], path: Path) -> None:
 
 def draw_map(found: Map, path: Path) -> None:
     """Draw where matrices lie on their cores into a PNG file."""
-    figure = Figure(figsize=(1 + 4.2 * found.cores, 4.8), layout='constrained')
+    figure = Figure(figsize=(1 + 4.2 * found.cores, 5.2), layout='constrained')
     names = list(dict.fromkeys(region.matrix for region in found.regions))
     axes = np.atleast_1d(figure.subplots(1, found.cores))
     for core, axis in enumerate(axes):
@@ -40,7 +40,8 @@ def draw_map(found: Map, path: Path) -> None:
                 facecolor=f'C{names.index(region.matrix) % 10}', alpha=0.85))
             axis.annotate(f'{region.matrix}\n{height} x {width}',
                           (region.at[1] + width / 2, region.at[0] + height / 2), ha='center',
-                          va='center', fontsize=8, rotation=90 if width < 40 else 0)
+                          va='center', fontsize=8 if height > 20 else 6,
+                          rotation=90 if width < 40 else 0)
         axis.set(xlim=(0, CORE_SIDE), ylim=(CORE_SIDE, 0), aspect='equal', title=f'core {core}',
                  xlabel='column (output)', ylabel='row (input)', facecolor='#eceff1')
     figure.suptitle(f'{found.cells:,} cells, {found.devices:,} devices')

@@ -11,7 +11,7 @@ from smallbot.chip.devices import ChipError
 from smallbot.chip.laws import HERMES_TWO_DEVICE, IDEAL
 from smallbot.chip.mapping import cut, im2col, Matrix, place
 from smallbot.chip.storage import load_chip, save_chip
-from smallbot.synapses import ChipSynapses
+from smallbot.synapses import ChipSynapses, Granularity
 
 CNN = {'conv1': (9 + 1, 56), 'conv2': (504 + 1, 56), 'conv3': (504 + 1, 56),
        'conv4': (504 + 1, 56), 'readout': (56, 5)}
@@ -149,7 +149,8 @@ def test_a_matrix_on_several_cores_survives_its_file_bit_for_bit(tmp_path):
 
 def test_synapses_larger_than_a_core_lie_on_two():
     weights = 0.1 * torch.randn(300, 200, generator=generator(1))
-    synapses = ChipSynapses.prepare(weights, None, torch.full((200,), 0.5), generator(2))
+    synapses = ChipSynapses.prepare(weights, None, torch.full((200,), 0.5), generator(2),
+                                    granularity=Granularity('exact'))
     assert isinstance(synapses.core, Matrix)
     x = (torch.rand(20, 200, generator=generator(3)) < 0.1).float()
     error = synapses.matvec(x) - x @ weights.T

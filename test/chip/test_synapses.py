@@ -76,12 +76,12 @@ def test_the_trainee_has_63500_synapses_and_its_chip_255000_devices():
 
 
 def test_an_update_writes_the_cells_beyond_the_dead_band_and_no_others():
-    synapses = chip(granularity=Granularity(dead_band=0.01))
+    synapses = chip(granularity=Granularity('exact', dead_band=0.025))
     before = synapses.copy()
     delta = 0.01 * torch.randn(N, N_IN + N, generator=generator(4))
     delta[3, N_IN + 3] = 0.3  # no synapse
     done = synapses.update(delta)
-    chosen = mask_of() & (delta.abs() >= 0.01)
+    chosen = mask_of() & (delta.abs() >= 0.025 * limits_of())
     assert 0 < done.cells == int(chosen.sum()) < done.cells_total
     touched = (synapses.core.devices.writes > before.core.devices.writes).any(0).T
     assert torch.equal(touched, chosen)
@@ -97,11 +97,32 @@ def test_an_update_writes_the_cells_beyond_the_dead_band_and_no_others():
 
 
 def test_without_a_dead_band_a_cell_is_written_if_its_change_is_not_zero():
-    synapses = chip(granularity=Granularity(dead_band=0.0))
+    synapses = chip(granularity=Granularity('exact'))
     delta = torch.zeros(N, N_IN + N)
     delta[0, 0], delta[1, 2] = 1e-6, -1e-6
     assert synapses.update(delta).cells == 2
     assert synapses.update(torch.zeros_like(delta)).cells == 0
+
+
+def test_a_rounded_update_is_a_multiple_of_the_step_and_right_on_average():
+    delta = 0.01 * torch.randn(N, N_IN + N, generator=generator(4)) * mask_of()
+    step = limits_of() / 16
+    written = {}
+    for rounding in ('nearest', 'stochastic'):
+        synapses = chip(granularity=Granularity(rounding, 1 / 16))
+        changes = [Granularity(rounding, 1 / 16).apply(delta, limits_of(), generator(k))
+                   for k in range(200)]
+        for change in changes[:3]:
+            steps = change / step
+            assert torch.allclose(steps, steps.round(), atol=1e-4)
+            assert float(((change - delta) / step).abs().max()) <= (
+                0.5 if rounding == 'nearest' else 1) + 1e-4
+        mean = torch.stack(changes).mean(0)
+        bias = float(((mean - delta) / step).abs().max())
+        assert (bias < 0.2) == (rounding == 'stochastic')
+        written[rounding] = synapses.update(delta).cells
+    # Small changes are all lost to the one and kept in the mean by the other.
+    assert 0 < written['nearest'] < 0.75 * written['stochastic'] < 0.75 * 3840
 
 
 def test_an_update_arrives_and_stays_for_its_first_minutes():
@@ -119,7 +140,7 @@ def test_an_update_arrives_and_stays_for_its_first_minutes():
 
 
 def test_weights_stop_at_their_limits_and_are_counted():
-    synapses = chip()
+    synapses = chip(granularity=Granularity('exact'))
     delta = torch.zeros(N, N_IN + N)
     delta[2, 9] = -9.0
     done = synapses.update(delta)
@@ -174,7 +195,7 @@ def test_what_is_not_a_number_or_does_not_fit_is_refused_and_nothing_written():
                     lambda: synapses.program(weights_of() + 2.0),
                     lambda: SoftwareSynapses(weights_of()).update(delta),
                     lambda: ChipSynapses(synapses.core, mask_of().T),
-                    lambda: Granularity(dead_band=-1.0), lambda: Granularity('nearest'),
+                    lambda: Granularity(dead_band=-1.0), lambda: Granularity('nearest', 0.0),
                     lambda: Granularity('upwards', 0.1),
                     lambda: ChipSynapses.prepare(weights_of(), None, limits_of()[1:],
                                                  generator())):
