@@ -6,7 +6,7 @@ from torch import Tensor
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.snn.eligibility import Eligibility, eprop_update
 from smallbot.snn.filters import filtered
-from smallbot.snn.unroll import unroll
+from smallbot.snn.unroll import spike_product, unroll
 
 __all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'weight_update']
 
@@ -26,10 +26,10 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: T
     path, rates = path[ahead], rates[ahead]
     clock = config.clock(tip_path)[:, None].expand(-1, path.shape[1], -1)
     inputs = torch.cat([config.code.encode(path, rates), clock], dim=-1)
-    spikes, _ = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
-                       config.generator)
-    signals = filtered(spikes @ weights['generator_out'].T, config.readout_decay)
-    return signals, spikes
+    trial = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
+                   config.generator)
+    signals = filtered(spike_product(trial, weights['generator_out'].T), config.readout_decay)
+    return signals, trial.spikes
 
 
 @torch.no_grad()

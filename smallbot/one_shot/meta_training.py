@@ -178,7 +178,7 @@ def outer_loss(config: MetaConfig, weights: dict[str, Tensor], tasks: Movements,
 
     begun = (weights['trainee'].T + drawn(*mask.shape)) * mask
     with torch.no_grad():
-        spikes, psi = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], model.trainee)
+        spikes, psi, _ = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], model.trainee)
         eligibility = eligibility_traces(clock, spikes[:, 0], psi[:, 0], model.trainee)
 
     demonstrated = tasks.positions()
@@ -192,7 +192,7 @@ def outer_loss(config: MetaConfig, weights: dict[str, Tensor], tasks: Movements,
     adapted = adapted + chip
 
     current = torch.matmul(clock, adapted[:, :n_in]).transpose(0, 1)
-    spikes, _ = unroll(current, adapted[:, n_in:], model.trainee)
+    spikes, *_ = unroll(current, adapted[:, n_in:], model.trainee)
     velocity = filtered(spikes @ weights['readout'].T, model.readout_decay)
     velocity = velocity.transpose(0, 1)
     reached = Movements(tasks.start, velocity, model.step_seconds).positions()

@@ -16,7 +16,7 @@ def test_steps_in_software_equal_the_unrolled_network():
     record = trainee.trial()
     n_in = config.clock_neurons
     clock = config.clock(weights['trainee'])
-    spikes, psi = unroll((clock @ weights['trainee'][:, :n_in].T)[:, None],
+    spikes, psi, _ = unroll((clock @ weights['trainee'][:, :n_in].T)[:, None],
                          weights['trainee'][:, n_in:].T.contiguous(), config.trainee)
     assert torch.equal(record.spikes, spikes[:, 0].bool())
     assert torch.allclose(record.eligibility.psi, psi[:, 0], atol=1e-5)

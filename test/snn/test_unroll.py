@@ -5,7 +5,7 @@ import torch
 
 from smallbot.snn.filters import delayed, filtered
 from smallbot.snn.neuron import initial_state, NeuronParameters, pseudo_derivative, step
-from smallbot.snn.unroll import recurrent_current, unroll
+from smallbot.snn.unroll import spike_product, unroll
 
 
 class Spike(torch.autograd.Function):
@@ -53,7 +53,7 @@ def test_gradients_equal_autograds(adaptive_share, own_weights):
     shape = (batch, neurons, neurons) if own_weights else (neurons, neurons)
     w_rec = (0.3 * normal(*shape)).requires_grad_()
     weight = normal(steps, batch, neurons)
-    spikes, _ = unroll(current, w_rec, p)
+    spikes, *_ = unroll(current, w_rec, p)
     expected = reference(current, w_rec, p)
     assert spikes.sum() > 50
     assert torch.equal(spikes, expected)
@@ -69,19 +69,37 @@ def test_unrolled_equals_repeated_steps():
     p = NeuronParameters()
     current = 0.4 * torch.randn(40, 2, 10, generator=generator)
     w_rec = 0.3 * torch.randn(10, 10, generator=generator)
-    spikes, psi = unroll(current, w_rec, p)
+    spikes, psi, _ = unroll(current, w_rec, p)
     state = initial_state((2, 10), p, current)
     for t in range(40):
         state, slope = step(current[t] + state.z @ w_rec, state, p)
         assert torch.equal(state.z, spikes[t])
-        assert torch.equal(slope, psi[t])
+        assert torch.allclose(slope, psi[t], atol=1e-6)
 
 
-def test_gathering_spikes_equals_the_product():
+def test_a_product_with_spikes_and_its_gradients_are_the_dense_ones():
     generator = torch.Generator().manual_seed(1)
-    z = (torch.rand(4, 30, generator=generator) < 0.1).float()
-    w_rec = torch.randn(4, 30, 30, generator=generator)
-    assert torch.allclose(recurrent_current(z, w_rec), (z[:, None] @ w_rec)[:, 0], atol=1e-5)
+    current = torch.randn(40, 3, 10, generator=generator, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(10, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(40, 3, 7, generator=generator, dtype=torch.float64)
+    trial = unroll(current, torch.zeros(10, 10, dtype=torch.float64), NeuronParameters())
+    ours, theirs = spike_product(trial, weights), trial.spikes @ weights
+    assert trial.spikes.sum() > 50
+    assert torch.allclose(ours, theirs, atol=1e-12)
+    for one, other in zip(torch.autograd.grad((ours * weight).sum(), [current, weights],
+                                              retain_graph=True),
+                          torch.autograd.grad((theirs * weight).sum(), [current, weights])):
+        assert other.abs().max() > 1e-3
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+def test_a_population_that_never_spikes_has_gradients_of_zero():
+    current = torch.full((30, 2, 5), 0.01, requires_grad=True)
+    w_rec, weights = torch.ones(5, 5, requires_grad=True), torch.ones(5, 3, requires_grad=True)
+    trial = unroll(current, w_rec, NeuronParameters())
+    spike_product(trial, weights).sum().backward()
+    assert trial.spikes.sum() == 0 and current.grad.abs().max() > 0
+    assert w_rec.grad.abs().max() == weights.grad.abs().max() == 0
 
 
 def test_weights_that_do_not_fit_are_refused():
