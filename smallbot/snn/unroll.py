@@ -19,7 +19,7 @@ from smallbot.snn.neuron import NeuronParameters, pseudo_derivative
 CACHE = 6 << 20
 """Bytes of weights that are used again and again at every step of a backward pass. Samples with
 weights of their own go through it in groups of this size: 45 networks of 250 neurons at once
-take four times as long as in two groups, because 11 MB no longer stay in the cache."""
+take four times as long as in two groups, because 11 MB do not stay in the cache."""
 PASS = 1 << 16
 """Numbers that a pass over a trial takes at a time, few enough to stay in a core's cache."""
 
@@ -34,22 +34,32 @@ class Events(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What a population did in a trial."""
+    """What a population did in a trial; the first three are differentiable."""
 
-    spikes: Tensor
-    """[T, B, N], differentiable with the pseudo-derivative."""
+    output: Tensor
+    """Spikes times the output weights [T, B, M]."""
+    rate: Tensor
+    """Spikes a step of each neuron, mean over steps and batch [N]."""
+    by_step: Tensor
+    """Spikes a neuron at each step, mean over neurons and batch [T]."""
     psi: Tensor
-    """Pseudo-derivatives [T, B, N], constants."""
+    """Pseudo-derivatives [T, B, N]."""
     events: Events
-    """The same spikes as a list."""
+
+    @property
+    def spikes(self) -> Tensor:
+        """Return the spikes [T, B, N], each 0 or 1."""
+        spikes = torch.zeros_like(self.psi)
+        spikes.flatten(0, 1)[self.events.row, self.events.neuron] = 1
+        return spikes
 
 
-def unroll(current: Tensor, w_rec: Tensor, p: NeuronParameters) -> Trial:
+def unroll(current: Tensor, w_rec: Tensor, w_out: Tensor, p: NeuronParameters) -> Trial:
     """Run a recurrent population over a trial.
 
     Parameters: `current` [T, B, N], the input current of each step; `w_rec`, recurrent weights
     from presynaptic (rows) to postsynaptic (columns) neurons: [N, N] shared by the batch, or
-    [B, N, N], one network for each sample.
+    [B, N, N], one network for each sample; `w_out` [N, M].
 
     Raises ValueError where the shapes do not fit.
     """
@@ -59,13 +69,11 @@ def unroll(current: Tensor, w_rec: Tensor, p: NeuronParameters) -> Trial:
         raise ValueError(
             f'w_rec has shape {tuple(w_rec.shape)} for a current of {tuple(current.shape)}: '
             f'expected [T, B, N] with [N, N] or [B, N, N]')
-    spikes, psi, row, neuron = _Unrolled.apply(current, w_rec, p)
-    return Trial(spikes, psi, Events(row, neuron))
-
-
-def spike_product(trial: Trial, weights: Tensor) -> Tensor:
-    """Return the spikes [T, B, N] times `weights` [N, M]: [T, B, M], differentiable in both."""
-    return _SpikeProduct.apply(trial.spikes, weights, *trial.events)
+    if w_out.ndim != 2 or len(w_out) != neurons:
+        raise ValueError(f'w_out has shape {tuple(w_out.shape)} for {neurons} neurons: '
+                         f'expected [N, M]')
+    output, rate, by_step, psi, row, neuron = _Unrolled.apply(current, w_rec, w_out, p)
+    return Trial(output, rate, by_step, psi, Events(row, neuron))
 
 
 def summed(table: Tensor, index: Tensor, row: Tensor, rows: int) -> Tensor:
@@ -77,48 +85,30 @@ def summed(table: Tensor, index: Tensor, row: Tensor, rows: int) -> Tensor:
     return embedding_bag(index, table, starts, mode='sum')
 
 
-class _SpikeProduct(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, spikes, weights, row, neuron):
-        ctx.save_for_backward(weights, row, neuron)
-        steps, batch, _ = spikes.shape
-        return summed(weights, neuron, row, steps * batch).view(steps, batch, -1)
-
-    @staticmethod
-    def backward(ctx, grad):
-        weights, row, neuron = ctx.saved_tensors
-        grad_spikes = grad @ weights.T if ctx.needs_input_grad[0] else None
-        key, order = neuron.sort(stable=True)
-        grad_weights = summed(grad.flatten(0, 1), row[order], key, len(weights))
-        return grad_spikes, grad_weights, None, None
-
-
 class _Unrolled(torch.autograd.Function):
     """dL/dv_t = psi_t dL/dz_t + g dL/dv_{t+1}, and dL/dz_t gathers its four consequences.
 
-    A spike z_t acts on the next step through the recurrent weights, the reset and, in ALIF
-    neurons, the adaptation; with e_t = dL/da_t:
+    A spike z_t acts on the output, and on the next step through the recurrent weights, the reset
+    and, in ALIF neurons, the adaptation; with e_t = dL/da_t:
 
-        dL/dz_t = given_t + w_rec dL/dv_{t+1} - A_t dL/dv_{t+1} + e_{t+1}
+        dL/dz_t = w_out dL/do_t + w_rec dL/dv_{t+1} - A_t dL/dv_{t+1} + e_{t+1}
         e_t = rho e_{t+1} - beta (psi_t dL/dz_t + z_t dL/dv_{t+1})
     """
 
     @staticmethod
-    def forward(ctx, current, w_rec, p):
+    def forward(ctx, current, w_rec, w_out, p):
         steps, batch, neurons = current.shape
         lif = neurons - p.adaptive(neurons)
         own = w_rec.ndim == 3
         table = w_rec.flatten(0, 1) if own else w_rec
         distance = current.new_empty(current.shape)
-        bars = current.new_full((steps, batch, neurons - lif), p.threshold)
         resting = current.new_tensor(p.threshold)
+        bars = current.new_full((steps, batch, neurons - lif), p.threshold)
         bar = current.new_full((batch, neurons), p.threshold)
-        flat_bar = bar.view(-1)
         blocked = torch.zeros_like(bar)
-        flat_blocked = blocked.view(-1)
+        v = torch.zeros_like(bar)
+        flat_bar, flat_blocked, flat_v = (x.view(-1) for x in (bar, blocked, v))
         samples = torch.arange(batch)
-        v = current.new_zeros(batch, neurons)
-        flat_v = v.view(-1)
         spiked = []
         for t, (entering, gap) in enumerate(zip(current.unbind(), distance.unbind())):
             torch.add(entering, v, alpha=p.membrane_decay, out=v)
@@ -144,67 +134,74 @@ class _Unrolled(torch.autograd.Function):
         first = torch.arange(0, steps * batch, batch).repeat_interleave(counts)
         row = first + torch.cat([sample for sample, _, _ in spiked])
         neuron = torch.cat([neuron for _, neuron, _ in spiked])
-        place = row * neurons + neuron
-        spikes = current.new_zeros(current.shape)
-        spikes.view(-1).index_fill_(0, place, 1)
         for part in distance.split(max(1, PASS // (batch * neurons))):
             pseudo_derivative(part, p, out=part)
-        psi = _silenced(distance, place, p.refractory_steps)
-        ctx.save_for_backward(spikes, psi, bars, w_rec, row, neuron)
+        psi = _silenced(distance, row * neurons + neuron, p.refractory_steps)
+        rate = torch.bincount(neuron, minlength=neurons).to(psi.dtype) / (steps * batch)
+        by_step = counts.to(psi.dtype) / (batch * neurons)
+        output = summed(w_out, neuron, row, steps * batch).view(steps, batch, -1)
+        ctx.save_for_backward(psi, bars, w_rec, w_out, row, neuron)
         ctx.p = p
         ctx.mark_non_differentiable(psi, row, neuron)
-        return spikes, psi, row, neuron
+        return output, rate, by_step, psi, row, neuron
 
     @staticmethod
-    def backward(ctx, grad_spikes, *_):
-        spikes, psi, bars, w_rec, row, neuron = ctx.saved_tensors
-        steps, batch, neurons = spikes.shape
+    def backward(ctx, grad_output, grad_rate, grad_by_step, *_):
+        psi, bars, w_rec, w_out, row, neuron = ctx.saved_tensors
+        steps, batch, neurons = psi.shape
         own = w_rec.ndim == 3
-        grad_v = grad_spikes.new_empty(grad_spikes.shape)
+        every = grad_rate / (steps * batch) + grad_by_step[:, None] / (batch * neurons)
+        grad_v = psi.new_empty((steps + 1, batch, neurons))
+        grad_v[steps] = 0
+        lif = neurons - bars.shape[2]
+        adapting = torch.zeros_like(bars)
+        adapting.flatten(0, 1)[row[neuron >= lif], neuron[neuron >= lif] - lif] = 1
         part = max(1, CACHE // w_rec[0].nbytes) if own else batch
         for first in range(0, batch, part):
             of = slice(first, first + part)
-            _voltage_gradients(grad_spikes[:, of], spikes[:, of], psi[:, of], bars[:, of],
-                               w_rec[of] if own else w_rec, ctx.p, grad_v[:, of])
-        grad_w = None
-        if ctx.needs_input_grad[1]:
-            last = torch.searchsorted(row, (steps - 1) * batch)
-            row, neuron = row[:last], neuron[:last]
-            key = row % batch * neurons + neuron if own else neuron
-            key, order = key.sort(stable=True)
-            grad_w = summed(grad_v.flatten(0, 1), row[order] + batch, key,
-                            w_rec.shape[:-1].numel()).view_as(w_rec)
-        return grad_v, grad_w, None
+            _voltage_gradients(grad_output[:, of], every, psi[:, of], bars[:, of],
+                               adapting[:, of], w_rec[of] if own else w_rec, w_out, ctx.p,
+                               grad_v[:, of])
+        key, order = neuron.sort(stable=True)
+        caused = row[order]
+        grad_out = summed(grad_output.flatten(0, 1), caused, key, neurons)
+        if own:
+            key, order = (row % batch * neurons + neuron).sort(stable=True)
+            caused = row[order]
+        grad_rec = summed(grad_v.flatten(0, 1), caused + batch, key, w_rec.shape[:-1].numel())
+        return grad_v[:steps], grad_rec.view_as(w_rec), grad_out, None
 
 
-def _voltage_gradients(grad_spikes: Tensor, spikes: Tensor, psi: Tensor, bars: Tensor,
-                       w_rec: Tensor, p: NeuronParameters, grad_v: Tensor) -> None:
-    """Write dL/dv [T, B, N] into `grad_v`; all that goes in as in `_Unrolled`."""
-    g, rho, beta = p.membrane_decay, p.adaptation_decay, p.beta
-    _, batch, neurons = spikes.shape
-    lif = neurons - p.adaptive(neurons)
-    following = grad_spikes.new_zeros(batch, neurons)
-    grad_z = torch.empty_like(following)
-    grad_a = torch.zeros_like(following[:, lif:])
-    transposed = w_rec.mT
-    for given, slope, bar, z, result in zip(*(
-            reversed(x.unbind()) for x in (grad_spikes, psi, bars, spikes, grad_v))):
+def _voltage_gradients(grad_output: Tensor, every: Tensor, psi: Tensor, bars: Tensor, z: Tensor,
+                       w_rec: Tensor, w_out: Tensor, p: NeuronParameters, grad_v: Tensor) -> None:
+    """Write dL/dv [T, B, N] of all steps but the one beyond the last into `grad_v` [T + 1, B, N].
+
+    Parameters as in `_Unrolled`; `every` [T, N] is a gradient that all spikes of a neuron at a
+    step share; `bars` and `z` are thresholds and spikes of the ALIF neurons, the last ones.
+    """
+    steps, batch, neurons = psi.shape
+    lif = neurons - bars.shape[2]
+    grad_z = psi.new_empty(batch, neurons)
+    grad_a = psi.new_zeros(batch, neurons - lif)
+    transposed, out = w_rec.mT, w_out.T
+    for t in range(steps - 1, -1, -1):
+        following, result = grad_v[t + 1], grad_v[t]
+        torch.addmm(every[t], grad_output[t], out, out=grad_z)
         if w_rec.ndim == 3:
-            torch.baddbmm(given.unsqueeze(1), following.unsqueeze(1), transposed,
-                          out=grad_z.unsqueeze(1))
+            grad_z.unsqueeze(1).baddbmm_(following.unsqueeze(1), transposed)
         else:
-            torch.addmm(given, following, transposed, out=grad_z)
+            grad_z.addmm_(following, transposed)
         if lif == neurons:
             grad_z.sub_(following, alpha=p.threshold)
-            following = torch.mul(following, g, out=result).addcmul_(slope, grad_z)
+            torch.mul(following, p.membrane_decay, out=result).addcmul_(psi[t], grad_z)
             continue
         later = following[:, lif:]
         grad_z[:, :lif].sub_(following[:, :lif], alpha=p.threshold)
-        grad_z[:, lif:].addcmul_(bar, later, value=-1).add_(grad_a)
-        grad_z.mul_(slope)
-        grad_a.mul_(rho).sub_(grad_z[:, lif:], alpha=beta)
-        grad_a.addcmul_(z[:, lif:], later, value=-beta)
-        following = torch.add(grad_z, following, alpha=g, out=result)
+        grad_z[:, lif:].addcmul_(bars[t], later, value=-1).add_(grad_a)
+        grad_z.mul_(psi[t])
+        grad_a.mul_(p.adaptation_decay).sub_(grad_z[:, lif:], alpha=p.beta)
+        grad_a.addcmul_(z[t], later, value=-p.beta)
+        torch.add(grad_z, following, alpha=p.membrane_decay, out=result)
 
 
 def _silenced(psi: Tensor, place: Tensor, refractory_steps: int) -> Tensor:

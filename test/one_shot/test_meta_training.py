@@ -3,9 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smallbot.arm.kinematics import default_arm
 from smallbot.one_shot.meta_training import (
-    draw_tasks,
+    draw_batch,
     load_config,
     meta_train,
     MetaConfig,
@@ -14,7 +13,6 @@ from smallbot.one_shot.meta_training import (
 )
 from smallbot.one_shot.model import ModelConfig, ModelError
 
-ARM = default_arm()
 SMALL = MetaConfig(model=ModelConfig(neurons=24, generator_neurons=16, steps=60, inner_rate=3e-3),
                    batch=6, iterations=12, window_range=(20, 40), seed=4)
 
@@ -24,12 +22,12 @@ def weights_after(run):
 
 
 def test_resumed_training_equals_unbroken_training(tmp_path):
-    unbroken = MetaTraining(SMALL, ARM)
+    unbroken = MetaTraining(SMALL)
     for _ in range(6):
         unbroken.step()
-    broken = MetaTraining(SMALL, ARM)
+    broken = MetaTraining(SMALL)
     meta_train(broken, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
-    resumed = MetaTraining.restore(tmp_path, lambda joints: ARM)
+    resumed = MetaTraining.restore(tmp_path)
     assert resumed.iteration == 3 and resumed.config == SMALL
     for _ in range(3):
         resumed.step()
@@ -39,11 +37,11 @@ def test_resumed_training_equals_unbroken_training(tmp_path):
 
 def test_outer_gradients_reach_every_weight_and_lower_the_loss():
     config = replace(SMALL, input_noise=0.0, recurrent_noise=0.0, dead_band=0.0)
-    run = MetaTraining(config, ARM)
-    tasks = draw_tasks(config, ARM, run.pens, torch.Generator().manual_seed(0))
+    run = MetaTraining(config)
+    batch = draw_batch(config, run.arm, run.pens, iteration=0)
 
     def loss():
-        return outer_loss(config, run.weights, tasks, ARM, torch.Generator().manual_seed(0))[0]
+        return outer_loss(config, run.weights, batch, run.arm)[0]
 
     first = loss()
     first.backward()
@@ -57,7 +55,7 @@ def test_outer_gradients_reach_every_weight_and_lower_the_loss():
 
 
 def test_recurrent_weights_gain_no_self_connection_on_the_model():
-    run = MetaTraining(SMALL, ARM)
+    run = MetaTraining(SMALL)
     run.step()
     trainee = run.model('m').weights['trainee']
     assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
@@ -65,10 +63,10 @@ def test_recurrent_weights_gain_no_self_connection_on_the_model():
 
 def test_a_checkpoint_that_is_missing_or_broken_is_refused(tmp_path):
     with pytest.raises(ModelError, match='no checkpoint'):
-        MetaTraining.restore(tmp_path, lambda joints: ARM)
+        MetaTraining.restore(tmp_path)
     (tmp_path / 'checkpoint.pt').write_bytes(b'no checkpoint')
     with pytest.raises(ModelError, match='cannot be read') as caught:
-        MetaTraining.restore(tmp_path, lambda joints: ARM)
+        MetaTraining.restore(tmp_path)
     assert '\n' not in str(caught.value)
 
 

@@ -8,6 +8,7 @@ from smallbot.snn.neuron import NeuronParameters
 from smallbot.snn.unroll import unroll
 
 P = NeuronParameters()
+EYE = torch.eye(12, dtype=torch.float64)
 
 
 def small_network(recurrent):
@@ -33,7 +34,8 @@ def dense_update(inputs, spikes, psi, signals, rate):
 
 def test_factorised_update_equals_the_dense_definition():
     inputs, w_in, w_rec, signals = small_network(0.2)
-    spikes, psi, _ = unroll((inputs @ w_in)[:, None], w_rec, P)
+    trial = unroll((inputs @ w_in)[:, None], w_rec, EYE, P)
+    spikes, psi = trial.output, trial.psi
     eligibility = eligibility_traces(inputs, spikes[:, 0], psi[:, 0], P)
     delta = eprop_update(eligibility, signals[:, None], 1e-3)[0]
     expected = dense_update(inputs, spikes[:, 0], psi[:, 0], signals, 1e-3)
@@ -51,7 +53,8 @@ def test_eprop_with_the_total_learning_signal_is_backpropagation():
     w_in.requires_grad_()
     w_rec.requires_grad_()
     current = inputs @ w_in
-    spikes, psi, _ = unroll(current[:, None], w_rec, P)
+    trial = unroll(current[:, None], w_rec, EYE, P)
+    spikes, psi = trial.output, trial.psi
     loss = (spikes[:, 0] * signals).sum()
     along_current, for_in, for_rec = torch.autograd.grad(loss, [current, w_in, w_rec])
     later = torch.cat([along_current[1:], torch.zeros_like(along_current[:1])])
@@ -68,7 +71,8 @@ def test_eprop_points_down_the_loss_of_a_recurrent_network():
     """With recurrence e-prop is an approximation: it must still agree in direction."""
     inputs, w_in, w_rec, signals = small_network(0.05)
     w_rec.requires_grad_()
-    spikes, psi, _ = unroll((inputs @ w_in)[:, None], w_rec, P)
+    trial = unroll((inputs @ w_in)[:, None], w_rec, EYE, P)
+    spikes, psi = trial.output, trial.psi
     gradient, = torch.autograd.grad((spikes[:, 0] * signals).sum(), w_rec)
     eligibility = eligibility_traces(inputs, spikes[:, 0].detach(), psi[:, 0], P)
     delta = eprop_update(eligibility, signals[:, None], 1.0)[0][6:]
