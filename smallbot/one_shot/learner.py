@@ -11,11 +11,11 @@ from smallbot.snn.unroll import Trial, unroll
 __all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'weight_update']
 
 
-def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: Tensor
-                    ) -> tuple[Tensor, Trial]:
+def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: Tensor,
+                    products: torch.dtype | None = None) -> tuple[Tensor, Trial]:
     """Run the learning signal generator over the tool-tip path of demonstrated movements.
 
-    Parameters: `tip_path` [B, T, 3], m, the tool tip after each step.
+    Parameters: `tip_path` [B, T, 3], m, the tool tip after each step; `products` as in `unroll`.
     Returns learning signals [T, B, N] and what the generator's K neurons did; differentiable in
     the weights.
     Source: Ortner et al. 2025, equation 17; the population code is ours.
@@ -27,7 +27,7 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: T
     clock = config.clock(tip_path)[:, None].expand(-1, path.shape[1], -1)
     inputs = torch.cat([config.encode(path, rates), clock], dim=-1)
     trial = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
-                   weights['generator_out'].T, config.generator)
+                   weights['generator_out'].T, config.generator, products)
     return filtered(trial.output, config.readout_decay), trial
 
 

@@ -75,6 +75,20 @@ def test_gradients_equal_autograds(monkeypatch, adaptive_share, own_weights, gro
         assert (one - other).abs().max() < 1e-12 * other.abs().max()
 
 
+@pytest.mark.parametrize('adaptive_share', [0.0, 0.3])
+def test_backward_products_in_bfloat16_change_gradients_by_less_than_a_percent(adaptive_share):
+    generator = torch.Generator().manual_seed(3)
+    p = NeuronParameters(adaptive_share=adaptive_share)
+    leaves = [(0.3 * torch.randn(*shape, generator=generator)).requires_grad_()
+              for shape in ((60, 8, 40), (40, 40), (40, 10))]
+    weight = torch.randn(60, 8, 10, generator=generator)
+    exact, close = (torch.autograd.grad((unroll(*leaves, p, products).output * weight).sum(),
+                                        leaves) for products in (None, torch.bfloat16))
+    for one, other in zip(close[:2], exact[:2]):
+        assert 0 < (one - other).norm() < 0.01 * other.norm()
+    assert torch.equal(close[2], exact[2])
+
+
 @pytest.mark.parametrize('refractory_steps', [0, 1, 2, 5])
 @pytest.mark.parametrize('adaptive_share', [0.0, 0.4])
 def test_unrolled_equals_repeated_steps(refractory_steps, adaptive_share):
