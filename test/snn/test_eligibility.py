@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from smallbot.snn.codes import clock_spikes, PopulationCode
+from smallbot.snn.codes import BinaryCode, clock_spikes, PopulationCode
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.neuron import NeuronParameters
 from smallbot.snn.unroll import unroll
@@ -99,3 +99,12 @@ def test_population_code_tells_slow_movements_apart():
     code = PopulationCode()
     slow, slower = (code.encode(torch.zeros(1), torch.tensor([v])) for v in (0.1, 0.2))
     assert (slow - slower).abs().max() > 0.1
+
+
+def test_binary_code_is_the_published_expansion():
+    code = BinaryCode()
+    values = torch.tensor([-1.0, 0.0, 0.3, 0.99999, 1.5, -2.0])
+    bits = code.encode(values[:, None])
+    assert bits.shape == (6, code.channels(1)) == (6, 16)
+    level = (bits * 2.0 ** torch.arange(15, -1, -1)).sum(1)
+    assert level.tolist() == [0, 2 ** 15, int(1.3 * 2 ** 15), 2 ** 16 - 1, 2 ** 16 - 1, 0]
