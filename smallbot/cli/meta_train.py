@@ -39,10 +39,23 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'other than two leave the pen strokes out')
     verb.add_argument('--tip', metavar='LINK',
                       help='link of the URDF that is the tool tip (default: as configured)')
+    verb.add_argument('--limits', type=_limits, metavar='LOW:HIGH,...',
+                      help="limits of each joint, rad, as in --limits=-1:1,-0.5:2 (default: the "
+                           "URDF's)")
     verb.add_argument('--processes', type=whole(1), metavar='N',
                       help='processes that share the tasks (default: one for each core); '
                            'torchrun decides it instead where it starts the command')
     add_common(verb, 0, 'weights, movements and noise; 1000 and 2000 belong to the figures')
+
+
+def _limits(text: str) -> tuple[tuple[float, float], ...]:
+    """Return joint limits from text such as -1:1,-0.5:2."""
+    try:
+        return tuple((float(low), float(high))
+                     for low, high in (pair.split(':') for pair in text.split(',')))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{text!r}: expected LOW:HIGH for each joint, rad') from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     check_json(args.json)
     if args.resume:
-        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip')
+        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip',
+                                             'limits')
                  if getattr(args, key)]
         if given:
             raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
@@ -153,9 +167,9 @@ def _configured(args: argparse.Namespace):
     if args.seed in (VALIDATION_SEED, TEST_SEED):
         raise InputError(f'--seed {args.seed}: kept for the figures, training must not use it')
     path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
-    config = with_arm(load_config(path), args.urdf, args.joints, args.tip)
-    if len(config.model.joints) != 2 and args.joints:
-        config = replace(config, pen_share=0.0)
+    config = load_config(path)
+    if args.urdf or args.joints or args.tip or args.limits:
+        config = with_arm(config, args.urdf, args.joints, args.tip, args.limits)
     return checked(replace(config, seed=args.seed,
                            iterations=args.iterations or config.iterations))
 

@@ -171,25 +171,48 @@ def load_config(path: Path) -> MetaConfig:
         raise ModelError(f'configuration {path}: not YAML: {" ".join(str(error).split())}'
                          ) from None
     config = from_mapping(MetaConfig, values or {}, str(path))
-    if config.model.arm.urdf:
-        config = with_arm(config, path.parent / config.model.arm.urdf)
-    return checked(config)
+    arm = config.model.arm
+    if arm.urdf:
+        arm = replace(arm, urdf=_urdf_text(path.parent / arm.urdf))
+    return checked(replace(config, model=replace(config.model, arm=arm)))
 
 
 def with_arm(config: MetaConfig, urdf: Path | None = None, joints: tuple[str, ...] | None = None,
-             tip: str | None = None) -> MetaConfig:
-    """Return `config` for the arm in the file `urdf`, other joints or another tool tip.
+             tip: str | None = None, limits: tuple[tuple[float, float], ...] | None = None
+             ) -> MetaConfig:
+    """Return `config` for another arm, or other joints, another tool tip or limits of the same.
 
-    Raises ModelError where the file cannot be read.
+    The generator's population code is stretched over what the tool tip can reach, and pen
+    strokes, which drive two joints, are left out where there are more or fewer.
+    Parameters: `urdf`, a file; `tip`, the link that is the tool tip; `limits`, lower and upper of
+    each joint, rad. What is not given stays.
+    Raises ModelError and ArmError where they do not fit each other.
     """
     model = config.model
-    arm = replace(model.arm, tip=tip or model.arm.tip)
+    joints, arm = joints or model.joints, replace(model.arm, tip=tip or model.arm.tip)
     if urdf is not None:
-        try:
-            arm = replace(arm, urdf=urdf.read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f'URDF {urdf}: cannot be read: {error}') from None
-    return replace(config, model=replace(model, arm=arm, joints=joints or model.joints))
+        arm = replace(arm, urdf=_urdf_text(urdf))
+    if limits:
+        lower, upper = zip(*limits)
+        arm = replace(arm, lower=lower, upper=upper)
+    model = replace(model, arm=arm, joints=joints)
+    reach = math.ceil(20 * tip_reach(arm_of(model))) / 20
+    model = replace(model, code=replace(model.code, value_range=(-reach, reach)))
+    return replace(config, model=model, pen_share=config.pen_share * (len(joints) == 2))
+
+
+def tip_reach(arm: Arm, poses: int = 4096) -> float:
+    """Return the largest magnitude, m, of a coordinate of the tool tip in random poses."""
+    low, high = (torch.as_tensor(x) for x in (arm.limits.lower, arm.limits.upper))
+    chance = torch.rand(poses, len(arm.driven), generator=stream(0), dtype=low.dtype)
+    return float(arm.tip(low + chance * (high - low)).abs().max())
+
+
+def _urdf_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f'URDF {path}: cannot be read: {error}') from None
 
 
 def checked(config: MetaConfig) -> MetaConfig:
