@@ -117,7 +117,11 @@ def under_torchrun() -> bool:
 
 def restarted() -> bool:
     """Return whether `torchrun` has started this process again after one of them failed."""
-    return int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')) > 0
+    return _restarts() > 0
+
+
+def _restarts() -> int:
+    return int(os.environ.get('TORCHELASTIC_RESTART_COUNT', '0'))
 
 
 def in_processes(work: Callable[..., int], processes: int, *arguments: Any) -> int:
@@ -128,11 +132,13 @@ def in_processes(work: Callable[..., int], processes: int, *arguments: Any) -> i
     """
     settle()
     if under_torchrun():
-        distributed.init_process_group('gloo', timeout=PATIENCE)
-        group = Group(distributed.get_rank(), distributed.get_world_size())
-        return _finish(work, group, arguments)
+        store, rank, size = next(distributed.rendezvous('env://', timeout=PATIENCE))
+        _join(distributed.PrefixStore(f'{_restarts()} of {size}', store), rank, size)
+        return _finish(work, Group(rank, size), arguments)
     if processes == 1:
         return work(Group(), *arguments)
+    if sys.platform == 'linux':
+        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
     store = distributed.TCPStore(LOOPBACK, 0, processes, is_master=True, timeout=PATIENCE,
                                  wait_for_workers=False)
     context = multiprocessing.get_context('spawn')
@@ -169,8 +175,11 @@ def settle() -> None:
 
 
 def _join(store: distributed.Store, rank: int, size: int) -> None:
-    if sys.platform == 'linux':
-        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
+    """Join the others through a store.
+
+    `torchrun` keeps its store when it starts processes again, with the addresses of those that
+    have died: a prefix for each start keeps them apart.
+    """
     distributed.init_process_group('gloo', store=store, rank=rank, world_size=size,
                                    timeout=PATIENCE)
 
