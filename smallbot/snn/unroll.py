@@ -109,6 +109,7 @@ class _Unrolled(torch.autograd.Function):
         resting = current.new_tensor(p.threshold)
         bars = current.new_full((steps, batch, neurons - lif), p.threshold)
         bar = current.new_full((batch, neurons), p.threshold)
+        beta = p.beta_of(neurons, current)
         blocked = torch.zeros_like(bar)
         v = torch.zeros_like(bar)
         flat_bar, flat_blocked, flat_v = (x.view(-1) for x in (bar, blocked, v))
@@ -128,8 +129,7 @@ class _Unrolled(torch.autograd.Function):
                 if lif < neurons:
                     adapted = bar[:, lif:]
                     adapted.lerp_(resting, 1 - p.adaptation_decay)
-                    rising = index[neuron >= lif]
-                    flat_bar.index_add_(0, rising, flat_bar.new_full((len(rising),), p.beta))
+                    flat_bar.index_add_(0, index, beta[neuron])
                     bars[t] = adapted
             torch.sub(v, bar, out=gap)
             sample, neuron = (gap > blocked).nonzero(as_tuple=True)
