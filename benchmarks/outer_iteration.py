@@ -3,7 +3,8 @@
     python benchmarks/outer_iteration.py [--generator 800] [--batch 90] [--processes 1 2]
 
 Without sizes: the paper's (generator 800, batch 90, no noise) and the shipped model's, with one
-process and with one for each core. Run it on an idle machine.
+process and with one for each core. Run it on an idle machine; on another, the processor's seconds
+of one process say more than the clock's.
 """
 
 import argparse
@@ -48,11 +49,12 @@ def measure(group, config: MetaConfig, iterations: int) -> int:
     run = MetaTraining(config, group)
     for _ in range(3):
         parts = run.step()
-    seconds = []
+    seconds, busy = [], []
     for _ in range(iterations):
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         parts = run.step()
         seconds.append(time.perf_counter() - began)
+        busy.append(time.process_time() - worked)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     megabytes = float(group.total(torch.tensor(peak)))
     if group.leads:
@@ -60,11 +62,12 @@ def measure(group, config: MetaConfig, iterations: int) -> int:
             'generator': config.model.generator_neurons, 'trainee': config.model.neurons,
             'batch': config.batch, 'steps': config.model.steps, 'processes': group.size,
             'seconds': statistics.median(seconds), 'fastest': min(seconds),
-            'slowest': max(seconds), 'megabytes': megabytes,
+            'slowest': max(seconds), 'busy': statistics.median(busy),
+            'megabytes': megabytes,
             'generator_hz': parts.generator_hz, 'trainee_hz': parts.trainee_hz,
             **operations(config, (parts.trainee_hz, parts.generator_hz))}
         print('{generator:9d} {trainee:7d} {batch:5d} {processes:9d}  {seconds:6.3f} '
-              '({fastest:.3f} to {slowest:.3f})  {megabytes:6.0f}'.format(**result)
+              '({fastest:.3f} to {slowest:.3f})  {busy:6.3f}  {megabytes:6.0f}'.format(**result)
               + '  {:6.1f} {:7.1f} {:6.1f}'.format(
                   result['dense'] / 1e9, result['needed'] / 1e9,
                   result['needed'] / 1e9 / result['seconds']), flush=True)
@@ -82,9 +85,10 @@ def main():
     if args.generator or args.batch:
         sizes = replace(configs[0].model, generator_neurons=args.generator or 800)
         configs = [replace(configs[0], model=sizes, batch=args.batch or 90)]
-    print('generator trainee batch processes  s an iteration (range)      MB   G multiply-adds'
-          '\n                                                                    dense  needed'
-          '  needed/s')
+    print('generator trainee batch processes  s an iteration (range)   of one      MB'
+          '   G multiply-adds'
+          '\n                                                            processor'
+          '           dense  needed  needed/s')
     for config in configs:
         for processes in dict.fromkeys(args.processes):
             fresh = multiprocessing.get_context('spawn').Process(

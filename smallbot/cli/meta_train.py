@@ -60,7 +60,7 @@ def _limits(text: str) -> tuple[tuple[float, float], ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
-    from smallbot.one_shot.processes import in_processes, usable_cores
+    from smallbot.one_shot.processes import in_processes, LostProcess, usable_cores
 
     check_json(args.json)
     if args.resume:
@@ -72,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
                              f'{", ".join(given)} out')
         if args.seed:
             raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
-    return in_processes(_train, args.processes or usable_cores(), args)
+    try:
+        return in_processes(_train, args.processes or usable_cores(), args)
+    except LostProcess as error:
+        print(f'smallbot {VERB}: {error}; what was done is in {args.resume or args.out}: go on '
+              f'with --resume, or with fewer --processes', file=sys.stderr)
+        return 1
 
 
 def _train(group, args: argparse.Namespace) -> int:
@@ -82,7 +87,6 @@ def _train(group, args: argparse.Namespace) -> int:
     from smallbot.one_shot.evaluation import VALIDATION_SEED
     from smallbot.one_shot.meta_training import learning_rate, meta_train, TARGET_CM
     from smallbot.one_shot.model import save_model
-    from smallbot.one_shot.processes import LostProcess
 
     training, directory = _training(group, args)
     stopped = []
@@ -114,11 +118,6 @@ def _train(group, args: argparse.Namespace) -> int:
                         curves.add_scalar(key, value, state.iteration)
             meta_train(training, directory,
                        lambda state: bool(stopped) or state.iteration >= total, report)
-    except LostProcess as error:
-        if group.leads:
-            print(f'smallbot {VERB}: {error}; the checkpoint of iteration {training.iteration} '
-                  f'is in {directory}: go on with --resume', file=sys.stderr)
-        return 1
     finally:
         for number, handler in zip(signals, previous):
             signal.signal(number, handler)

@@ -23,7 +23,13 @@ from smallbot.arm.drawings import pen_trials
 from smallbot.arm.kinematics import Arm
 from smallbot.files import write_atomically
 from smallbot.one_shot.evaluation import tip_rmse_cm, VALIDATION_SEED
-from smallbot.one_shot.families import brownian, from_positions, Movements, place
+from smallbot.one_shot.families import (
+    brownian,
+    BROWNIAN_WINDOW,
+    from_positions,
+    Movements,
+    place,
+)
 from smallbot.one_shot.learner import generator_trial
 from smallbot.one_shot.model import (
     arm_of,
@@ -228,6 +234,9 @@ def checked(config: MetaConfig) -> MetaConfig:
             (config.validate_every < 0 or config.validation_tasks < 1,
              f'validate_every {config.validate_every}, validation_tasks '
              f'{config.validation_tasks}: expected at least 0 and 1'),
+            (config.validate_every > 0 and 2 * config.model.steps < BROWNIAN_WINDOW,
+             f'steps {config.model.steps}: the validation movements are smoothed over '
+             f'{BROWNIAN_WINDOW} steps; set validate_every: 0'),
             (not 2 <= low <= high <= config.model.steps,
              f'window_range {low}..{high}: expected 2 <= low <= high <= {config.model.steps}'),
             (config.pen_share > 0 and len(config.model.joints) != 2,

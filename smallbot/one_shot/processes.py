@@ -10,6 +10,7 @@ from collections.abc import Callable
 import ctypes
 from datetime import timedelta
 import multiprocessing
+from multiprocessing import connection
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from torch import distributed, Tensor
 from smallbot.errors import InputError
 
 LOOPBACK = '127.0.0.1'
+ARRIVED = 'arrived'
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others before it gives up."""
 
@@ -57,7 +59,7 @@ class Group:
         """Replace each tensor, in place, by its sum over processes."""
         if self.size > 1:
             flat = torch.cat([x.flatten() for x in tensors])
-            _all_reduce(flat)
+            _answered(distributed.all_reduce, flat)
             for x, total in zip(tensors, flat.split([x.numel() for x in tensors])):
                 x.copy_(total.view_as(x))
 
@@ -78,7 +80,7 @@ class Group:
                 said = [make(), None]
             except InputError as error:
                 said = [None, error]
-        distributed.broadcast_object_list(said, src=0)
+        _answered(distributed.broadcast_object_list, said, src=0)
         if said[1] is not None:
             raise said[1]
         return said[0]
@@ -88,7 +90,7 @@ class _Total(torch.autograd.Function):
     @staticmethod
     def forward(ctx, share):
         total = share.clone()
-        _all_reduce(total)
+        _answered(distributed.all_reduce, total)
         return total
 
     @staticmethod
@@ -96,9 +98,9 @@ class _Total(torch.autograd.Function):
         return grad
 
 
-def _all_reduce(tensor: Tensor) -> None:
+def _answered(exchange: Callable[..., Any], *arguments: Any, **options: Any) -> None:
     try:
-        distributed.all_reduce(tensor)
+        exchange(*arguments, **options)
     except RuntimeError as error:
         raise LostProcess(f'another process is gone ({str(error).splitlines()[0]})') from None
 
@@ -129,6 +131,7 @@ def in_processes(work: Callable[..., int], processes: int, *arguments: Any) -> i
 
     Parameters: `work`, a function at the top of a module, with arguments that can be pickled;
     `processes`, how many to run on this machine; under `torchrun` there are as many as it started.
+    Raises LostProcess where one of them ends before its time.
     """
     settle()
     if under_torchrun():
@@ -148,6 +151,9 @@ def in_processes(work: Callable[..., int], processes: int, *arguments: Any) -> i
     try:
         for process in others:
             process.start()
+        while store.add(ARRIVED, 0) < len(others):
+            if connection.wait([process.sentinel for process in others], timeout=0.05):
+                raise LostProcess('another process has ended before it began')
         _join(store, 0, processes)
         code = _finish(work, Group(0, processes), arguments)
         for process in others:
@@ -188,6 +194,7 @@ def _other(work: Callable[..., int], rank: int, size: int, port: int, arguments:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settle()
     store = distributed.TCPStore(LOOPBACK, port, size, is_master=False, timeout=PATIENCE)
+    store.add(ARRIVED, 1)
     _join(store, rank, size)
     sys.exit(_finish(work, Group(rank, size), arguments))
 

@@ -136,6 +136,7 @@ def test_a_checkpoint_that_is_missing_or_broken_is_refused(tmp_path):
     ('pen_share: 2.0', 'pen_share'),
     ('schedule: linear', 'cosine, steps'), ('model: {coding: morse}', 'population, binary'),
     ('model: {steps: x}', 'steps'),
+    ('{model: {steps: 40}, window_range: [20, 40]}', 'validate_every: 0'),
 ])
 def test_bad_configurations_are_refused_in_one_line(tmp_path, text, said):
     path = tmp_path / 'config.yaml'

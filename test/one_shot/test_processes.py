@@ -1,6 +1,7 @@
 """Real processes that talk gloo over the loopback."""
 
 from dataclasses import replace
+import os
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from smallbot.one_shot.meta_training import (
     Products,
 )
 from smallbot.one_shot.model import ModelConfig
-from smallbot.one_shot.processes import in_processes
+from smallbot.one_shot.processes import in_processes, LostProcess
 
 SMALL = MetaConfig(model=ModelConfig(neurons=24, generator_neurons=16, steps=60, inner_rate=3e-3),
                    batch=5, iterations=12, window_range=(20, 40), seed=4, steadiness=1.0,
@@ -53,6 +54,13 @@ def answer(group, directory):
     return 3 + group.rank
 
 
+def vanish(group, directory):
+    if group.rank == 1:
+        os._exit(3)
+    group.any(False)
+    return 0
+
+
 def left(directory, work, processes):
     directory.mkdir()
     assert in_processes(work, processes, directory) == 0
@@ -85,6 +93,11 @@ def test_bad_input_is_refused_by_all_and_answers_are_the_first_process_s(tmp_pat
     with pytest.raises(InputError, match='batch 0'):
         in_processes(refuse, 2, tmp_path)
     assert in_processes(answer, 2, tmp_path) == 3
+
+
+def test_a_process_that_vanishes_is_an_error_not_a_long_wait(tmp_path):
+    with pytest.raises(LostProcess, match='another process'):
+        in_processes(vanish, 2, tmp_path)
 
 
 def test_tasks_and_noise_do_not_depend_on_the_number_of_processes():
