@@ -1,12 +1,14 @@
 """Train both networks in the outer loop, from scratch or resumed.
 
 Writes checkpoints and TensorBoard curves into a folder, and at the end the model. Ctrl-C stops
-after the iteration under way and leaves a checkpoint to resume from.
+after the iteration under way and leaves a checkpoint to resume from. Runs one process for each
+core; `torchrun -m smallbot meta-train ...` runs it on several machines.
 """
 
 import argparse
 from pathlib import Path
 import signal
+import sys
 import time
 
 from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
@@ -30,91 +32,169 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='folder of checkpoint, curves and model (default runs/meta)')
     verb.add_argument('--name', default='ed_scorbot', metavar='NAME',
                       help='name of the model that is written (default ed_scorbot)')
+    verb.add_argument('--urdf', type=Path, metavar='FILE',
+                      help='train for the arm of this URDF (default: as configured)')
+    verb.add_argument('--joints', type=lambda text: tuple(text.split(',')), metavar='A,B,...',
+                      help='joints to drive, in the order of commands (default: as configured); '
+                           'other than two leave the pen strokes out')
+    verb.add_argument('--tip', metavar='LINK',
+                      help='link of the URDF that is the tool tip (default: as configured)')
+    verb.add_argument('--limits', type=_limits, metavar='LOW:HIGH,...',
+                      help="limits of each joint, rad, as in --limits=-1:1,-0.5:2 (default: the "
+                           "URDF's)")
+    verb.add_argument('--processes', type=whole(1), metavar='N',
+                      help='processes that share the tasks (default: one for each core); '
+                           'torchrun decides it instead where it starts the command')
     add_common(verb, 0, 'weights, movements and noise; 1000 and 2000 belong to the figures')
+
+
+def _limits(text: str) -> tuple[tuple[float, float], ...]:
+    """Return joint limits from text such as -1:1,-0.5:2."""
+    try:
+        return tuple((float(low), float(high))
+                     for low, high in (pair.split(':') for pair in text.split(',')))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{text!r}: expected LOW:HIGH for each joint, rad') from None
 
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
-    from dataclasses import replace
-
-    import torch
-    from tqdm import tqdm
-
-    from smallbot.arm.kinematics import default_arm
-    from smallbot.one_shot.evaluation import TEST_SEED, VALIDATION_SEED
-    from smallbot.one_shot.meta_training import (
-        CHECKPOINT,
-        load_config,
-        meta_train,
-        MetaTraining,
-        planned_iterations,
-    )
-    from smallbot.one_shot.model import save_model
-    from smallbot.share import share_directory
+    from smallbot.one_shot.processes import in_processes, LostProcess, usable_cores
 
     check_json(args.json)
     if args.resume:
-        if args.config or args.minutes or args.iterations:
-            raise InputError('--resume takes configuration and length from its checkpoint: leave '
-                             '--config, --minutes and --iterations out')
-        directory = args.resume
-        training = MetaTraining.restore(directory, default_arm)
-    else:
-        directory = args.out
-        if (directory / CHECKPOINT).exists():
-            raise InputError(f'{directory}: holds a checkpoint already; resume it with --resume '
-                             f'{directory}, or choose another --out')
-        if args.seed in (VALIDATION_SEED, TEST_SEED):
-            raise InputError(f'--seed {args.seed}: kept for the figures, training must not use it')
-        path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
-        config = replace(load_config(path), seed=args.seed)
-        arm = default_arm(config.model.joints)
-        if args.minutes:
-            config = replace(config, iterations=planned_iterations(config, arm, args.minutes))
-        elif args.iterations:
-            config = replace(config, iterations=args.iterations)
-        training = MetaTraining(config, arm)
-
-    stopped = []
-    previous = signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
-    curves = summary_writer(directory)
-    began, first = time.monotonic(), training.iteration
-    recent = []
-    total = training.config.iterations
+        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip',
+                                             'limits')
+                 if getattr(args, key)]
+        if given:
+            raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
+                             f'{", ".join(given)} out')
+        if args.seed:
+            raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
     try:
-        with tqdm(total=total, initial=first, unit='it', mininterval=1.0) as bar:
+        return in_processes(_train, args.processes or usable_cores(), args)
+    except LostProcess as error:
+        print(f'smallbot {VERB}: {error}; what was done is in {args.resume or args.out}: go on '
+              f'with --resume, or with fewer --processes', file=sys.stderr)
+        return 1
+
+
+def _train(group, args: argparse.Namespace) -> int:
+    """Train as one process of `group`; the first one writes and prints."""
+    from tqdm import tqdm
+
+    from smallbot.one_shot.evaluation import VALIDATION_SEED
+    from smallbot.one_shot.meta_training import learning_rate, meta_train, TARGET_CM
+    from smallbot.one_shot.model import save_model
+
+    training, directory = _training(group, args)
+    stopped = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, lambda *_: stopped.append(True)) for number in signals]
+    curves = _curves(directory) if group.leads else None
+    began, recent, total = time.monotonic(), [], training.config.iterations
+    try:
+        with tqdm(total=total, initial=training.iteration, unit='it', mininterval=1.0,
+                  disable=not group.leads) as bar:
             def report(state, parts):
+                if not group.leads:
+                    return
                 recent.append(parts.tip_cm)
                 del recent[:-50]
                 bar.update()
-                bar.set_postfix_str(f'{sum(recent) / len(recent):.2f} cm')
-                for key, value in parts._asdict().items():
-                    curves.add_scalar(key, value, state.iteration)
+                bar.set_postfix_str(f'{sum(recent) / len(recent):.2f} cm', refresh=False)
+                scalars = {**parts._asdict(),
+                           'learning_rate': learning_rate(state.config, state.iteration - 1)}
+                if state.validations and state.validations[-1].iteration == state.iteration:
+                    seen = state.validations[-1]
+                    scalars['validation_tip_cm'] = seen.tip_cm
+                    first = state.seconds_to(TARGET_CM) == seen.seconds
+                    bar.write(f'iteration {seen.iteration}, {seen.seconds:.0f} s: '
+                              f'{seen.tip_cm:.2f} cm in software on unseen movements'
+                              + first * f', {TARGET_CM:g} cm reached', file=sys.stderr)
+                if curves:
+                    for key, value in scalars.items():
+                        curves.add_scalar(key, value, state.iteration)
             meta_train(training, directory,
                        lambda state: bool(stopped) or state.iteration >= total, report)
     finally:
-        signal.signal(signal.SIGINT, previous)
-        curves.close()
-    result = {'directory': str(directory), 'iterations': training.iteration, 'planned': total,
-              'seed': training.config.seed, 'training_seconds': training.seconds,
-              'session_seconds': time.monotonic() - began,
-              'recent_tip_cm': sum(recent) / len(recent) if recent else None,
-              'torch': torch.__version__, 'model': None}
-    if training.iteration >= total:
-        result['model'] = str(save_model(training.model(args.name), directory))
-        print(f'{result["model"]}: measure it with\n  smallbot evaluate --model '
-              f'{result["model"]} --seed {VALIDATION_SEED}')
-    else:
-        print(f'stopped at iteration {training.iteration} of {total}; go on with\n'
+        for number, handler in zip(signals, previous):
+            signal.signal(number, handler)
+        if curves:
+            curves.close()
+    done = training.iteration >= total
+    if group.leads:
+        model = save_model(training.model(args.name), directory) if done else None
+        print(f'{model}: measure it with\n  smallbot evaluate --model {model} --seed '
+              f'{VALIDATION_SEED}' if done else
+              f'stopped at iteration {training.iteration} of {total}; go on with\n'
               f'  smallbot meta-train --resume {directory}')
-    write_result(args.json, result)
-    return 0 if training.iteration >= total else 1
+        write_result(args.json, _result(training, directory, recent, model,
+                                        time.monotonic() - began))
+    return 0 if done else 1
 
 
-def summary_writer(directory: Path):
-    """Return TensorBoard's writer of curves; InputError where it is not installed."""
+def _training(group, args: argparse.Namespace):
+    """Return the run to go on with, or a new one, and its folder."""
+    from dataclasses import replace
+
+    from smallbot.one_shot.meta_training import CHECKPOINT, MetaTraining, planned_iterations
+    from smallbot.one_shot.processes import restarted
+
+    directory = args.resume or args.out
+    there = group.first(lambda: (directory / CHECKPOINT).exists())
+    if args.resume or there and restarted():
+        return MetaTraining.restore(directory, group), directory
+    if there:
+        raise InputError(f'{directory}: holds a checkpoint already; resume it with --resume '
+                         f'{directory}, or choose another --out')
+    config = group.first(lambda: _configured(args))
+    if args.minutes:
+        config = replace(config, iterations=planned_iterations(config, args.minutes, group))
+    return MetaTraining(config, group), directory
+
+
+def _configured(args: argparse.Namespace):
+    """Return the configuration that the arguments ask for."""
+    from dataclasses import replace
+
+    from smallbot.one_shot.evaluation import TEST_SEED, VALIDATION_SEED
+    from smallbot.one_shot.meta_training import checked, load_config, with_arm
+    from smallbot.share import share_directory
+
+    if args.seed in (VALIDATION_SEED, TEST_SEED):
+        raise InputError(f'--seed {args.seed}: kept for the figures, training must not use it')
+    path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
+    config = load_config(path)
+    if args.urdf or args.joints or args.tip or args.limits:
+        config = with_arm(config, args.urdf, args.joints, args.tip, args.limits)
+    return checked(replace(config, seed=args.seed,
+                           iterations=args.iterations or config.iterations))
+
+
+def _result(training, directory: Path, recent: list[float], model: Path | None, seconds: float):
+    """Return what `--json` asked for."""
+    import torch
+
+    from smallbot.one_shot.meta_training import TARGET_CM
+
+    return {'directory': str(directory), 'iterations': training.iteration,
+            'planned': training.config.iterations, 'seed': training.config.seed,
+            'processes': training.group.size, 'training_seconds': training.seconds,
+            'session_seconds': seconds,
+            'recent_tip_cm': sum(recent) / len(recent) if recent else None,
+            'validations': [seen._asdict() for seen in training.validations],
+            f'seconds_to_{TARGET_CM:g}_cm_in_software': training.seconds_to(TARGET_CM),
+            'torch': torch.__version__, 'model': model and str(model)}
+
+
+def _curves(directory: Path):
+    """Return TensorBoard's writer of curves, or None where it is not installed, and say so."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise InputError('tensorboard is not installed: pip install tensorboard') from None
+        print('tensorboard is not installed, so there will be no curves: pip install tensorboard',
+              file=sys.stderr)
+        return None
     return SummaryWriter(str(directory))

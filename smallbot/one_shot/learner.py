@@ -6,17 +6,17 @@ from torch import Tensor
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.snn.eligibility import Eligibility, eprop_update
 from smallbot.snn.filters import filtered
-from smallbot.snn.unroll import unroll
+from smallbot.snn.unroll import Trial, unroll
 
 __all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'weight_update']
 
 
-def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: Tensor
-                    ) -> tuple[Tensor, Tensor]:
+def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: Tensor,
+                    products: torch.dtype | None = None) -> tuple[Tensor, Trial]:
     """Run the learning signal generator over the tool-tip path of demonstrated movements.
 
-    Parameters: `tip_path` [B, T, 3], m, the tool tip after each step.
-    Returns learning signals [T, B, N] and the generator's spikes [T, B, K]; differentiable in
+    Parameters: `tip_path` [B, T, 3], m, the tool tip after each step; `products` as in `unroll`.
+    Returns learning signals [T, B, N] and what the generator's K neurons did; differentiable in
     the weights.
     Source: Ortner et al. 2025, equation 17; the population code is ours.
     """
@@ -25,11 +25,10 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], tip_path: T
     ahead = (torch.arange(config.steps) + config.preview_steps).clamp_max(config.steps - 1)
     path, rates = path[ahead], rates[ahead]
     clock = config.clock(tip_path)[:, None].expand(-1, path.shape[1], -1)
-    inputs = torch.cat([config.code.encode(path, rates), clock], dim=-1)
-    spikes, _ = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
-                       config.generator)
-    signals = filtered(spikes @ weights['generator_out'].T, config.readout_decay)
-    return signals, spikes
+    inputs = torch.cat([config.encode(path, rates), clock], dim=-1)
+    trial = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
+                   weights['generator_out'].T, config.generator, products)
+    return filtered(trial.output, config.readout_decay), trial
 
 
 @torch.no_grad()

@@ -6,35 +6,68 @@ once for the whole batch, and no gradient flows through its traces.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from enum import Enum
 import io
+import json
 import math
 from pathlib import Path
 import time
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from smallbot.arm.drawings import pen_trials
 from smallbot.arm.kinematics import Arm
 from smallbot.files import write_atomically
-from smallbot.one_shot.families import brownian, from_positions, Movements, place
+from smallbot.one_shot.evaluation import tip_rmse_cm, VALIDATION_SEED
+from smallbot.one_shot.families import (
+    brownian,
+    BROWNIAN_WINDOW,
+    from_positions,
+    Movements,
+    place,
+)
 from smallbot.one_shot.learner import generator_trial
 from smallbot.one_shot.model import (
+    arm_of,
     from_mapping,
     initial_weights,
     ModelConfig,
     ModelError,
     OneShotModel,
 )
+from smallbot.one_shot.processes import Group
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
-from smallbot.snn.unroll import unroll
+from smallbot.snn.unroll import Trial, unroll
 
 CHECKPOINT = 'checkpoint.pt'
 RATE_WINDOW = 10
 """Steps over which the trainee's rate is taken for `steadiness`."""
+TARGET_CM = 2.5
+"""Mean error on the validation tasks, in software, whose time is logged: a product figure."""
+
+
+class Schedule(str, Enum):
+    """How the learning rate falls."""
+
+    COSINE = 'cosine'
+    """To a hundredth, along half a cosine over the planned iterations."""
+    STEPS = 'steps'
+    """By the factor `decay` every `decay_every` iterations."""
+
+
+class Products(str, Enum):
+    """Numbers in which the generator's backward products are taken."""
+
+    FLOAT32 = 'float32'
+    BFLOAT16 = 'bfloat16'
+    """Half the time where the processor has it; gradients are within 0.2 % of the others."""
+    FASTER = 'faster'
+    """Bfloat16 where the processor has it, else float32; decided when a run begins."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +82,21 @@ class MetaConfig:
     batch: int = 32
     """Movements in an outer iteration."""
     learning_rate: float = 3e-3
-    """Adam's rate at the start; falls to a hundredth along a cosine."""
+    """Adam's rate at the start."""
+    schedule: Schedule = Schedule.COSINE
+    """How it falls from there."""
+    decay: float = 0.99
+    """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
+    decay_every: int = 500
+    """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
     gradient_clip: float = 1.0
-    """Largest norm of the outer gradient."""
+    """Largest norm of the outer gradient; 0: any."""
     pen_share: float = 0.5
     """Share of pen strokes in a batch; the others are Brownian."""
     window_range: tuple[int, int] = (30, 120)
     """Hann windows of the Brownian movements, steps."""
+    anywhere_share: float = 0.5
+    """Share of the Brownian movements that begin at a random pose; the others begin at zero."""
     tip_weight: float = 1.0
     """Weight of the squared tool-tip error (m^2) beside the squared velocity error (rad^2/s^2)."""
     rate_weight: float = 0.25
@@ -73,6 +114,14 @@ class MetaConfig:
     """s.d. of the programming noise of recurrent weights, a stand-in for the chip."""
     dead_band: float = 0.004
     """Changes below this are not written, so that the cell keeps its noise; weight units."""
+    clip_to_chip: bool = True
+    """Whether weights stay within the largest magnitudes on the chip."""
+    products: Products = Products.FASTER
+    """Numbers in which the generator's backward products are taken."""
+    validate_every: int = 100
+    """Iterations between two validations in software; 0: none."""
+    validation_tasks: int = 100
+    """Unseen movements of the paper's family in a validation, seed 1000."""
 
 
 class Iteration(NamedTuple):
@@ -85,6 +134,38 @@ class Iteration(NamedTuple):
     generator_hz: float
 
 
+class Validation(NamedTuple):
+    """One look at unseen movements, with exact weights."""
+
+    iteration: int
+    seconds: float
+    """Since the beginning of the run, interruptions left out."""
+    tip_cm: float
+    """Mean `tip_rmse_cm` after one update."""
+
+
+class Batch(NamedTuple):
+    """One process's share of an outer iteration: tasks, and the noise of their synapses."""
+
+    movements: Movements
+    tasks: int
+    """Of the whole iteration, all shares together."""
+    begun: Tensor | None = None
+    """Unit normals [N_in + N, N] for the initial weights, the same for every task; or no noise."""
+    adapted: Tensor | None = None
+    """Unit normals [B, N_in + N, N] for the adapted weights; None with `begun`."""
+
+
+class Attempt(NamedTuple):
+    """What a batch of tasks made of one demonstration and one update each."""
+
+    velocity: Tensor
+    """Of the playback [B, T, J], rad/s of nominal time."""
+    trainee: Trial
+    """The playback."""
+    generator: Trial
+
+
 def load_config(path: Path) -> MetaConfig:
     """Read a YAML configuration; raises ModelError naming the field that does not fit."""
     import yaml
@@ -95,7 +176,49 @@ def load_config(path: Path) -> MetaConfig:
     except yaml.YAMLError as error:
         raise ModelError(f'configuration {path}: not YAML: {" ".join(str(error).split())}'
                          ) from None
-    return checked(from_mapping(MetaConfig, values or {}, str(path)))
+    config = from_mapping(MetaConfig, values or {}, str(path))
+    arm = config.model.arm
+    if arm.urdf:
+        arm = replace(arm, urdf=_urdf_text(path.parent / arm.urdf))
+    return checked(replace(config, model=replace(config.model, arm=arm)))
+
+
+def with_arm(config: MetaConfig, urdf: Path | None = None, joints: tuple[str, ...] | None = None,
+             tip: str | None = None, limits: tuple[tuple[float, float], ...] | None = None
+             ) -> MetaConfig:
+    """Return `config` for another arm, or other joints, another tool tip or limits of the same.
+
+    The generator's population code is stretched over what the tool tip can reach, and pen
+    strokes, which drive two joints, are left out where there are more or fewer.
+    Parameters: `urdf`, a file; `tip`, the link that is the tool tip; `limits`, lower and upper of
+    each joint, rad. What is not given stays.
+    Raises ModelError and ArmError where they do not fit each other.
+    """
+    model = config.model
+    joints, arm = joints or model.joints, replace(model.arm, tip=tip or model.arm.tip)
+    if urdf is not None:
+        arm = replace(arm, urdf=_urdf_text(urdf))
+    if limits:
+        lower, upper = zip(*limits)
+        arm = replace(arm, lower=lower, upper=upper)
+    model = replace(model, arm=arm, joints=joints)
+    reach = math.ceil(20 * tip_reach(arm_of(model))) / 20
+    model = replace(model, code=replace(model.code, value_range=(-reach, reach)))
+    return replace(config, model=model, pen_share=config.pen_share * (len(joints) == 2))
+
+
+def tip_reach(arm: Arm, poses: int = 4096) -> float:
+    """Return the largest magnitude, m, of a coordinate of the tool tip in random poses."""
+    low, high = (torch.as_tensor(x) for x in (arm.limits.lower, arm.limits.upper))
+    chance = torch.rand(poses, len(arm.driven), generator=stream(0), dtype=low.dtype)
+    return float(arm.tip(low + chance * (high - low)).abs().max())
+
+
+def _urdf_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f'URDF {path}: cannot be read: {error}') from None
 
 
 def checked(config: MetaConfig) -> MetaConfig:
@@ -105,6 +228,15 @@ def checked(config: MetaConfig) -> MetaConfig:
             (config.batch < 1, f'batch {config.batch}: expected at least 1'),
             (config.iterations < 1, f'iterations {config.iterations}: expected at least 1'),
             (not 0 <= config.pen_share <= 1, f'pen_share {config.pen_share}: expected 0 to 1'),
+            (not 0 <= config.anywhere_share <= 1,
+             f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
+            (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
+            (config.validate_every < 0 or config.validation_tasks < 1,
+             f'validate_every {config.validate_every}, validation_tasks '
+             f'{config.validation_tasks}: expected at least 0 and 1'),
+            (config.validate_every > 0 and 2 * config.model.steps < BROWNIAN_WINDOW,
+             f'steps {config.model.steps}: the validation movements are smoothed over '
+             f'{BROWNIAN_WINDOW} steps; set validate_every: 0'),
             (not 2 <= low <= high <= config.model.steps,
              f'window_range {low}..{high}: expected 2 <= low <= high <= {config.model.steps}'),
             (config.pen_share > 0 and len(config.model.joints) != 2,
@@ -139,13 +271,14 @@ def augmented_pens(pens: Tensor, count: int, step_seconds: float, arm: Arm,
 
 def draw_tasks(config: MetaConfig, arm: Arm, pens: Tensor | None, generator: torch.Generator
                ) -> Movements:
-    """Draw a batch of movements: half the Brownian ones begin at zero, half anywhere."""
+    """Draw the movements of an iteration: Brownian ones from zero and from anywhere, pens."""
     model = config.model
     strokes = round(config.pen_share * config.batch) if pens is not None else 0
     parts = []
     walks = config.batch - strokes
+    wandering = int(config.anywhere_share * walks)
     low, high = config.window_range
-    for anywhere, count in ((False, walks - walks // 2), (True, walks // 2)):
+    for anywhere, count in ((False, walks - wandering), (True, wandering)):
         if count:
             window = int(torch.randint(low, high + 1, (), generator=generator))
             window = high if not anywhere and torch.rand((), generator=generator) < 0.5 else window
@@ -157,105 +290,214 @@ def draw_tasks(config: MetaConfig, arm: Arm, pens: Tensor | None, generator: tor
                      torch.cat([p.velocity for p in parts]), model.step_seconds)
 
 
-def outer_loss(config: MetaConfig, weights: dict[str, Tensor], tasks: Movements, arm: Arm,
-               generator: torch.Generator) -> tuple[Tensor, Iteration]:
-    """Return the outer loss of a batch of tasks, differentiable in `weights`, and its parts.
+def stream(*key: int) -> torch.Generator:
+    """Return the generator of random numbers that belongs to a seed, an iteration, a task.
 
+    Only the first number of `key` may be 0: a key is the same with zeros after it.
+    """
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+
+def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int,
+               rank: int = 0, size: int = 1) -> Batch:
+    """Draw the share of process `rank` of `size` in the tasks of an iteration, and their noise.
+
+    Every process draws all tasks, which is quick, and the noise of its own, from a generator for
+    each task: whatever the number of processes, an iteration has the same tasks and noise.
+    """
+    general = stream(config.seed, iteration + 1)
+    tasks = draw_tasks(config, arm, pens, general)
+    mine = of_process(tasks, rank, size)
+    if config.input_noise == config.recurrent_noise == 0:
+        return Batch(mine, config.batch)
+    shape = config.model.synapse_mask().T.shape
+    begun = torch.randn(shape, generator=general)
+    adapted = torch.stack([
+        torch.randn(shape, generator=stream(config.seed, iteration + 1, task + 1))
+        for task in range(config.batch)[rank::size]])
+    return Batch(mine, config.batch, begun, adapted)
+
+
+def of_process(tasks: Movements, rank: int, size: int) -> Movements:
+    """Return every `size`-th movement, beginning with number `rank`."""
+    return Movements(tasks.start[rank::size], tasks.velocity[rank::size], tasks.step_seconds)
+
+
+class _Written(torch.autograd.Function):
+    """What an update leaves on the chip, as a stand-in; gradients pass straight through.
+
+    Cells whose change reaches the dead band are written, with fresh noise; the others keep what
+    they held, `begun`.
+    """
+
+    @staticmethod
+    def forward(ctx, weights, delta, begun, noise, mask, limit, dead_band, inputs):
+        """Return the weights written [N_in, B, N] and [B, N, N]."""
+        ctx.save_for_backward(mask)
+        ideal = torch.addcmul(weights, delta, mask)
+        written = ideal if noise is None else ideal + noise
+        if dead_band > 0:
+            written = torch.where(delta.abs() >= dead_band, written, begun)
+        if limit is not None:
+            written.clamp_(-limit, limit)
+        return (written[:, :inputs].transpose(0, 1).contiguous(),
+                written[:, inputs:].contiguous())
+
+    @staticmethod
+    def backward(ctx, grad_in, grad_rec):
+        mask, = ctx.saved_tensors
+        grad = torch.cat([grad_in.transpose(0, 1), grad_rec], dim=1).mul_(mask)
+        return grad.sum(0), grad, None, None, None, None, None, None
+
+
+def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm) -> Attempt:
+    """Show a fresh trainee each task once, update it once, play; differentiable in `weights`."""
+    model = config.model
+    n_in = model.clock_neurons
+    clock = model.clock(weights['readout'])
+    mask = model.synapse_mask().T.to(clock.dtype)
+    limit = model.weight_limits()[:, None]
+    trainee, readout = weights['trainee'].T, weights['readout'].T
+    begun, noise = trainee.detach() * mask, None
+    if batch.begun is not None:
+        scale = mask * torch.cat([torch.full((n_in, 1), config.input_noise),
+                                  torch.full((model.neurons, 1), config.recurrent_noise)])
+        begun, noise = begun + scale * batch.begun, scale * batch.adapted
+    with torch.no_grad():
+        first = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], readout, model.trainee)
+        eligibility = eligibility_traces(clock, first.spikes[:, 0], first.psi[:, 0], model.trainee)
+
+    signals, generator = generator_trial(
+        model, weights, arm.tip(batch.movements.positions()),
+        torch.bfloat16 if config.products is Products.BFLOAT16 else None)
+    delta = eprop_update(eligibility, signals, model.inner_rate)
+    w_in, w_rec = _Written.apply(trainee, delta, begun, noise, mask,
+                                 limit if config.clip_to_chip else None, config.dead_band, n_in)
+    current = (clock @ w_in.flatten(1)).view(model.steps, -1, model.neurons)
+    playback = unroll(current, w_rec, readout, model.trainee)
+    velocity = filtered(playback.output, model.readout_decay)
+    return Attempt(velocity.transpose(0, 1), playback, generator)
+
+
+def outer_loss(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm,
+               group: Group = Group()) -> tuple[Tensor, Iteration]:  # noqa: B008
+    """Return the outer loss of an iteration, differentiable in `weights`, and its parts.
+
+    Each process of `group` passes its own share of the batch; the loss is that of the whole
+    batch, its gradients are the share's.
     Source: Ortner et al. 2025, equation 19. What the chip does to the weights (noise, a dead band,
     clipping) is added as a constant: the gradient passes straight through it.
     """
-    model = config.model
-    n_in = model.clock_neurons
-    clock = model.clock(tasks.velocity)
-    mask = model.synapse_mask().T
-    limit = model.weight_limits()[:, None]
-    noise = torch.cat([torch.full((n_in, 1), config.input_noise),
-                       torch.full((model.neurons, 1), config.recurrent_noise)])
-    noisy = config.input_noise > 0 or config.recurrent_noise > 0
-
-    def drawn(*shape):
-        return noise * torch.randn(*shape, generator=generator) if noisy else torch.zeros(())
-
-    begun = (weights['trainee'].T + drawn(*mask.shape)) * mask
-    with torch.no_grad():
-        spikes, psi = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], model.trainee)
-        eligibility = eligibility_traces(clock, spikes[:, 0], psi[:, 0], model.trainee)
-
-    demonstrated = tasks.positions()
-    signals, generator_spikes = generator_trial(model, weights, arm.tip(demonstrated))
-    delta = eprop_update(eligibility, signals, model.inner_rate) * mask
-    adapted = weights['trainee'].T + delta
-    with torch.no_grad():
-        fresh = (adapted + drawn(*delta.shape)) * mask if noisy else adapted
-        chip = torch.where(delta.abs() >= config.dead_band, fresh, begun).clamp_(-limit, limit)
-        chip -= adapted
-    adapted = adapted + chip
-
-    current = torch.matmul(clock, adapted[:, :n_in]).transpose(0, 1)
-    spikes, _ = unroll(current, adapted[:, n_in:], model.trainee)
-    velocity = filtered(spikes @ weights['readout'].T, model.readout_decay)
-    velocity = velocity.transpose(0, 1)
-    reached = Movements(tasks.start, velocity, model.step_seconds).positions()
-    tip_error = (arm.tip(reached) - arm.tip(demonstrated)).square().sum(-1)
-    velocity_error = (velocity - tasks.velocity).square().mean()
+    tasks, (velocity, trainee, generator) = batch.movements, attempt(config, weights, batch, arm)
+    reached = Movements(tasks.start, velocity, tasks.step_seconds).positions()
+    tip_error = (arm.tip(reached) - arm.tip(tasks.positions())).square().sum(-1)
+    by_step = trainee.by_step.unfold(0, RATE_WINDOW, RATE_WINDOW).mean(1)
+    shares = [trainee.rate, generator.rate, by_step, torch.stack([
+        (velocity - tasks.velocity).square().mean(), tip_error.mean(),
+        100 * tip_error.detach().mean(1).sqrt().mean()])]
+    means = group.total(torch.cat(shares) * (len(tasks.start) / batch.tasks))
+    trainee_rate, generator_rate, by_step, (velocity_error, tip_error, tip_cm) = means.split(
+        [len(x) for x in shares])
     rate = 1e-3
-    trainee_rate, generator_rate = spikes.mean((0, 1)), generator_spikes.mean((0, 1))
     regular = ((trainee_rate - rate * config.trainee_rate).square().sum()
-               + (generator_rate - rate * config.generator_rate).square().sum())
-    through_time = spikes.mean((1, 2)).unfold(0, RATE_WINDOW, RATE_WINDOW).mean(1)
-    regular = regular + config.steadiness * model.neurons * (
-        through_time - rate * config.trainee_rate).square().mean()
-    loss = (0.5 * velocity_error + 0.5 * config.tip_weight * tip_error.mean()
+               + (generator_rate - rate * config.generator_rate).square().sum()
+               + config.steadiness * config.model.neurons
+               * (by_step - rate * config.trainee_rate).square().mean())
+    loss = (0.5 * velocity_error + 0.5 * config.tip_weight * tip_error
             + config.rate_weight * regular)
     with torch.no_grad():
         parts = Iteration(
-            float(loss), float(100 * tip_error.mean(1).sqrt().mean()),
-            float(velocity_error.sqrt()), float(trainee_rate.mean() / rate),
-            float(generator_rate.mean() / rate))
+            float(loss), float(tip_cm), float(velocity_error.sqrt()),
+            float(trainee_rate.mean() / rate), float(generator_rate.mean() / rate))
     return loss, parts
 
 
+def learning_rate(config: MetaConfig, iteration: int) -> float:
+    """Return Adam's rate at an iteration."""
+    if config.schedule is Schedule.STEPS:
+        return config.learning_rate * config.decay ** (iteration // config.decay_every)
+    fraction = min(1.0, iteration / config.iterations)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
+
+
+def faster_products() -> Products:
+    """Return the numbers in which this processor multiplies faster."""
+    has = any(getattr(torch.cpu, name, bool)()
+              for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'))
+    return Products.BFLOAT16 if has else Products.FLOAT32
+
+
 class MetaTraining:
-    """The state of a run: weights, optimiser, generator and the iteration it has reached.
+    """The state of a run: weights, optimiser and the iteration it has reached.
 
     `step` advances it by one outer iteration; `save` and `restore` interrupt and resume it so
-    that the same numbers come out as from an unbroken run.
+    that the same numbers come out as from an unbroken run. In a group of processes each holds
+    the same state and takes a share of every batch: the numbers are those of one process, but
+    for the order in which floats are added up.
     """
 
-    def __init__(self, config: MetaConfig, arm: Arm):
+    def __init__(self, config: MetaConfig, group: Group | None = None):
+        self.group = group or Group()
+        if config.products is Products.FASTER:
+            config = replace(config, products=self.group.first(faster_products))
         self.config = checked(config)
-        self.arm = arm
+        if config.batch < self.group.size:
+            raise ModelError(f'batch {config.batch}: expected at least one task for each of '
+                             f'{self.group.size} processes')
+        self.arm = arm_of(config.model)
         self.iteration = 0
         self.seconds = 0.0
-        self.generator = torch.Generator().manual_seed(config.seed)
-        self.weights = {key: value.requires_grad_() for key, value
-                        in initial_weights(config.model, self.generator).items()}
+        """Spent so far, interruptions left out."""
+        self.validations: list[Validation] = []
+        self.weights = {
+            key: value.requires_grad_() for key, value in initial_weights(
+                config.model, torch.Generator().manual_seed(config.seed)).items()}
         self.optimiser = torch.optim.Adam(self.weights.values(), lr=config.learning_rate)
         self.pens = None
         if config.pen_share > 0:
-            self.pens = torch.as_tensor(pen_trials('train', config.model.steps, arm),
+            self.pens = torch.as_tensor(pen_trials('train', config.model.steps, self.arm),
                                         dtype=torch.float32)
 
     def step(self) -> Iteration:
         """Run one outer iteration."""
         config = self.config
-        began = time.perf_counter()
-        fraction = min(1.0, self.iteration / config.iterations)
-        rate = config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
-        for group in self.optimiser.param_groups:
-            group['lr'] = rate
-        tasks = draw_tasks(config, self.arm, self.pens, self.generator)
-        loss, parts = outer_loss(config, self.weights, tasks, self.arm, self.generator)
+        for settings in self.optimiser.param_groups:
+            settings['lr'] = learning_rate(config, self.iteration)
+        batch = draw_batch(config, self.arm, self.pens, self.iteration, self.group.rank,
+                           self.group.size)
+        loss, parts = outer_loss(config, self.weights, batch, self.arm, self.group)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), config.gradient_clip)
+        self.group.add_up([value.grad for value in self.weights.values()])
+        if config.gradient_clip:
+            torch.nn.utils.clip_grad_norm_(list(self.weights.values()), config.gradient_clip)
         self.optimiser.step()
-        with torch.no_grad():
-            limit = config.model.weight_limits()
-            self.weights['trainee'].clamp_(-limit, limit)
+        if config.clip_to_chip:
+            with torch.no_grad():
+                limit = config.model.weight_limits()
+                self.weights['trainee'].clamp_(-limit, limit)
         self.iteration += 1
-        self.seconds += time.perf_counter() - began
         return parts
+
+    @torch.no_grad()
+    def validate(self) -> Validation:
+        """Measure the run as it is on unseen movements, with exact weights, and note it."""
+        config, model = self.config, self.config.model
+        tasks = brownian(config.validation_tasks, model.steps, model.step_seconds, self.arm,
+                         torch.Generator().manual_seed(VALIDATION_SEED))
+        mine = of_process(tasks, self.group.rank, self.group.size)
+        error = torch.zeros(())
+        if len(mine.start):
+            exact = replace(config, dead_band=0.0, clip_to_chip=False)
+            tried = attempt(exact, self.weights, Batch(mine, len(tasks.start)), self.arm)
+            error = tip_rmse_cm(tried.velocity, mine, self.arm).sum()
+        error = self.group.total(error.float()) / len(tasks.start)
+        self.validations.append(Validation(self.iteration, self.seconds, float(error)))
+        return self.validations[-1]
+
+    def seconds_to(self, tip_cm: float) -> float | None:
+        """Return the time of the first validation at or below `tip_cm`; None before it."""
+        return next((v.seconds for v in self.validations if v.tip_cm <= tip_cm), None)
 
     def model(self, name: str) -> OneShotModel:
         """Return the model as it is now."""
@@ -263,76 +505,99 @@ class MetaTraining:
         weights['trainee'] *= self.config.model.synapse_mask()
         card = {'made_by': 'smallbot meta-train', 'seed': self.config.seed,
                 'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
+                'processes': self.group.size,
+                f'seconds_to_{TARGET_CM:g}_cm_in_software': self.seconds_to(TARGET_CM),
                 'meta_training': {key: value for key, value in asdict(self.config).items()
                                   if key != 'model'}}
         return OneShotModel(self.config.model, weights, name, card)
 
     def save(self, directory: Path) -> None:
-        """Write the checkpoint into `directory`, atomically."""
+        """Write the checkpoint into `directory`, atomically; only the first process does."""
+        if not self.group.leads:
+            return
         directory.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         torch.save({
-            'config': asdict(self.config), 'iteration': self.iteration, 'seconds': self.seconds,
+            'config': json.dumps(asdict(self.config)), 'iteration': self.iteration,
+            'seconds': self.seconds, 'validations': [tuple(v) for v in self.validations],
             'weights': {key: value.detach() for key, value in self.weights.items()},
-            'optimiser': self.optimiser.state_dict(), 'generator': self.generator.get_state(),
+            'optimiser': self.optimiser.state_dict(),
         }, content)
         write_atomically(directory / CHECKPOINT, content.getvalue())
 
     @classmethod
-    def restore(cls, directory: Path, arm_of: Callable[[tuple[str, ...]], Arm]
-                ) -> 'MetaTraining':
-        """Read the checkpoint in `directory`, for the arm that `arm_of` its joints returns.
+    def restore(cls, directory: Path, group: Group | None = None) -> 'MetaTraining':
+        """Read the checkpoint in `directory`; the first process of a group reads it for all.
 
         Raises ModelError where there is none or it cannot be used.
         """
         path = directory / CHECKPOINT
-        try:
-            saved = torch.load(path, weights_only=True)
-        except FileNotFoundError:
-            raise ModelError(f'{directory}: no checkpoint ({CHECKPOINT}) to resume from; start '
-                             f'without --resume to make one') from None
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f'{path}: cannot be read as a checkpoint: {reason}') from None
-        config = from_mapping(MetaConfig, saved['config'], f'{path}: config')
-        run = cls(config, arm_of(config.model.joints))
+        group = group or Group()
+
+        def read():
+            try:
+                saved = torch.load(path, weights_only=True)
+                return saved, json.loads(saved['config'])
+            except FileNotFoundError:
+                raise ModelError(f'{directory}: no checkpoint ({CHECKPOINT}) to resume from; '
+                                 f'start without --resume to make one') from None
+            except Exception as error:
+                reason = str(error).strip().splitlines()[0]
+                raise ModelError(f'{path}: cannot be read as a checkpoint: {reason}') from None
+
+        saved, config = group.first(read)
+        run = cls(from_mapping(MetaConfig, config, f'{path}: config'), group)
         run.iteration, run.seconds = saved['iteration'], saved['seconds']
+        run.validations = [Validation(*v) for v in saved['validations']]
         with torch.no_grad():
             for key, value in saved['weights'].items():
                 run.weights[key].copy_(value)
         run.optimiser.load_state_dict(saved['optimiser'])
-        run.generator.set_state(saved['generator'])
         return run
 
 
 def meta_train(run: MetaTraining, directory: Path, until: Callable[[MetaTraining], bool],
                report: Callable[[MetaTraining, Iteration], None],
                checkpoint_seconds: float = 60.0) -> None:
-    """Advance `run` until `until` says so, with checkpoints in `directory`.
+    """Advance `run` until `until` says so in any of its processes, with checkpoints.
 
-    Whatever ends it, the checkpoint is written last; to stop it, let `until` return True, which
-    is asked between iterations only.
+    Validates as configured, before `report`. Whatever ends it, the checkpoint in `directory` is
+    written last; to stop it, let `until` return True, which is asked between iterations only.
     """
-    written = time.monotonic()
+    every, last = run.config.validate_every, run.config.iterations
+    began, before = time.monotonic(), run.seconds
+    written = began
     try:
-        while not until(run):
-            report(run, run.step())
+        while not run.group.any(until(run)):
+            parts = run.step()
+            run.seconds = before + time.monotonic() - began
+            if every and (run.iteration % every == 0 or run.iteration == last):
+                run.validate()
+            report(run, parts)
             if time.monotonic() - written > checkpoint_seconds:
                 run.save(directory)
                 written = time.monotonic()
+            run.seconds = before + time.monotonic() - began
     finally:
         run.save(directory)
 
 
-def planned_iterations(config: MetaConfig, arm: Arm, minutes: float, trials: int = 5) -> int:
+def planned_iterations(config: MetaConfig, minutes: float, group: Group | None = None,
+                       trials: int = 5) -> int:
     """Return how many iterations fit into `minutes` here, measured on a run that is thrown away.
 
     The plan is fixed before training begins, because the learning rate follows it: a run that is
     interrupted and resumed comes out as one that was not.
     """
-    rehearsal = MetaTraining(config, arm)
+    rehearsal = MetaTraining(config, group)
     rehearsal.step()
-    already = rehearsal.seconds
-    for _ in range(trials):
-        rehearsal.step()
-    return max(1, int(60 * minutes * trials / (rehearsal.seconds - already)))
+
+    def seconds(of: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        of()
+        return time.perf_counter() - began
+
+    needed = sum(seconds(rehearsal.step) for _ in range(trials)) / trials
+    if config.validate_every:
+        needed += seconds(rehearsal.validate) / config.validate_every
+    return rehearsal.group.first(lambda: max(1, int(60 * minutes / needed)))

@@ -5,20 +5,23 @@ the configuration that gives the weights their meaning, how they were made and w
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 import json
 import math
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.files import write_atomically, write_json
-from smallbot.snn.codes import clock_spikes, PopulationCode
+from smallbot.snn.codes import BinaryCode, clock_spikes, PopulationCode
 from smallbot.snn.neuron import NeuronParameters
 
 MODELS = Path(__file__).resolve().parent.parent / 'models'
@@ -29,12 +32,39 @@ class ModelError(InputError):
     """A model file or configuration that cannot be used; the message is one line."""
 
 
+class Coding(str, Enum):
+    """How the generator is shown the tool tip."""
+
+    POPULATION = 'population'
+    """Position and velocity as graded currents, `ModelConfig.code`."""
+    BINARY = 'binary'
+    """Position as spikes of its binary digits, `ModelConfig.binary`."""
+
+
+@dataclass(frozen=True)
+class ArmConfig:
+    """The arm that a model is made for; its driven joints are the model's."""
+
+    urdf: str = ''
+    """Text of the URDF; in a configuration file its path, from that file's folder. Empty: the
+    shipped ED-Scorbot."""
+    tip: str = 'tool_tip'
+    """Link of the URDF whose origin is the tool tip."""
+    lower: tuple[float, ...] = ()
+    """Lower limit of each driven joint, rad; empty: the URDF's."""
+    upper: tuple[float, ...] = ()
+    """Upper limit of each driven joint, rad; empty: the URDF's."""
+    velocity: tuple[float, ...] = ()
+    """Fastest speed of each driven joint, rad/s; empty: the URDF's."""
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """Sizes and constants of a pair of networks for an arm."""
 
     joints: tuple[str, ...] = ('base', 'shoulder')
     """Driven joints, the order of every joint array."""
+    arm: ArmConfig = ArmConfig()
     steps: int = 250
     """T, network steps in a trial."""
     step_seconds: float = 0.010
@@ -62,6 +92,10 @@ class ModelConfig:
     generator: NeuronParameters = NeuronParameters(threshold=1.3, adaptive_share=0.3)
     code: PopulationCode = PopulationCode()
     """Code of the tool tip's position and velocity, x, y, z, for the generator."""
+    binary: BinaryCode = BinaryCode()
+    """Code of the tool tip's position alone, x, y, z."""
+    coding: Coding = Coding.POPULATION
+    """Which of the two the generator is shown."""
 
     @property
     def trial_seconds(self) -> float:
@@ -71,7 +105,8 @@ class ModelConfig:
     @property
     def generator_inputs(self) -> int:
         """Return how many currents enter the generator."""
-        return self.code.channels(3) + self.clock_neurons
+        code = self.binary if self.coding is Coding.BINARY else self.code
+        return code.channels(3) + self.clock_neurons
 
     @property
     def readout_decay(self) -> float:
@@ -92,6 +127,12 @@ class ModelConfig:
     def clock(self, like: Tensor) -> Tensor:
         """Return the clock spikes of a trial, [T, N_in]."""
         return clock_spikes(self.steps, self.clock_neurons, self.clock_period, like)
+
+    def encode(self, path: Tensor, rates: Tensor) -> Tensor:
+        """Return a tool tip's path and rates [..., 3], m and m/s, as the generator's inputs."""
+        if self.coding is Coding.BINARY:
+            return self.binary.encode(path)
+        return self.code.encode(path, rates)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of each weight tensor, from postsynaptic to presynaptic."""
@@ -137,13 +178,43 @@ class OneShotModel:
     n_in = property(lambda self: self.config.clock_neurons)
 
 
+def arm_of(config: ModelConfig) -> Arm:
+    """Return the arm that a model is made for, with the limits it was given or the URDF's.
+
+    Raises ArmError where the URDF does not fit, ModelError where limits do not.
+    """
+    given = config.arm
+    arm = Arm.from_urdf(given.urdf or urdf_path(), config.joints, given.tip)
+    limits = {}
+    for key in ('lower', 'upper', 'velocity'):
+        values = np.array(getattr(given, key), dtype=float)
+        own = getattr(arm.limits, key)
+        if values.size not in (0, len(config.joints)):
+            raise ModelError(f'arm.{key}: {values.size} limits for {len(config.joints)} joints')
+        limits[key] = values if values.size else own
+        for joint, value, most in zip(config.joints, limits[key], own):
+            if not math.isfinite(value):
+                raise ModelError(f'arm: joint {joint!r} turns without end; give its limits, '
+                                 f'arm.lower and arm.upper')
+            if (value < most if key == 'lower' else value > most):
+                raise ModelError(f'arm.{key}: {value:g} for joint {joint!r} is beyond the '
+                                 f"URDF's {most:g}")
+    for joint, low, high, fastest in zip(config.joints, *limits.values()):
+        if not (low < high and fastest > 0):
+            raise ModelError(f'arm: joint {joint!r}: limits {low:g} to {high:g} at {fastest:g}, '
+                             f'expected lower < upper and a velocity above 0')
+    return replace(arm, limits=replace(arm.limits, **limits))
+
+
 def initial_weights(config: ModelConfig, generator: torch.Generator) -> dict[str, Tensor]:
     """Draw the weights meta-training begins with, Gaussian with variance 1 / fan-in.
 
-    The generator's input weights are ten times smaller: its currents are graded and flow at
-    every step, where the paper's were spikes. The readout is scaled by 1 - kappa, as published.
+    With the population code the generator's input weights are ten times smaller: its currents
+    are graded and flow at every step. The readout is scaled by 1 - kappa, as published.
     """
-    gain = {'readout': 1 - config.readout_decay, 'generator_in': 0.1}
+    gain = {'readout': 1 - config.readout_decay}
+    if config.coding is Coding.POPULATION:
+        gain['generator_in'] = 0.1
     weights = {}
     for key, shape in config.shapes().items():
         scale = gain.get(key, 1.0) / math.sqrt(shape[1])
@@ -170,6 +241,12 @@ def from_mapping(kind: type, values: Mapping[str, Any], where: str) -> Any:
         hint = hints[key]
         if is_dataclass(hint):
             value = from_mapping(hint, value, f'{where}.{key}')
+        elif isinstance(hint, type) and issubclass(hint, Enum):
+            choices = [x.value for x in hint]
+            if value not in choices:
+                raise ModelError(f'{where}.{key}: {value!r}, expected one of '
+                                 f'{", ".join(choices)}')
+            value = hint(value)
         elif isinstance(value, list):
             value = tuple(value)
         elif hint in (int, float, bool, str):

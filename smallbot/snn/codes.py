@@ -52,3 +52,29 @@ class PopulationCode:
         spacing = 2 / (self.units - 1)
         distance = (position[..., None] - centres) / (self.width * spacing)
         return torch.exp(-0.5 * distance ** 2).flatten(-2)
+
+
+@dataclass(frozen=True)
+class BinaryCode:
+    """The binary expansion of each coordinate: a neuron for each bit, spiking while it is set.
+
+    Source: the published code of Ortner et al. 2025, int((c + 1) 2^15) in 16 bits. The paper's
+    text has another one, a neuron for each of 16 regions of a coordinate.
+    """
+
+    bits: int = 16
+    """Bits of a coordinate, the most significant first."""
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    """Values at the ends of the code, m for a tool tip; values beyond are held at the ends."""
+
+    def channels(self, coordinates: int) -> int:
+        """Return how many neurons encode `coordinates` coordinates."""
+        return coordinates * self.bits
+
+    def encode(self, values: Tensor) -> Tensor:
+        """Encode values [..., D] as spikes [..., D bits], each 0 or 1."""
+        low, high = self.value_range
+        levels = 1 << self.bits
+        level = ((values - low) * (levels / (high - low))).long().clamp(0, levels - 1)
+        bits = level[..., None] >> torch.arange(self.bits - 1, -1, -1, device=values.device)
+        return (bits & 1).to(values.dtype).flatten(-2)

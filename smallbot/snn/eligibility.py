@@ -49,5 +49,7 @@ def eprop_update(eligibility: Eligibility, learning_signals: Tensor, rate: float
     the learning signals. Self-connections are the caller's to mask.
     Source: Ortner et al. 2025, equation 18.
     """
-    postsynaptic = (learning_signals * eligibility.psi[:, None]).transpose(0, 1)
-    return torch.matmul(eligibility.presynaptic.T * -rate, postsynaptic)
+    _, batch, neurons = learning_signals.shape
+    postsynaptic = (learning_signals * eligibility.psi[:, None]).flatten(1)
+    delta = (eligibility.presynaptic.T * -rate) @ postsynaptic
+    return delta.view(-1, batch, neurons).transpose(0, 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -41,9 +42,13 @@ class NeuronParameters:
         """Return rho = exp(-dt / tau_a)."""
         return math.exp(-self.dt / self.tau_a)
 
+    def adaptive(self, neurons: int) -> int:
+        """Return how many neurons of a population adapt, the last ones."""
+        return round(self.adaptive_share * neurons)
+
     def beta_of(self, neurons: int, like: Tensor) -> Tensor | None:
         """Return the threshold gain of each neuron, [N], or None when no neuron adapts."""
-        adaptive = round(self.adaptive_share * neurons)
+        adaptive = self.adaptive(neurons)
         if adaptive == 0:
             return None
         beta = like.new_zeros(neurons)
@@ -105,6 +110,7 @@ def step(current: Tensor, state: NeuronState, p: NeuronParameters, beta: Tensor 
     return NeuronState(v, z, refractory, a), psi
 
 
-def pseudo_derivative(distance: Tensor, p: NeuronParameters) -> Tensor:
+def pseudo_derivative(distance: Tensor, p: NeuronParameters, out: Tensor | None = None) -> Tensor:
     """Return lambda / v_th max(0, 1 - |distance| / v_th) for distance = v - A, any shape."""
-    return (1 - distance.abs() / p.threshold).clamp_min(0) * (p.dampening / p.threshold)
+    height = p.dampening / p.threshold
+    return torch.abs(distance, out=out).mul_(-height / p.threshold).add_(height).relu_()

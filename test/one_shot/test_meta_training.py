@@ -3,18 +3,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smallbot.arm.kinematics import default_arm
+from smallbot.one_shot.evaluation import draw_movements, evaluate, VALIDATION_SEED
 from smallbot.one_shot.meta_training import (
-    draw_tasks,
+    draw_batch,
+    learning_rate,
     load_config,
     meta_train,
     MetaConfig,
     MetaTraining,
     outer_loss,
+    Schedule,
 )
 from smallbot.one_shot.model import ModelConfig, ModelError
+from smallbot.share import share_directory
 
-ARM = default_arm()
 SMALL = MetaConfig(model=ModelConfig(neurons=24, generator_neurons=16, steps=60, inner_rate=3e-3),
                    batch=6, iterations=12, window_range=(20, 40), seed=4)
 
@@ -24,13 +26,13 @@ def weights_after(run):
 
 
 def test_resumed_training_equals_unbroken_training(tmp_path):
-    unbroken = MetaTraining(SMALL, ARM)
+    unbroken = MetaTraining(SMALL)
     for _ in range(6):
         unbroken.step()
-    broken = MetaTraining(SMALL, ARM)
+    broken = MetaTraining(SMALL)
     meta_train(broken, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
-    resumed = MetaTraining.restore(tmp_path, lambda joints: ARM)
-    assert resumed.iteration == 3 and resumed.config == SMALL
+    resumed = MetaTraining.restore(tmp_path)
+    assert resumed.iteration == 3 and resumed.config == unbroken.config
     for _ in range(3):
         resumed.step()
     for key, value in weights_after(unbroken).items():
@@ -39,11 +41,11 @@ def test_resumed_training_equals_unbroken_training(tmp_path):
 
 def test_outer_gradients_reach_every_weight_and_lower_the_loss():
     config = replace(SMALL, input_noise=0.0, recurrent_noise=0.0, dead_band=0.0)
-    run = MetaTraining(config, ARM)
-    tasks = draw_tasks(config, ARM, run.pens, torch.Generator().manual_seed(0))
+    run = MetaTraining(config)
+    batch = draw_batch(config, run.arm, run.pens, iteration=0)
 
     def loss():
-        return outer_loss(config, run.weights, tasks, ARM, torch.Generator().manual_seed(0))[0]
+        return outer_loss(config, run.weights, batch, run.arm)[0]
 
     first = loss()
     first.backward()
@@ -56,8 +58,64 @@ def test_outer_gradients_reach_every_weight_and_lower_the_loss():
     assert loss() < 0.8 * first
 
 
+def test_validation_is_the_evaluation_in_software_on_its_seed():
+    run = MetaTraining(replace(SMALL, validation_tasks=5))
+    for _ in range(2):
+        run.step()
+    movements = draw_movements('paper', 5, SMALL.model, run.arm, VALIDATION_SEED)
+    expected = [learned.tip_rmse_cm[1] for learned in
+                evaluate(run.model('m'), run.arm, movements, 'software', 0)]
+    assert run.validate().tip_cm == pytest.approx(sum(expected) / 5, abs=0.02)
+
+
+def test_validations_are_noted_with_their_time_and_change_nothing(tmp_path):
+    silent = MetaTraining(replace(SMALL, validate_every=0))
+    loud = MetaTraining(replace(SMALL, validate_every=2, validation_tasks=3))
+    for run in (silent, loud):
+        meta_train(run, tmp_path, lambda run: run.iteration >= 5, lambda run, parts: None)
+    for key, value in weights_after(silent).items():
+        assert torch.equal(value, loud.weights[key].detach()), key
+    assert [seen.iteration for seen in loud.validations] == [2, 4] and not silent.validations
+    first, second = loud.validations
+    assert 0 < first.seconds < second.seconds < loud.seconds
+    assert loud.seconds_to(first.tip_cm) == first.seconds
+    assert loud.seconds_to(0.0) is None
+    resumed = MetaTraining.restore(tmp_path)
+    assert resumed.validations == loud.validations and resumed.seconds == loud.seconds
+
+
+def test_learning_rate_follows_its_schedule():
+    steps = replace(SMALL, learning_rate=1.5e-3, schedule=Schedule.STEPS)
+    assert learning_rate(steps, 499) == 1.5e-3
+    assert learning_rate(steps, 99_999) == pytest.approx(1.5e-3 * 0.99 ** 199)
+    cosine = replace(SMALL, learning_rate=2e-3, iterations=100)
+    assert [learning_rate(cosine, k) for k in (0, 50, 100)] == pytest.approx(
+        [2e-3, 2e-3 * 0.505, 2e-5])
+
+
+def test_movements_begin_anywhere_in_the_share_that_is_asked_for():
+    run = MetaTraining(replace(SMALL, pen_share=0.0))
+    for share, expected in ((0.0, 0), (0.5, 3), (1.0, 6)):
+        config = replace(run.config, anywhere_share=share)
+        starts = draw_batch(config, run.arm, None, 0).movements.start
+        assert int((starts != 0).any(1).sum()) == expected
+
+
+def test_the_papers_configuration_is_the_papers():
+    config = load_config(share_directory() / 'config' / 'meta' / 'seed_paper.yaml')
+    assert config.model.generator_inputs == 53 and config.model.generator_neurons == 800
+    assert (config.batch, config.iterations) == (90, 100_000)
+    assert learning_rate(config, 99_999) == pytest.approx(2.03e-4, rel=0.01)
+    small = replace(config, batch=2, model=replace(config.model, generator_neurons=20, neurons=15))
+    run = MetaTraining(small)
+    before = weights_after(run)
+    run.step()
+    for key, value in before.items():
+        assert not torch.equal(value, run.weights[key].detach()), key
+
+
 def test_recurrent_weights_gain_no_self_connection_on_the_model():
-    run = MetaTraining(SMALL, ARM)
+    run = MetaTraining(SMALL)
     run.step()
     trainee = run.model('m').weights['trainee']
     assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
@@ -65,17 +123,20 @@ def test_recurrent_weights_gain_no_self_connection_on_the_model():
 
 def test_a_checkpoint_that_is_missing_or_broken_is_refused(tmp_path):
     with pytest.raises(ModelError, match='no checkpoint'):
-        MetaTraining.restore(tmp_path, lambda joints: ARM)
+        MetaTraining.restore(tmp_path)
     (tmp_path / 'checkpoint.pt').write_bytes(b'no checkpoint')
     with pytest.raises(ModelError, match='cannot be read') as caught:
-        MetaTraining.restore(tmp_path, lambda joints: ARM)
+        MetaTraining.restore(tmp_path)
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize(('text', 'said'), [
     ('batch: 0', 'batch 0'), ('batches: 3', "unknown field 'batches'"), ('- 1', 'mapping'),
     ('batch: [', 'not YAML'), ('window_range: [90, 30]', 'window_range'),
-    ('pen_share: 2.0', 'pen_share'), ('model: {steps: x}', 'steps'),
+    ('pen_share: 2.0', 'pen_share'),
+    ('schedule: linear', 'cosine, steps'), ('model: {coding: morse}', 'population, binary'),
+    ('model: {steps: x}', 'steps'),
+    ('{model: {steps: 40}, window_range: [20, 40]}', 'validate_every: 0'),
 ])
 def test_bad_configurations_are_refused_in_one_line(tmp_path, text, said):
     path = tmp_path / 'config.yaml'

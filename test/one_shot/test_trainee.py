@@ -16,11 +16,12 @@ def test_steps_in_software_equal_the_unrolled_network():
     record = trainee.trial()
     n_in = config.clock_neurons
     clock = config.clock(weights['trainee'])
-    spikes, psi = unroll((clock @ weights['trainee'][:, :n_in].T)[:, None],
-                         weights['trainee'][:, n_in:].T.contiguous(), config.trainee)
-    assert torch.equal(record.spikes, spikes[:, 0].bool())
-    assert torch.allclose(record.eligibility.psi, psi[:, 0], atol=1e-5)
-    velocity = filtered(spikes[:, 0] @ weights['readout'].T, config.readout_decay)
+    trial = unroll((clock @ weights['trainee'][:, :n_in].T)[:, None],
+                   weights['trainee'][:, n_in:].T.contiguous(), weights['readout'].T,
+                   config.trainee)
+    assert torch.equal(record.spikes, trial.spikes[:, 0].bool())
+    assert torch.allclose(record.eligibility.psi, trial.psi[:, 0], atol=1e-5)
+    velocity = filtered(trial.output[:, 0], config.readout_decay)
     assert torch.allclose(record.velocity, velocity, atol=1e-5)
 
 

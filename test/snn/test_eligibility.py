@@ -2,12 +2,13 @@ import math
 
 import torch
 
-from smallbot.snn.codes import clock_spikes, PopulationCode
+from smallbot.snn.codes import BinaryCode, clock_spikes, PopulationCode
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.neuron import NeuronParameters
 from smallbot.snn.unroll import unroll
 
 P = NeuronParameters()
+EYE = torch.eye(12, dtype=torch.float64)
 
 
 def small_network(recurrent):
@@ -33,7 +34,8 @@ def dense_update(inputs, spikes, psi, signals, rate):
 
 def test_factorised_update_equals_the_dense_definition():
     inputs, w_in, w_rec, signals = small_network(0.2)
-    spikes, psi = unroll((inputs @ w_in)[:, None], w_rec, P)
+    trial = unroll((inputs @ w_in)[:, None], w_rec, EYE, P)
+    spikes, psi = trial.output, trial.psi
     eligibility = eligibility_traces(inputs, spikes[:, 0], psi[:, 0], P)
     delta = eprop_update(eligibility, signals[:, None], 1e-3)[0]
     expected = dense_update(inputs, spikes[:, 0], psi[:, 0], signals, 1e-3)
@@ -51,7 +53,8 @@ def test_eprop_with_the_total_learning_signal_is_backpropagation():
     w_in.requires_grad_()
     w_rec.requires_grad_()
     current = inputs @ w_in
-    spikes, psi = unroll(current[:, None], w_rec, P)
+    trial = unroll(current[:, None], w_rec, EYE, P)
+    spikes, psi = trial.output, trial.psi
     loss = (spikes[:, 0] * signals).sum()
     along_current, for_in, for_rec = torch.autograd.grad(loss, [current, w_in, w_rec])
     later = torch.cat([along_current[1:], torch.zeros_like(along_current[:1])])
@@ -68,7 +71,8 @@ def test_eprop_points_down_the_loss_of_a_recurrent_network():
     """With recurrence e-prop is an approximation: it must still agree in direction."""
     inputs, w_in, w_rec, signals = small_network(0.05)
     w_rec.requires_grad_()
-    spikes, psi = unroll((inputs @ w_in)[:, None], w_rec, P)
+    trial = unroll((inputs @ w_in)[:, None], w_rec, EYE, P)
+    spikes, psi = trial.output, trial.psi
     gradient, = torch.autograd.grad((spikes[:, 0] * signals).sum(), w_rec)
     eligibility = eligibility_traces(inputs, spikes[:, 0].detach(), psi[:, 0], P)
     delta = eprop_update(eligibility, signals[:, None], 1.0)[0][6:]
@@ -95,3 +99,12 @@ def test_population_code_tells_slow_movements_apart():
     code = PopulationCode()
     slow, slower = (code.encode(torch.zeros(1), torch.tensor([v])) for v in (0.1, 0.2))
     assert (slow - slower).abs().max() > 0.1
+
+
+def test_binary_code_is_the_published_expansion():
+    code = BinaryCode()
+    values = torch.tensor([-1.0, 0.0, 0.3, 0.99999, 1.5, -2.0])
+    bits = code.encode(values[:, None])
+    assert bits.shape == (6, code.channels(1)) == (6, 16)
+    level = (bits * 2.0 ** torch.arange(15, -1, -1)).sum(1)
+    assert level.tolist() == [0, 2 ** 15, int(1.3 * 2 ** 15), 2 ** 16 - 1, 2 ** 16 - 1, 0]

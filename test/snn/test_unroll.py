@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from smallbot.snn import unroll as unrolling
 from smallbot.snn.filters import delayed, filtered
 from smallbot.snn.neuron import initial_state, NeuronParameters, pseudo_derivative, step
-from smallbot.snn.unroll import recurrent_current, unroll
+from smallbot.snn.unroll import unroll
 
 
 class Spike(torch.autograd.Function):
@@ -39,54 +40,85 @@ def reference(current, w_rec, p):
     return torch.stack(spikes)
 
 
-@pytest.mark.parametrize('adaptive_share', [0.0, 0.3])
+@pytest.mark.parametrize('adaptive_share', [0.0, 0.3, 1.0])
 @pytest.mark.parametrize('own_weights', [False, True])
-def test_gradients_equal_autograds(adaptive_share, own_weights):
+@pytest.mark.parametrize('groups', [1, 2])
+def test_gradients_equal_autograds(monkeypatch, adaptive_share, own_weights, groups):
     generator = torch.Generator().manual_seed(3)
     p = NeuronParameters(adaptive_share=adaptive_share)
-    steps, batch, neurons = 60, 3, 20
+    steps, batch, neurons, outputs = 60, 3, 20, 4
+    if groups == 2:
+        monkeypatch.setattr(unrolling, 'CACHE', 2 * 8 * neurons ** 2)
 
     def normal(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    current = (0.3 * normal(steps, batch, neurons)).requires_grad_()
     shape = (batch, neurons, neurons) if own_weights else (neurons, neurons)
-    w_rec = (0.3 * normal(*shape)).requires_grad_()
-    weight = normal(steps, batch, neurons)
-    spikes, _ = unroll(current, w_rec, p)
-    expected = reference(current, w_rec, p)
-    assert spikes.sum() > 50
-    assert torch.equal(spikes, expected)
-    ours = torch.autograd.grad((spikes * weight).sum(), [current, w_rec])
-    theirs = torch.autograd.grad((expected * weight).sum(), [current, w_rec])
+    leaves = [(0.3 * x).requires_grad_() for x in (
+        normal(steps, batch, neurons), normal(*shape), normal(neurons, outputs))]
+    current, w_rec, w_out = leaves
+    weights = normal(steps, batch, outputs), normal(neurons), normal(steps)
+
+    def loss(*results):
+        return sum((x * weight).sum() for x, weight in zip(results, weights))
+
+    trial = unroll(current, w_rec, w_out, p)
+    spikes = reference(current, w_rec, p)
+    assert 50 < spikes.sum() == len(trial.events.row) and torch.equal(trial.spikes, spikes)
+    expected = spikes @ w_out, spikes.mean((0, 1)), spikes.mean((1, 2))
+    for one, other in zip(trial[:3], expected):
+        assert torch.allclose(one, other, atol=1e-12)
+    ours = torch.autograd.grad(loss(*trial[:3]), leaves)
+    theirs = torch.autograd.grad(loss(*expected), leaves)
     for one, other in zip(ours, theirs):
         assert other.abs().max() > 1e-3
         assert (one - other).abs().max() < 1e-12 * other.abs().max()
 
 
-def test_unrolled_equals_repeated_steps():
+@pytest.mark.parametrize('adaptive_share', [0.0, 0.3])
+def test_backward_products_in_bfloat16_change_gradients_by_less_than_a_percent(adaptive_share):
+    generator = torch.Generator().manual_seed(3)
+    p = NeuronParameters(adaptive_share=adaptive_share)
+    leaves = [(0.3 * torch.randn(*shape, generator=generator)).requires_grad_()
+              for shape in ((60, 8, 40), (40, 40), (40, 10))]
+    weight = torch.randn(60, 8, 10, generator=generator)
+    exact, close = (torch.autograd.grad((unroll(*leaves, p, products).output * weight).sum(),
+                                        leaves) for products in (None, torch.bfloat16))
+    for one, other in zip(close[:2], exact[:2]):
+        assert 0 < (one - other).norm() < 0.01 * other.norm()
+    assert torch.equal(close[2], exact[2])
+
+
+@pytest.mark.parametrize('refractory_steps', [0, 1, 2, 5])
+@pytest.mark.parametrize('adaptive_share', [0.0, 0.4])
+def test_unrolled_equals_repeated_steps(refractory_steps, adaptive_share):
     generator = torch.Generator().manual_seed(5)
-    p = NeuronParameters()
-    current = 0.4 * torch.randn(40, 2, 10, generator=generator)
-    w_rec = 0.3 * torch.randn(10, 10, generator=generator)
-    spikes, psi = unroll(current, w_rec, p)
-    state = initial_state((2, 10), p, current)
+    p = NeuronParameters(refractory_steps=refractory_steps, adaptive_share=adaptive_share)
+    current = 0.4 * torch.randn(40, 2, 10, generator=generator, dtype=torch.float64)
+    w_rec = 0.3 * torch.randn(10, 10, generator=generator, dtype=torch.float64)
+    trial = unroll(current, w_rec, torch.zeros(10, 1, dtype=torch.float64), p)
+    state, beta = initial_state((2, 10), p, current), p.beta_of(10, current)
+    assert trial.spikes.sum() > 20
     for t in range(40):
-        state, slope = step(current[t] + state.z @ w_rec, state, p)
-        assert torch.equal(state.z, spikes[t])
-        assert torch.equal(slope, psi[t])
+        state, slope = step(current[t] + state.z @ w_rec, state, p, beta)
+        assert torch.equal(state.z, trial.spikes[t])
+        assert torch.allclose(slope, trial.psi[t], atol=1e-12)
 
 
-def test_gathering_spikes_equals_the_product():
-    generator = torch.Generator().manual_seed(1)
-    z = (torch.rand(4, 30, generator=generator) < 0.1).float()
-    w_rec = torch.randn(4, 30, 30, generator=generator)
-    assert torch.allclose(recurrent_current(z, w_rec), (z[:, None] @ w_rec)[:, 0], atol=1e-5)
+def test_a_population_that_never_spikes_has_gradients_of_zero():
+    current = torch.full((30, 2, 5), 0.01, requires_grad=True)
+    w_rec, w_out = torch.ones(5, 5, requires_grad=True), torch.ones(5, 3, requires_grad=True)
+    trial = unroll(current, w_rec, w_out, NeuronParameters())
+    trial.output.sum().backward()
+    assert trial.spikes.sum() == trial.rate.sum() == 0 and current.grad.abs().max() > 0
+    assert w_rec.grad.abs().max() == w_out.grad.abs().max() == 0
 
 
 def test_weights_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r'\[N, N\] or \[B, N, N\]'):
-        unroll(torch.zeros(5, 2, 4), torch.zeros(3, 4, 4), NeuronParameters())
+        unroll(torch.zeros(5, 2, 4), torch.zeros(3, 4, 4), torch.zeros(4, 1), NeuronParameters())
+    with pytest.raises(ValueError, match=r'\[N, M\]'):
+        unroll(torch.zeros(5, 2, 4), torch.zeros(4, 4), torch.zeros(3, 1), NeuronParameters())
 
 
 def test_filter_is_the_recursion_and_its_gradient_the_reverse():
