@@ -187,11 +187,12 @@ def test_whatever_comes_nothing_beyond_limits_passes_the_gate(sequence):
         assert np.array_equal(sent, arm.gate.sent)
         assert np.isfinite(sent).all()
         assert (np.abs(sent) <= LIMITS.velocity + 1e-12).all()
-        assert (np.abs(sent - before) <= LIMITS.acceleration * seconds + 1e-9).all()
+        # a clock that shows a million seconds is good to 1e-10 s
+        assert (np.abs(sent - before) <= LIMITS.acceleration * seconds + 1e-7).all()
         if was_stopped and arm.gate.stopped:
             assert (np.abs(sent) <= np.abs(before)).all()
-        assert (arm.position <= LIMITS.upper + 1e-9).all()
-        assert (arm.position >= LIMITS.lower - 1e-9).all()
+        assert (arm.position <= LIMITS.upper + 1e-7).all()
+        assert (arm.position >= LIMITS.lower - 1e-7).all()
 
 
 @settings(max_examples=60, deadline=None)
