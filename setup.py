@@ -53,6 +53,7 @@ setup(
             f'one_shot_learner = {NAME}.nodes.one_shot_learner:main',
             f'snn_controller = {NAME}.nodes.snn_controller:main',
             f'arm_simulator = {NAME}.nodes.arm_simulator:main',
+            f'ed_scorbot_driver = {NAME}.nodes.ed_scorbot_driver:main',
             f'trajectory_display = {NAME}.nodes.trajectory_display:main',
             f'demo_director = {NAME}.nodes.demo_director:main',
         ],

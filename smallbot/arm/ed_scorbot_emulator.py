@@ -46,7 +46,7 @@ MISBEHAVIOURS = {
     'nan': 'every third moved has no numbers',
     'blind': 'from the hundredth on, no moved has numbers',
     'skips': 'ignores one trajectory in ten',
-    'late': 'every moved comes 0.4 s late',
+    'late': 'every moved comes 0.6 s late',
 }
 """What the emulated controller can do wrong, by name."""
 
@@ -181,7 +181,7 @@ class EmulatedController:
                 break
             self._advance(due)
             if self._motion and self._motion.until <= due:
-                late = 0.4 if 'late' in self.misbehaviour else 0.0
+                late = 0.6 if 'late' in self.misbehaviour else 0.0
                 self._to_say.append((due + late, self.moved, self._measure()))
                 self._next_point()
             for at, client in [homing for homing in self._homings if homing[0] <= due]:

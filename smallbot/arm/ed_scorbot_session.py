@@ -53,12 +53,16 @@ ASK_AGAIN = 2.0
 HOME_TOLERANCE = 3.0
 """Degrees by which the joints may miss the reference pose once home has been found."""
 NUDGE = 4.0
-"""Degrees by which each joint is moved, and back, to see that it follows in the right sense."""
+"""Degrees by which each joint is moved to see that it follows in the right sense."""
 SETTLING = 3.0
-"""How long joints are given to come to rest before they are measured, s."""
+"""How long the arm is asked where it is after it has been told to stand, s."""
+LOOK, FOLLOW = 0.3, 2.0
+"""How long joints are given before they are compared, s: at home, and after a nudge."""
 CATCH_UP = 1.5
 """How many times the way of full speed a set-point may lie from the last that was acknowledged:
 what was held up on its way is made up for, but not at once."""
+NUMBERS = 1.0
+"""How much longer to wait for a `moved` that brings numbers, s."""
 FOLLOWING = math.radians(45)
 """Largest distance between where the arm is told to be and where it is, rad: at full speed the
 lag that was measured and the settled gain come to 34 degrees."""
@@ -188,7 +192,8 @@ class Session:
         self._sent_at: float | None = None
         self._asked_at: float | None = None
         self._free_at = -math.inf
-        self._unheard: list[np.ndarray] = []
+        self._unheard: list[tuple[float, np.ndarray]] = []
+        """When set-points were sent that nothing has been heard of, and which."""
         self._again = self._news = False
         self._unsure = True
 
@@ -221,12 +226,12 @@ class Session:
     def offline(self, reason: str) -> None:
         """Note that the broker is gone: an arm that is in use is stopped."""
         if self.phase is Phase.OFFLINE:
-            self.trouble = f'{reason}: is the broker running?'
+            self.trouble = f'{reason}: is it running?'
             return
         if self._owned:
             self.stop(f'{reason}: when it is back, call ed_scorbot_driver/reset')
         self._in_use = self.phase is Phase.READY
-        self.phase, self.trouble = Phase.OFFLINE, f'{reason}: is the broker running?'
+        self.phase, self.trouble = Phase.OFFLINE, f'{reason}: is it running?'
         self._quiet()
 
     def heard(self, topic: str, payload: bytes, now: float) -> str:
@@ -289,13 +294,7 @@ class Session:
         moved = read_moved(payload)
         if moved.client != self.settings.client or not self._owned:
             return
-        if self._sent_at is not None:
-            self.round_trips = [*self.round_trips[-999:],
-                                now - self._sent_at - self.settings.hold]
-        self._sent_at, self._asked_at, self._free_at = None, None, now + PAUSE
-        if self._unheard:  # of several, any may have been taken: count on the shortest way
-            self._reached = self._unheard[0]
-            self._unheard = []
+        self._acknowledge(now)
         if not np.isfinite(moved.degrees).all():
             raise WireError(f'moved to {moved.degrees.tolist()}, expected numbers')
         position = self.settings.convention.position(moved.degrees)
@@ -311,6 +310,20 @@ class Session:
             joint = int(astray.argmax())
             self.stop(f'{JOINTS[joint]} is {math.degrees(astray[joint]):.0f} degrees from where '
                        f'it was told to be: is it blocked, is the convention right?')
+
+    def _acknowledge(self, now: float) -> None:
+        """Note that a set-point has been held for its time; messages do not say which.
+
+        One sent less than that ago it cannot be; of several others count on the first.
+        """
+        hold = self.settings.hold
+        held = [sent for sent in self._unheard if now > sent[0] + 0.9 * hold]
+        if held:
+            self._reached = held[0][1]
+            self._unheard = self._unheard[len(held):]
+        if self._sent_at is not None and not self._unheard:
+            self.round_trips = [*self.round_trips[-999:], now - self._sent_at - hold]
+            self._sent_at, self._asked_at, self._free_at = None, None, now + PAUSE
 
     # --- what users ask for
 
@@ -488,7 +501,7 @@ class Session:
         if (np.array_equal(reference, self._reference) and not self._again
                 and now > self._moving_until):
             return
-        self._unheard.append(ahead)
+        self._unheard.append((now, ahead))
         if self._asked_at is None:
             self._asked_at = now
         self._reference, self._sent_at, self._again = reference, now, False
@@ -496,7 +509,7 @@ class Session:
             self.settings.client, [(degrees.tolist(), round(1000 * hold))])))
 
     def _begin_check(self) -> None:
-        """Look at the reference pose, then move every joint a little and back."""
+        """Look at the reference pose, then move every joint a little."""
         self._position = self._reached = self.settings.convention.position(np.zeros(4))
         self.measurement = None
         self._quiet()
@@ -504,7 +517,7 @@ class Session:
         self._origin = None
         self._settled_at = None
         out = self.settings.convention.position(np.full(4, NUDGE))
-        self._check = [(self._position.copy(), 0.0), (out, NUDGE), (self._position.copy(), 0.0)]
+        self._check = [(self._position, LOOK), (out, FOLLOW)]
         self._enter(Phase.CHECKING, math.inf)
 
     def _run_check(self, now: float) -> None:
@@ -514,18 +527,19 @@ class Session:
             return
         if self._target is not None:
             return
-        target, nudge = self._check[0]
+        target, settling = self._check[0]
         if np.abs(target - self._position).max() >= ARRIVED:
             self._go(target, now)
             return
         if self._settled_at is None:
             self._settled_at, self._again = now, True
             return
-        if now < self._settled_at + SETTLING:
+        fresh = self.measurement is not None and self.measurement.at > self._settled_at
+        if now < self._settled_at + settling + (0.0 if fresh else NUMBERS):
             # measured again and again: a number that is missing may come the next time
             self._again = self._sent_at is None
             return
-        if self.measurement is None or self.measurement.at < self._settled_at:
+        if not fresh:
             self._fail('moved brings no numbers: look at the controller of the arm')
             return
         degrees = self.settings.convention.degrees(self.measurement.position)
@@ -535,7 +549,7 @@ class Session:
             told = 'home has been found, yet {} is at {:.1f} degrees: search home again'
         else:
             way = degrees - self._origin
-            wrong = (way < 0.5 * NUDGE) | (way > 1.5 * NUDGE) if nudge else np.zeros(4, bool)
+            wrong = (way < 0.5 * NUDGE) | (way > 1.5 * NUDGE)
             degrees = way
             told = (f'told to move by {NUDGE:g} degrees, {{}} moved by {{:.1f}}: is the '
                     f'convention right?')

@@ -58,6 +58,9 @@ PARAMETERS = {
     'duration': Parameter(
         0.0, "duration of the playback, s; 0: the demonstration's own, stretched if it must be",
         0.0, 600.0),
+    'time_scale': Parameter(
+        1.0, 'how many times longer than shown a movement is played, where duration is 0; a real '
+             'arm needs time to follow', 1.0, 1000.0),
     'allow_unlearned': Parameter(False, 'execute even before anything has been learned'),
     'autostart': Parameter(True, 'configure and activate at the start'),
 }
@@ -345,8 +348,9 @@ class SnnController(LifecycleNode):
                 raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
                                  f'is the driver or the simulator running?')
             positions = check_detail(shown, self.arm, self._trainee.model.steps)
-            duration, stretched = playing_duration(shown, positions, self.arm.limits,
-                                                   self._chosen['duration'] or None)
+            scale = self._chosen['time_scale']
+            wanted = self._chosen['duration'] or (scale * shown.duration if scale > 1 else None)
+            duration, stretched = playing_duration(shown, positions, self.arm.limits, wanted)
             start = np.clip(shown.position[0], self.arm.limits.lower, self.arm.limits.upper)
             if not way_is_within(self._position, start, self.arm.limits):
                 raise InputError(f'the way from {np.round(self._position, 3).tolist()} to the '

@@ -15,6 +15,14 @@ from smallbot.arm.safety import ease_velocity, limit_velocity
 
 ARRIVED = 1e-3
 """Distance from the start pose at which playing may begin, rad."""
+NEAR, PATIENCE = 6e-3, 1.0
+"""Distance, rad, that is enough for an arm that gets no nearer for some time, s: whole references
+of the real ED-Scorbot are 5.8 mrad apart at the base."""
+TRUST, TRUST_AT_REST = 0.3, 2.0
+"""How fast the way to the start follows the measured position instead of what has been sent, 1/s,
+on the way and at its end: a real arm is behind what it is told by half a second."""
+SLOW = 0.05
+"""Speed below which the way to the start is at its end, rad/s."""
 CATCH_UP = 0.1
 """Time constant with which the commands make up for limits and late ticks, s."""
 SETTLE = 0.5
@@ -79,6 +87,8 @@ class Playback:
         self._displacement = [np.zeros_like(pose)]
         self._velocity: list[np.ndarray] = []
         self._travelled = np.zeros_like(pose)
+        self._sent_to: np.ndarray | None = None
+        self._near_since = math.inf
         self.began = None
         self.phase = Phase.EASING
         self._sent_at = None
@@ -108,11 +118,7 @@ class Playback:
         """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad."""
         elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
         if self.phase is Phase.EASING:
-            wanted = ease_velocity(position, self._pose, self.period)
-            if np.abs(position - self._pose).max() < ARRIVED:
-                wanted = np.zeros_like(self._sent)
-                if np.abs(self._sent).max() < 0.02:
-                    self.phase, self.began = Phase.PLAYING, now
+            wanted = self._approach(now, position, elapsed)
         if self.phase is Phase.PLAYING:
             if self._sent_at is not None and now > self.began:
                 self._travelled = self._travelled + self._sent * elapsed
@@ -129,6 +135,26 @@ class Playback:
         self._sent = limit_velocity(wanted, self._sent, position, elapsed, self.limits)
         self._sent_at = now
         return self._sent
+
+    def _approach(self, now: float, position: np.ndarray, elapsed: float) -> np.ndarray:
+        """Return the velocity to the start pose; go over to playing once the arm is there.
+
+        The way is planned from where the arm has been sent to, drawn slowly to where it is:
+        steering by a position that lags would swing about the pose.
+        """
+        if self._sent_to is None or not np.isfinite(self._sent_to).all():
+            self._sent_to = position
+        speed = np.abs(self._sent).max()
+        trust = TRUST if speed > SLOW else TRUST_AT_REST
+        ahead = self._sent_to + self._sent * elapsed
+        self._sent_to = ahead + (position - ahead) * min(1.0, trust * elapsed)
+        away = np.abs(position - self._pose).max()
+        self._near_since = min(self._near_since, now) if away < NEAR else math.inf
+        if away < ARRIVED or now > self._near_since + PATIENCE:
+            if speed < 0.02:
+                self.phase, self.began = Phase.PLAYING, now
+            return np.zeros_like(self._sent)
+        return ease_velocity(self._sent_to, self._pose, self.period)
 
     def _follow(self, now: float) -> np.ndarray:
         """Return the velocity over the coming period, plus what makes up for the past."""
