@@ -15,6 +15,8 @@ from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+SIMULATED = ('kinematic', 'mujoco', 'measured')
+
 
 def arguments(share: Path) -> list[DeclareLaunchArgument]:
     """Return the launch arguments; those named like a parameter win over `params_file`."""
@@ -34,9 +36,10 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='a model that comes with the package, or the path of a .safetensors '
                         'file; it decides which joints are driven'),
         DeclareLaunchArgument(
-            'arm', default_value='kinematic', choices=['kinematic', 'ed_scorbot', 'external'],
-            description='the arm: simulated without dynamics; the real ED-Scorbot over MQTT; or '
-                        'external, where your own driver publishes joint_states and takes '
+            'arm', default_value='kinematic', choices=[*SIMULATED, 'ed_scorbot', 'external'],
+            description='the arm: simulated without dynamics, in MuJoCo, or as the real one was '
+                        'measured; ed_scorbot, the real one over MQTT; or external, where '
+                        'your own driver publishes joint_states and takes '
                         'velocity_controller/commands'),
         DeclareLaunchArgument(
             'broker', default_value='127.0.0.1',
@@ -109,10 +112,11 @@ def generate_launch_description() -> LaunchDescription:
     def arm_is(condition: str) -> IfCondition:
         return IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {condition}"]))
 
+    simulated = f'in {SIMULATED}'
     time_scale = ParameterValue(LaunchConfiguration('time_scale'), value_type=float)
     director = node(
         'demo_director',
-        IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), "' == 'kinematic' and '",
+        IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {simulated} and '",
                                       LaunchConfiguration('auto'), "' == 'true'"])),
         demonstration_file=text('demonstration'), model=text('model'), report=text('report'))
     # Frames of several arms must not meet in one tf tree: tf follows the namespace.
@@ -121,7 +125,7 @@ def generate_launch_description() -> LaunchDescription:
 
     return LaunchDescription([
         *arguments(share),
-        node('arm_simulator', arm_is("== 'kinematic'")),
+        node('arm_simulator', arm_is(simulated), model=text('arm')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
              convention=text('convention'), time_scale=time_scale),
         node('demo_recorder', bag_directory=text('bag_directory')),

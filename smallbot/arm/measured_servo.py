@@ -45,6 +45,8 @@ class MeasuredServo:
         self.law = law
         self.reference = np.zeros(4, dtype=int)
         """[4], what the joints are told to reach."""
+        self.speed = np.zeros(4)
+        """[4], counts/s, over the last step."""
         self._drive = np.zeros(4)
         self._joint = np.zeros(4)
 
@@ -60,16 +62,20 @@ class MeasuredServo:
         """
         self._joint = np.asarray(counts, dtype=float) - CENTRE
         self._drive = self._joint.copy()
+        self.speed = np.zeros(4)
         self.reference = np.rint(self._drive / self.law.counts_per_reference).astype(int)
 
     def step(self, elapsed: float) -> None:
         """Move on by `elapsed` seconds."""
-        law = self.law
+        if not elapsed > 0:
+            return
+        before, law = self._joint, self.law
         target = law.counts_per_reference * self.reference
         parts = max(1, math.ceil(elapsed / LONGEST_PART))
-        part = max(elapsed, 0.0) / parts
+        part = elapsed / parts
         share = -np.expm1(-part / law.lag)
         for _ in range(parts):
             way = (target - self._drive) * share
             self._drive = self._drive + np.clip(way, -law.fastest * part, law.fastest * part)
             self._joint = np.clip(self._joint, self._drive - law.slack, self._drive + law.slack)
+        self.speed = (self._joint - before) / elapsed
