@@ -27,8 +27,6 @@ from smallbot.arm.ed_scorbot import (
 )
 from smallbot.arm.measured_servo import MeasuredServo
 
-HOMING_SECONDS = 4.0
-"""How long the published simulator searches home, s; the real arm takes up to two minutes."""
 MOVE_SECONDS = 2.0
 """What a MOVE_TO_POINT takes whatever time it asks for, s."""
 TURNAROUND = 0.002
@@ -36,19 +34,6 @@ TURNAROUND = 0.002
 such a gap."""
 RANGES = ((155, -155), (-60, 110), (-145, 80), (-90, 90), (-180, 180), (-180, 180))
 """Minimum and maximum that the real controller sends, degrees of 2023, the base swapped."""
-
-MISBEHAVIOURS = {
-    'silent': 'answers nothing at all',
-    'owned': 'belongs to another client',
-    'never-homes': 'does not say that home was found',
-    'wrong-home': 'home lies 8 degrees off at the shoulder',
-    'wrong-sign': 'the counter of the base runs the wrong way',
-    'nan': 'every third moved has no numbers',
-    'blind': 'from the hundredth on, no moved has numbers',
-    'skips': 'ignores one trajectory in ten',
-    'late': 'every moved comes 0.6 s late',
-}
-"""What the emulated controller can do wrong, by name."""
 
 
 @dataclass
@@ -62,9 +47,12 @@ class _Motion:
 class EmulatedController:
     """Takes messages by `heard`, moves on by `step`; both return (topic, payload) to publish."""
 
-    def __init__(self, convention: Convention, name: str = 'EDScorbot',
-                 homing_seconds: float = HOMING_SECONDS, misbehaviour: Collection[str] = (),
-                 seed: int = 0, now: float = 0.0):
+    def __init__(self, convention: Convention, homing_seconds: float, name: str = 'EDScorbot',
+                 misbehaviour: Collection[str] = (), seed: int = 0, now: float = 0.0):
+        """Stand anywhere, owned by nobody.
+
+        The search for home takes 4 s in the published simulator, up to two minutes in reality.
+        """
         self.convention = convention
         self.name = name
         self.homing_seconds = homing_seconds

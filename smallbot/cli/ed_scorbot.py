@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 
+from smallbot.arm.ed_scorbot_misbehaviour import MISBEHAVIOURS
 from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
 from smallbot.errors import InputError
 
@@ -23,9 +24,6 @@ REACHED = 5.0
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare `smallbot ed-scorbot emulate` and its options."""
-    from smallbot.arm.ed_scorbot import CONVENTIONS
-    from smallbot.arm.ed_scorbot_emulator import HOMING_SECONDS, MISBEHAVIOURS
-
     acts = verb.add_subparsers(dest='act', metavar='ACT', required=True)
     wrong = '; '.join(f'{name}: {what}' for name, what in MISBEHAVIOURS.items())
     emulate = acts.add_parser('emulate', help='be the controller of an ED-Scorbot',
@@ -36,9 +34,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                          help='its port (default 1883)')
     emulate.add_argument('--robot', default='EDScorbot', metavar='NAME',
                          help='name of the robot, first part of its topics (default EDScorbot)')
-    emulate.add_argument('--convention', choices=tuple(CONVENTIONS), default='2023',
+    emulate.add_argument('--convention', choices=('2023', '2026'), default='2023',
                          help='meaning of its degrees (default 2023)')
-    emulate.add_argument('--homing', type=real(0, 600), default=HOMING_SECONDS, metavar='S',
+    emulate.add_argument('--homing', type=real(0, 600), default=4.0, metavar='S',
                          help='seconds it searches home (default 4; the real arm up to 120)')
     emulate.add_argument('--misbehave', action='append', default=[], metavar='HOW',
                          choices=tuple(MISBEHAVIOURS),
@@ -58,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     asked = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.append(True))
-    controller = EmulatedController(CONVENTIONS[args.convention], args.robot, args.homing,
+    controller = EmulatedController(CONVENTIONS[args.convention], args.homing, args.robot,
                                     args.misbehave, args.seed, time.monotonic())
     try:
         stream = args.trace.open('w', buffering=1, newline='') if args.trace else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import sys
 
 from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
+from smallbot.errors import InputError
 
 VERB = 'evaluate'
 
@@ -28,6 +29,13 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='largest share of the cells the update may write (default 1)')
     verb.add_argument('--age', type=real(0), default=300.0, metavar='S',
                       help='seconds between the update and the playback, chip only (default 300)')
+    verb.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'),
+                      help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
+                           'the real ED-Scorbot was measured')
+    verb.add_argument('--time-scale', type=real(1, 1000), default=1.0, metavar='F',
+                      help='how many times longer than the trial the arm has (default 1)')
+    verb.add_argument('--correction', type=real(0, 10), default=0.0, metavar='K',
+                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')
@@ -39,10 +47,14 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from smallbot.arm.kinematics import default_arm
-    from smallbot.one_shot.evaluation import draw_movements, evaluate, summary
+    from smallbot.one_shot.evaluation import draw_movements, evaluate, spread, summary
     from smallbot.one_shot.model import load_model
+    from smallbot.one_shot.on_arm import Execution
 
     check_json(args.json)
+    if args.arm is None and (args.time_scale != 1 or args.correction):
+        raise InputError('--time-scale and --correction go with --arm')
+    execution = Execution(args.arm, args.time_scale, args.correction) if args.arm else None
     model = load_model(args.model)
     arm = default_arm(model.joints)
     movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
@@ -56,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
             mean = sum(p.tip_rmse_cm[1] for p in done) / len(done)
             bar.set_postfix_str(f'{mean:.2f} cm')
         try:
-            evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report)
+            evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report,
+                     execution)
         except KeyboardInterrupt:
             interrupted = True
     if not done:
@@ -64,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
     result = summary(model, done, args.synapses, args.seed)
     result.update(family=args.family, age_seconds=args.age, cells_allowed=args.cells,
                   interrupted=interrupted)
+    if args.arm:
+        result.update(arm=args.arm, time_scale=args.time_scale, correction=args.correction,
+                      arm_tip_rmse_cm=spread([p.arm_tip_rmse_cm for p in done]))
     write_result(args.json, result)
     print(table(result))
     if interrupted:
@@ -81,6 +97,11 @@ def table(result: dict) -> str:
         row = result['tip_rmse_cm'][when]
         lines.append(f'tool tip {when + ", cm":15}{row["mean"]:9.2f}{row["sd"]:9.2f}'
                      f'{row["median"]:9.2f}')
+    if 'arm' in result:
+        row = result['arm_tip_rmse_cm']
+        lines.append(f'{"on the arm, cm":24}{row["mean"]:9.2f}{row["sd"]:9.2f}'
+                     f'{row["median"]:9.2f}   {result["arm"]}, time scale '
+                     f'{result["time_scale"]:g}, correction {result["correction"]:g}')
     for joint, row in result['velocity_rmse'].items():
         lines.append(f'{joint + " after, rad/s":24}{row["mean"]:9.4f}{row["sd"]:9.4f}')
     cells = result['cells_written']

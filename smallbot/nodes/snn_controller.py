@@ -61,6 +61,9 @@ PARAMETERS = {
     'time_scale': Parameter(
         1.0, 'how many times longer than shown a movement is played, where duration is 0; a real '
              'arm needs time to follow', 1.0, 1000.0),
+    'correction': Parameter(
+        0.0, 'velocity for each rad that the arm is away from where the network wants it, 1/s; 0: '
+             'play blindly; 1 suits a real ED-Scorbot', 0.0, 10.0),
     'allow_unlearned': Parameter(False, 'execute even before anything has been learned'),
     'autostart': Parameter(True, 'configure and activate at the start'),
 }
@@ -119,7 +122,7 @@ class SnnController(LifecycleNode):
                 self.get_logger().error(self._trouble)
             return TransitionCallbackReturn.FAILURE
         self._playback = Playback(self.arm.limits, model.steps, model.step_seconds,
-                                  1 / chosen['control_rate'])
+                                  1 / chosen['control_rate'], chosen['correction'])
         self._commands = self.create_publisher(
             Float64MultiArray, 'velocity_controller/commands', RELIABLE)
         self._traces = self.create_publisher(Float32MultiArray, 'eligibility', LATCHED)

@@ -48,9 +48,16 @@ class Playback:
     nothing to send. Commands never exceed the limits, and after a stop they begin at zero.
     """
 
-    def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float):
-        """Plan for ticks every `period` s and a trial of `steps` steps of `step_seconds` s."""
+    def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float,
+                 correction: float = 0.0):
+        """Plan for ticks every `period` s and a trial of `steps` steps of `step_seconds` s.
+
+        `correction`, 1/s: velocity added for each rad by which the arm is measured to be away
+        from where the trainee wants it; 0 plays blindly. An arm that lags by `tau` swings above
+        1 / (2 tau).
+        """
         self.limits = limits
+        self.correction = correction
         self.steps = steps
         self.trial_seconds = steps * step_seconds
         self.period = period
@@ -122,7 +129,7 @@ class Playback:
         if self.phase is Phase.PLAYING:
             if self._sent_at is not None and now > self.began:
                 self._travelled = self._travelled + self._sent * elapsed
-            wanted = self._follow(now)
+            wanted = self._follow(now, position)
             if self.phase is Phase.DONE:
                 self._stopped_at = now
         if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
@@ -152,14 +159,20 @@ class Playback:
         self._near_since = min(self._near_since, now) if away < NEAR else math.inf
         if away < ARRIVED or now > self._near_since + PATIENCE:
             if speed < 0.02:
-                self.phase, self.began = Phase.PLAYING, now
+                self.phase, self.began, self._origin = Phase.PLAYING, now, position
             return np.zeros_like(self._sent)
         return ease_velocity(self._sent_to, self._pose, self.period)
 
-    def _follow(self, now: float) -> np.ndarray:
+    def _follow(self, now: float, position: np.ndarray) -> np.ndarray:
         """Return the velocity over the coming period, plus what makes up for the past."""
         at = now - self.began
         here, there = self._path(at), self._path(at + self.period)
+        if self.correction:
+            if at >= self.duration + SETTLE:
+                self.phase = Phase.DONE
+                return np.zeros_like(here)
+            return (there - here) / self.period + self.correction * (
+                self._origin + here - position)
         behind = here - self._travelled
         if at >= self.duration and (np.abs(behind).max() < 1e-4
                                      or at > self.duration + SETTLE):

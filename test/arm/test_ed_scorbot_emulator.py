@@ -16,7 +16,8 @@ from smallbot.arm.ed_scorbot import (
     request,
     Signal,
 )
-from smallbot.arm.ed_scorbot_emulator import EmulatedController, MISBEHAVIOURS
+from smallbot.arm.ed_scorbot_emulator import EmulatedController
+from smallbot.arm.ed_scorbot_misbehaviour import MISBEHAVIOURS
 from smallbot.arm.measured_servo import MEASURED, MeasuredServo
 from smallbot.arm.mqtt_link import MqttLink
 

@@ -147,3 +147,22 @@ def test_an_arm_that_lags_and_has_whole_references_is_brought_to_the_start_witho
     assert np.abs(seen - pose).max() < 6e-3
     assert furthest < 0.07
     assert 0.01 * tick < np.abs(pose).max() / 0.2 + 6
+
+
+def test_correction_brings_a_pushed_arm_back_on_its_way():
+    """Pushed by 0.1 rad in the middle, blindly it ends 0.1 rad off."""
+    ends = {}
+    for correction in (0.0, 2.0):
+        playback = Playback(LIMITS, STEPS, 0.01, 0.01, correction)
+        velocities = wander(5, 0.02)
+        source = iter(velocities)
+        playback.start(np.zeros(2), 4.0, lambda source=source: next(source))
+        position, now, pushed = np.zeros(2), 0.0, False
+        while (command := playback.command(now, position)) is not None:
+            assert (np.abs(command) <= LIMITS.velocity).all()
+            position, now = position + 0.01 * command, now + 0.01
+            if playback.fraction(now) > 0.3 and not pushed:
+                position, pushed = position + np.array([0.1, 0.0]), True
+        ends[correction] = position - velocities.sum(0) * 0.01
+    assert ends[0.0][0] == pytest.approx(0.1, abs=5e-3)
+    assert np.abs(ends[2.0]).max() < 0.01
