@@ -203,13 +203,12 @@ def test_fast_motion_stops_in_time_when_commands_cease(bench, broker, emulator):
     assert probe.call('ed_scorbot_driver/reset').success
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_mid_motion_ends_it_at_rest(bench, broker, emulator, number):
+def test_a_signal_in_mid_motion_ends_it_at_rest(bench, broker, emulator):
     arm = emulator()
     process, probe = homed(bench, broker)
     Stream(probe, 0.5, 0.0)
     probe.wait(lambda: probe.speed() > 0.3, 'the arm to move')
-    process.send(number)
+    process.send(signal.SIGTERM)
     at = time.monotonic()
     assert process.exit_code(5.0) == 0 and 'Traceback' not in process.said
     probe.wait(lambda: arm.rows()[-1][0] > at + 1.5, 'a second')
@@ -285,8 +284,6 @@ def test_somebody_elses_arm_and_an_arm_left_behind(bench, broker, emulator):
 
 @pytest.mark.parametrize(('how', 'said'), [
     ('silent', "no arm 'EDScorbot' answers on topic metainfo"),
-    ('never-homes', 'home not found in 10 s'),
-    ('wrong-home', 'yet shoulder is at 8.0 degrees'),
     ('wrong-sign', 'told to move by 4 degrees, base moved by -4.1'),
 ])
 def test_an_arm_that_misbehaves_is_not_moved_and_the_message_says_why(
