@@ -22,7 +22,7 @@ $(STAMP): setup.py constraints.txt requirements-ros.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt -r requirements-ros.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ed_scorbot,mujoco,test]'
 	touch $(STAMP)
 
 demo: $(STAMP)

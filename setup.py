@@ -42,6 +42,8 @@ setup(
     ],
     extras_require={
         'train': ['tensorboard>=2.11'],
+        'ed_scorbot': ['paho-mqtt>=1.6'],
+        'mujoco': ['mujoco>=3.2'],
         'test': ['hypothesis>=6', 'pytest>=7', 'pytest-timeout>=2', 'ruff>=0.8'],
     },
     zip_safe=False,
@@ -52,6 +54,7 @@ setup(
             f'one_shot_learner = {NAME}.nodes.one_shot_learner:main',
             f'snn_controller = {NAME}.nodes.snn_controller:main',
             f'arm_simulator = {NAME}.nodes.arm_simulator:main',
+            f'ed_scorbot_driver = {NAME}.nodes.ed_scorbot_driver:main',
             f'trajectory_display = {NAME}.nodes.trajectory_display:main',
             f'demo_director = {NAME}.nodes.demo_director:main',
         ],

@@ -7,10 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from smallbot.arm.kinematics import default_arm
 from smallbot.files import write_json
 from smallbot.one_shot.evaluation import draw_movements, evaluate, summary, TEST_SEED
-from smallbot.one_shot.model import load_model
+from smallbot.one_shot.model import arm_of, load_model
 
 
 def main():
@@ -19,7 +18,7 @@ def main():
     parser.add_argument('--tasks', type=int, default=100)
     args = parser.parse_args()
     model = load_model(args.model)
-    arm = default_arm(model.joints)
+    arm = arm_of(model.config)
     figures = {}
     for synapses in ('software', 'chip'):
         for family in ('paper', 'pen'):

@@ -15,6 +15,8 @@ from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+SIMULATED = ('kinematic', 'mujoco', 'measured')
+
 
 def arguments(share: Path) -> list[DeclareLaunchArgument]:
     """Return the launch arguments; those named like a parameter win over `params_file`."""
@@ -34,9 +36,22 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='a model that comes with the package, or the path of a .safetensors '
                         'file; it decides which joints are driven'),
         DeclareLaunchArgument(
-            'arm', default_value='kinematic', choices=['kinematic', 'none'],
-            description='the arm: simulated without dynamics, or none, where your own driver '
-                        'publishes joint_states and takes velocity_controller/commands'),
+            'arm', default_value='kinematic', choices=[*SIMULATED, 'ed_scorbot', 'external'],
+            description='the arm: simulated without dynamics, in MuJoCo, or as the real one was '
+                        'measured; ed_scorbot, the real one over MQTT; or external, where '
+                        'your own driver publishes joint_states and takes '
+                        'velocity_controller/commands'),
+        DeclareLaunchArgument(
+            'broker', default_value='127.0.0.1',
+            description='host of the MQTT broker of a real ED-Scorbot'),
+        DeclareLaunchArgument(
+            'convention', default_value='2023', choices=['2023', '2026'],
+            description='year of the published signs and factors that the degrees of a real '
+                        'ED-Scorbot follow'),
+        DeclareLaunchArgument(
+            'time_scale', default_value='1.0',
+            description='how many times longer than shown a movement is played; a real arm needs '
+                        'time to follow'),
         DeclareLaunchArgument(
             'auto', default_value='true', choices=switch,
             description='run the whole demonstration by itself on the simulated arm; false: '
@@ -94,10 +109,14 @@ def generate_launch_description() -> LaunchDescription:
                     parameters=[LaunchConfiguration('params_file'), parameters],
                     condition=condition, output='screen', emulate_tty=True)
 
-    simulated = IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), "' != 'none'"]))
+    def arm_is(condition: str) -> IfCondition:
+        return IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {condition}"]))
+
+    simulated = f'in {SIMULATED}'
+    time_scale = ParameterValue(LaunchConfiguration('time_scale'), value_type=float)
     director = node(
         'demo_director',
-        IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), "' != 'none' and '",
+        IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {simulated} and '",
                                       LaunchConfiguration('auto'), "' == 'true'"])),
         demonstration_file=text('demonstration'), model=text('model'), report=text('report'))
     # Frames of several arms must not meet in one tf tree: tf follows the namespace.
@@ -106,13 +125,16 @@ def generate_launch_description() -> LaunchDescription:
 
     return LaunchDescription([
         *arguments(share),
-        node('arm_simulator', simulated),
+        node('arm_simulator', arm_is(simulated), model=text('arm')),
+        node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
+             convention=text('convention'), time_scale=time_scale),
         node('demo_recorder', bag_directory=text('bag_directory')),
         node('one_shot_learner', model=text('model')),
         node('snn_controller', model=text('model'), synapses=text('synapses'),
              chip_file=text('chip_file'),
              seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
-             duration=ParameterValue(LaunchConfiguration('duration'), value_type=float)),
+             duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
+             time_scale=time_scale),
         node('trajectory_display'),
         director,
         RegisterEventHandler(

@@ -29,7 +29,7 @@ def test_every_console_script_names_a_module_with_that_function():
     scripts = re.findall(r"f'(\w+) = \{NAME\}\.([\w.]+):(\w+)'", SETUP)
     assert {name for name, _, _ in scripts} == {
         'smallbot', 'demo_recorder', 'one_shot_learner', 'snn_controller', 'arm_simulator',
-        'trajectory_display', 'demo_director'}
+        'ed_scorbot_driver', 'trajectory_display', 'demo_director'}
     for _, module, function in scripts:
         source = Path(importlib.util.find_spec(f'smallbot.{module}').origin).read_text()
         assert f'def {function}(' in source

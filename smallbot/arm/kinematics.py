@@ -6,7 +6,7 @@ to the precision of its input.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import math
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,6 +71,10 @@ class Arm:
     """Every joint of the robot that is not fixed, off the chain too, in the URDF's order."""
     root: str
     """Root link, the frame of tool-tip positions."""
+    effort: dict[str, float] = field(default_factory=dict)
+    """N m (N) that each movable joint may use, where the URDF limits it."""
+    urdf: str = ''
+    """The text of the description."""
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -120,7 +124,7 @@ class Arm:
             np.array([j.lower for j in chosen]), np.array([j.upper for j in chosen]),
             np.array([j.velocity for j in chosen]), np.full(len(chosen), float(acceleration)))
         return cls(root.get('name', 'arm'), tuple(chain), tuple(driven), limits, tuple(movable),
-                   link)
+                   link, _efforts(root), ElementTree.tostring(root, encoding='unicode'))
 
     def tip(self, positions: Tensor) -> Tensor:
         """Return the tool tip [..., 3], m, for positions [..., J] of the driven joints.
@@ -189,6 +193,17 @@ def _parse(urdf: str | Path) -> tuple[str, ElementTree.Element]:
         raise ArmError(f'{where}: the root element is <{root.tag}>, expected <robot>; a .xacro '
                        f'must be expanded first')
     return where, root
+
+
+def _efforts(root: ElementTree.Element) -> dict[str, float]:
+    efforts = {}
+    for element in root.findall('joint'):
+        limit = element.find('limit')
+        try:
+            efforts[element.get('name')] = float(limit.get('effort'))
+        except (AttributeError, TypeError, ValueError):
+            continue
+    return efforts
 
 
 def _attribute(element: ElementTree.Element, tag: str, attribute: str, where: str) -> str:

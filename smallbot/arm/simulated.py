@@ -1,15 +1,19 @@
-"""A simulated arm without dynamics: joints follow velocity commands at once, within limits.
+"""A simulated arm: joints follow velocity commands within limits, as their model lets them.
 
 It stops by itself when commands cease, it can be guided along a path as a person's hand would,
-and it can be sent home.
+pushed, and sent home.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import math
+from typing import Protocol
 
 import numpy as np
 
+from smallbot.arm.ed_scorbot import CENTRE, CONVENTIONS, JOINTS
 from smallbot.arm.kinematics import Arm
+from smallbot.arm.measured_servo import MeasuredServo
+from smallbot.arm.mujoco_joints import MujocoJoints
 from smallbot.arm.safety import (
     EASE_SPEED,
     ease_velocity,
@@ -17,34 +21,168 @@ from smallbot.arm.safety import (
     LONGEST_GAP,
     Watchdog,
 )
+from smallbot.errors import InputError
 
 COMMAND_TIMEOUT = 0.5
 """Age of a command beyond which the arm stops, s."""
 LONGEST_PART = LONGEST_GAP / 2
 """Longest time moved on at once, s: half the gap that braking allows for, as a joint's speed here
 changes at the beginning of the time it is held for and not at the end."""
+PUSH_SECONDS = 0.2
+"""How long a push lasts, s."""
 HOME_TOLERANCE = 1e-4
 """Distance from home that counts as home, rad."""
 
 
-class KinematicArm:
-    """Positions and velocities of an arm's driven joints, moved on by `step`.
+class Joints(Protocol):
+    """The joints that a simulated arm moves; arrays [J], rad and rad/s."""
+
+    @property
+    def position(self) -> np.ndarray:
+        """Return where they are."""
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """Return how fast they are."""
+
+    @property
+    def target(self) -> np.ndarray:
+        """Return where they have been told to be: what all velocities so far add up to."""
+
+    def drive(self, velocity: np.ndarray, elapsed: float) -> None:
+        """Move on by `elapsed` s, told to move at `velocity`."""
+
+    def place(self, position: np.ndarray, velocity: np.ndarray) -> None:
+        """Put them somewhere, as a hand does."""
+
+    def push(self, torque: np.ndarray) -> None:
+        """Push them with `torque`, N m, from now on; ValueError where they cannot be pushed."""
+
+
+class KinematicJoints:
+    """Joints without dynamics: they are where they are told to be."""
+
+    def __init__(self, arm: Arm):
+        self._limits = arm.limits
+        self.position = np.zeros(len(arm.driven))
+        self.velocity = np.zeros(len(arm.driven))
+
+    @property
+    def target(self) -> np.ndarray:
+        """Return the position."""
+        return self.position
+
+    def drive(self, velocity: np.ndarray, elapsed: float) -> None:
+        """Move at once."""
+        self.place(np.clip(self.position + velocity * elapsed, self._limits.lower,
+                           self._limits.upper), velocity)
+
+    def place(self, position: np.ndarray, velocity: np.ndarray) -> None:
+        """Be there."""
+        self.position, self.velocity = position.copy(), velocity.copy()
+
+    def push(self, torque: np.ndarray) -> None:
+        """Refuse: nothing here gives way."""
+        raise ValueError('a kinematic arm cannot be pushed: use model:=mujoco')
+
+
+class MeasuredJoints:
+    """Joints of the real ED-Scorbot as they were measured: lag, gain, slack, whole references.
+
+    References and counters by the published factors of 2026, with which the arm was measured.
+    """
+
+    def __init__(self, arm: Arm):
+        """Raise InputError where `arm` has other joints."""
+        strange = [name for name in arm.driven if name not in JOINTS]
+        if strange:
+            raise InputError(f'joint {strange[0]!r} has not been measured: model:=measured is of '
+                             f'{", ".join(JOINTS)}')
+        self._chosen = [JOINTS.index(name) for name in arm.driven]
+        self._convention = CONVENTIONS['2026']
+        self._servo = MeasuredServo()
+        self.place(np.zeros(len(arm.driven)), np.zeros(len(arm.driven)))
+
+    @property
+    def position(self) -> np.ndarray:
+        """Return what the counters say."""
+        return self._convention.position(
+            self._convention.measured(self._servo.counts))[self._chosen]
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """Return the rate of the counters before they are rounded."""
+        convention = self._convention
+        return np.radians(convention.direction * convention.degree_per_count
+                          * self._servo.speed)[self._chosen]
+
+    @property
+    def target(self) -> np.ndarray:
+        """Return the position that the references, before they are rounded, ask for."""
+        return self._target[self._chosen]
+
+    def drive(self, velocity: np.ndarray, elapsed: float) -> None:
+        """Set the nearest references and let the joints follow."""
+        self._target[self._chosen] += velocity * elapsed
+        degrees = self._convention.nearest(self._convention.degrees(self._target))
+        self._servo.reference = self._convention.reference(degrees)
+        self._servo.step(elapsed)
+
+    def place(self, position: np.ndarray, velocity: np.ndarray) -> None:
+        """Put them at `position`, with the references that hold them there."""
+        convention = self._convention
+        there = convention.position(convention.measured(self._servo.counts))
+        there[self._chosen] = position
+        self._servo.place(CENTRE + convention.degrees(there) / convention.degree_per_count)
+        self._target = convention.position(
+            self._servo.reference / convention.reference_per_degree)
+        speed = np.zeros(4)
+        speed[self._chosen] = velocity
+        self._servo.speed = (np.degrees(speed) * convention.direction
+                             / convention.degree_per_count)
+
+    def push(self, torque: np.ndarray) -> None:
+        """Refuse: how the real arm gives way has not been measured."""
+        raise ValueError('a measured arm cannot be pushed: use model:=mujoco')
+
+
+MODELS: dict[str, Callable[[Arm], Joints]] = {
+    'kinematic': KinematicJoints, 'mujoco': MujocoJoints, 'measured': MeasuredJoints}
+"""What a simulated arm may be made of, by name."""
+
+
+class SimulatedArm:
+    """An arm's driven joints, moved on by `step`.
 
     What decides the movement, first that applies: a guiding hand, the way home, the last
     velocity command if it is fresh; otherwise the arm brakes.
     """
 
-    def __init__(self, arm: Arm, command_timeout: float = COMMAND_TIMEOUT):
+    def __init__(self, arm: Arm, model: str = 'kinematic',
+                 command_timeout: float = COMMAND_TIMEOUT):
+        """Make an arm of one of MODELS; raises InputError where that cannot be."""
         self.arm = arm
         self.rest = np.clip(np.zeros(len(arm.driven)), arm.limits.lower, arm.limits.upper)
         """Home [J], rad: zero, or the limit nearest to it."""
-        self.position = self.rest.copy()
-        self.velocity = np.zeros(len(arm.driven))
+        self.joints = MODELS[model](arm)
+        self.joints.place(self.rest, np.zeros_like(self.rest))
         self.command_age = Watchdog(command_timeout)
+        self._sent = np.zeros(len(arm.driven))
         self._command = np.zeros(len(arm.driven))
         self._guide: tuple[np.ndarray, np.ndarray] | None = None
         self._guide_began = 0.0
         self._homing = False
+        self._pushed_until = math.inf
+
+    @property
+    def position(self) -> np.ndarray:
+        """Return where the driven joints are [J], rad."""
+        return self.joints.position
+
+    @property
+    def velocity(self) -> np.ndarray:
+        """Return how fast the driven joints are [J], rad/s."""
+        return self.joints.velocity
 
     @property
     def guided(self) -> bool:
@@ -110,6 +248,19 @@ class KinematicArm:
         self._command = np.zeros_like(self._command)
         self.command_age.reset()
 
+    def push(self, torque: Sequence[float], now: float) -> None:
+        """Push the driven joints with `torque` [J], N m, for a fifth of a second.
+
+        Raises ValueError for a wrong number of values, one that is not finite, or joints that
+        cannot be pushed.
+        """
+        values = np.asarray(torque, dtype=float)
+        if values.shape != self._command.shape or not np.isfinite(values).all():
+            raise ValueError(f'push {list(torque)}: expected {len(self._command)} finite numbers, '
+                             f'N m, for {", ".join(self.arm.driven)}')
+        self.joints.push(values)
+        self._pushed_until = now + PUSH_SECONDS
+
     def step(self, elapsed: float, now: float) -> None:
         """Move on by `elapsed` seconds to the time `now`.
 
@@ -121,20 +272,23 @@ class KinematicArm:
         if self._guide is not None:
             self._follow_hand(elapsed, now)
             return
+        if now > self._pushed_until:
+            self.joints.push(np.zeros_like(self._command))
+            self._pushed_until = math.inf
         elapsed = min(elapsed, self.command_age.timeout)
         parts = math.ceil(elapsed / LONGEST_PART)
+        part = elapsed / parts
         for _ in range(parts):
-            wanted = self._wanted(elapsed / parts, now)
-            self.velocity = limit_velocity(wanted, self.velocity, self.position, elapsed / parts,
-                                           self.arm.limits)
-            self._move(self.position + self.velocity * (elapsed / parts))
+            self._sent = limit_velocity(self._wanted(part, now), self._sent, self.joints.target,
+                                        part, self.arm.limits)
+            self.joints.drive(self._sent, part)
 
     def _wanted(self, elapsed: float, now: float) -> np.ndarray:
         if self._homing:
-            way = np.abs(self.position - self.rest).max()
-            if way < HOME_TOLERANCE and np.abs(self.velocity).max() < HOME_TOLERANCE:
+            way = np.abs(self.joints.target - self.rest).max()
+            if way < HOME_TOLERANCE and np.abs(self._sent).max() < HOME_TOLERANCE:
                 self._homing = False
-            return ease_velocity(self.position, self.rest, elapsed)
+            return ease_velocity(self.joints.target, self.rest, elapsed)
         if self.command_age.expired(now):
             return np.zeros_like(self._command)
         return self._command
@@ -143,17 +297,12 @@ class KinematicArm:
         time, path = self._guide
         at = now - self._guide_began
         there = np.array([np.interp(at, time, path[:, j]) for j in range(path.shape[1])])
-        self.velocity = (there - self.position) / elapsed
-        self._move(there)
-        if at >= time[-1]:
+        there = np.clip(there, self.arm.limits.lower, self.arm.limits.upper)
+        arrived = at >= time[-1]
+        self._sent = (there - self.position) / elapsed * (not arrived)
+        self.joints.place(there, self._sent)
+        if arrived:
             self.release()
-            self.velocity = np.zeros_like(self.velocity)
-
-    def _move(self, there: np.ndarray) -> None:
-        limits = self.arm.limits
-        bounded = np.clip(there, limits.lower, limits.upper)
-        self.velocity = np.where(bounded == there, self.velocity, 0.0)
-        self.position = bounded
 
     def joint_state(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
         """Return names, positions and velocities of every movable joint of the robot."""

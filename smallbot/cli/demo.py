@@ -21,6 +21,13 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            '(default: a pen stroke that comes with the package)')
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
                       help='phase-change memory (default) or float32')
+    verb.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'), default='kinematic',
+                      help='the simulated arm: ideal (default), in MuJoCo, or as the real '
+                           'ED-Scorbot was measured')
+    verb.add_argument('--time-scale', type=real(1, 1000), default=1.0, metavar='F',
+                      help='how many times longer than shown it is played (default 1)')
+    verb.add_argument('--correction', type=real(0, 10), default=0.0, metavar='K',
+                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind)')
     verb.add_argument('--duration', type=real(0, 600, above=True), metavar='S',
                       help="seconds the playback takes (default: the demonstration's own)")
     verb.add_argument('--out', type=Path, default=Path('demo_out'), metavar='DIR',
@@ -35,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.arm.demonstration import check_detail, playing_duration, read_demonstration
     from smallbot.arm.kinematics import default_arm
     from smallbot.one_shot.model import load_model
+    from smallbot.one_shot.on_arm import Execution
 
     check_json(args.json)
     if args.out.exists() and not args.out.is_dir():
@@ -53,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
     made_folder(args.out)
     result = run_demo(args.demonstration, args.model, args.synapses, args.duration, args.seed,
-                      args.out, lambda line: print(line, flush=True))
+                      args.out, lambda line: print(line, flush=True),
+                      Execution(args.arm, args.time_scale, args.correction))
     if result is None:
         return 1
     print(result.headline())

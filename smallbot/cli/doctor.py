@@ -27,6 +27,8 @@ PACKAGES = (
     ('safetensors', 'models and chips', True, 'pip install safetensors'),
     ('tqdm', 'progress', True, 'pip install tqdm'),
     ('tensorboard', 'curves of meta-train', False, 'pip install tensorboard'),
+    ('paho-mqtt', 'the real ED-Scorbot and its emulator', False, 'pip install paho-mqtt'),
+    ('mujoco', 'an arm with dynamics', False, 'pip install mujoco'),
 )
 
 

@@ -17,6 +17,7 @@ from smallbot.cli.arguments import (
     whole,
     write_result,
 )
+from smallbot.errors import InputError
 
 VERB = 'evaluate'
 
@@ -46,6 +47,13 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='F',
                       help='step of the rounding, as share of the largest weight of an input '
                            '(default 0.0625)')
+    verb.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'),
+                      help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
+                           'the real ED-Scorbot was measured')
+    verb.add_argument('--time-scale', type=real(1, 1000), default=1.0, metavar='F',
+                      help='how many times longer than the trial the arm has (default 1)')
+    verb.add_argument('--correction', type=real(0, 10), default=0.0, metavar='K',
+                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')
@@ -56,16 +64,19 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print a table, write the JSON; an interruption keeps the tasks done so far."""
     from tqdm import tqdm
 
-    from smallbot.arm.kinematics import default_arm
     from smallbot.chip.faults import FaultRates
     from smallbot.chip.laws import LAWS
-    from smallbot.one_shot.evaluation import draw_movements, evaluate, summary
-    from smallbot.one_shot.model import load_model
+    from smallbot.one_shot.evaluation import draw_movements, evaluate, spread, summary
+    from smallbot.one_shot.model import arm_of, load_model
+    from smallbot.one_shot.on_arm import Execution
     from smallbot.synapses import Granularity
 
     check_json(args.json)
+    if args.arm is None and (args.time_scale != 1 or args.correction):
+        raise InputError('--time-scale and --correction go with --arm')
+    execution = Execution(args.arm, args.time_scale, args.correction) if args.arm else None
     model = load_model(args.model)
-    arm = default_arm(model.joints)
+    arm = arm_of(model.config)
     movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
                                args.demonstrations)
     chip = {}
@@ -82,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             bar.set_postfix_str(f'{mean:.2f} cm')
         try:
             evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report,
-                     **chip)
+                     execution, **chip)
         except KeyboardInterrupt:
             interrupted = True
     if not done:
@@ -92,6 +103,9 @@ def run(args: argparse.Namespace) -> int:
                   interrupted=interrupted)
     if chip:
         result.update(law=args.law, stuck_devices=args.stuck, rounding=args.rounding)
+    if args.arm:
+        result.update(arm=args.arm, time_scale=args.time_scale, correction=args.correction,
+                      arm_tip_rmse_cm=spread([p.arm_tip_rmse_cm for p in done]))
     write_result(args.json, result)
     print(table(result))
     if interrupted:
@@ -109,6 +123,11 @@ def table(result: dict) -> str:
         row = result['tip_rmse_cm'][when]
         lines.append(f'tool tip {when + ", cm":15}{row["mean"]:9.2f}{row["sd"]:9.2f}'
                      f'{row["median"]:9.2f}')
+    if 'arm' in result:
+        row = result['arm_tip_rmse_cm']
+        lines.append(f'{"on the arm, cm":24}{row["mean"]:9.2f}{row["sd"]:9.2f}'
+                     f'{row["median"]:9.2f}   {result["arm"]}, time scale '
+                     f'{result["time_scale"]:g}, correction {result["correction"]:g}')
     for joint, row in result['velocity_rmse'].items():
         lines.append(f'{joint + " after, rad/s":24}{row["mean"]:9.4f}{row["sd"]:9.4f}')
     cells = result['cells_written']

@@ -1,4 +1,4 @@
-"""A simulated arm: follows velocity commands, can be guided by hand, stops by itself."""
+"""A simulated arm: follows velocity commands, can be guided or pushed, stops by itself."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.demonstration import from_joint_states
-from smallbot.arm.simulated import KinematicArm
+from smallbot.arm.simulated import MODELS, SimulatedArm
 from smallbot.errors import InputError
 from smallbot.nodes.messages import from_trajectory, RELIABLE, STREAM
 from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
@@ -19,6 +19,9 @@ from smallbot.nodes.spin import run
 PARAMETERS = {
     **ARM_PARAMETERS,
     'joints': Parameter(['base', 'shoulder'], 'driven joints, in the order of the commands'),
+    'model': Parameter(
+        'kinematic', 'what the joints are: ideal, bodies in MuJoCo, or as the real ED-Scorbot was '
+                     'measured', choices=tuple(MODELS)),
     'rate': Parameter(200.0, 'rate of the simulation and of joint_states, Hz', 100.0, 1000.0),
     'command_timeout': Parameter(
         0.5, 'age of a command beyond which the arm brakes, s', 0.01, 10.0),
@@ -26,19 +29,20 @@ PARAMETERS = {
 
 
 class ArmSimulator(Node):
-    """Publishes `joint_states`; takes `velocity_controller/commands` and `guide`."""
+    """Publishes `joint_states`; takes `velocity_controller/commands`, `guide`, `push`."""
 
     def __init__(self, **options):
         super().__init__('arm_simulator', **options)
         chosen = declare(self, PARAMETERS)
         arm = chosen_arm(chosen, chosen['joints'])
-        self.arm = KinematicArm(arm, chosen['command_timeout'])
+        self.arm = SimulatedArm(arm, chosen['model'], chosen['command_timeout'])
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last = self._now()
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
         self.create_subscription(
             Float64MultiArray, 'velocity_controller/commands', self._on_command, RELIABLE)
         self.create_subscription(JointTrajectory, 'guide', self._on_guide, RELIABLE)
+        self.create_subscription(Float64MultiArray, 'push', self._on_push, RELIABLE)
         self.create_service(Trigger, '~/home', self._on_home)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_timer(1 / chosen['rate'], self._tick, clock=self._steady)
@@ -66,6 +70,12 @@ class ArmSimulator(Node):
             self.arm.guide(shown.time, shown.position, self._now())
         except ValueError as error:
             self.get_logger().error(f'not guided: {error}')
+
+    def _on_push(self, message: Float64MultiArray) -> None:
+        try:
+            self.arm.push(list(message.data), self._now())
+        except ValueError as error:
+            self.get_logger().warning(f'not pushed: {error}')
 
     def _on_home(self, _, response: Trigger.Response) -> Trigger.Response:
         self.arm.home()

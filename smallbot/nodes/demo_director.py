@@ -21,7 +21,7 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import check_detail, playing_duration, read_demonstration
+from smallbot.arm.demonstration import check_detail, read_demonstration
 from smallbot.errors import InputError
 from smallbot.files import write_json
 from smallbot.nodes.messages import (
@@ -52,6 +52,9 @@ PARAMETERS = {
 DEFAULT_DEMONSTRATION = 'greek_60_drawer_18.csv'
 PATIENCE = 20.0
 """How long to wait for other nodes to appear or answer, s."""
+SETTLED = 5e-3
+"""Distance at which a guided arm counts as there, rad: one with whole references gives way by
+half of one."""
 
 
 class DirectorError(RuntimeError):
@@ -127,7 +130,7 @@ class Director(Node):
         self._guide.publish(
             to_trajectory(shown.joints, np.array([0.0, 0.5]), np.stack([first] * 2)))
         far = np.abs(self._position - first).max()
-        self._wait(lambda: np.abs(self._position - first).max() < 2e-3, PATIENCE + 6 * far,
+        self._wait(lambda: np.abs(self._position - first).max() < SETTLED, PATIENCE + 6 * far,
                    'the arm to reach the start: does the guide message fit its joints?')
         self._pause(0.4)
         tell(f'2/5 record  {shown.duration:.1f} s of {", ".join(shown.joints)}')
@@ -135,7 +138,7 @@ class Director(Node):
         self._guide.publish(to_trajectory(shown.joints, shown.time, shown.position))
         self._pause(shown.duration + 0.1)
         last = shown.position[-1]
-        self._wait(lambda: np.abs(self._position - last).max() < 2e-3, PATIENCE,
+        self._wait(lambda: np.abs(self._position - last).max() < SETTLED, PATIENCE,
                    'the arm to reach the end of the demonstration')
         self._pause(0.1)
         self.course.demonstration = None
@@ -149,14 +152,14 @@ class Director(Node):
         self.course.learn_seconds = time.monotonic() - began
         tell(f'            {said}')
         self._wait(lambda: bool(self.course.programmed), PATIENCE, 'the programmed message')
-        positions = check_detail(self.course.demonstration, self.arm, self.model.steps)
-        longest, _ = playing_duration(self.course.demonstration, positions, self.arm.limits)
         self._progress = ('', {})
         self._executing = True
         said = self._call('snn_controller/execute')
         tell(f'4/5 execute {said}')
+        self._wait(lambda: self._progress[0] in ('playing', 'done', 'halted'), 2 * PATIENCE,
+                   'the arm to reach the start of the playback')
         self._wait(lambda: self._progress[0] in ('done', 'halted'),
-                   PATIENCE + 2 * longest + 30, 'the end of the playback')
+                   PATIENCE + float(self._progress[1]['duration']), 'the end of the playback')
         phase, values = self._progress
         if phase == 'halted':
             raise DirectorError(f'the controller halted: {values.get("reason")}')

@@ -16,11 +16,13 @@ from smallbot.nodes.one_shot_learner import OneShotLearner
 from smallbot.nodes.snn_controller import SnnController
 from smallbot.nodes.spin import Hosted, stop_event
 from smallbot.nodes.trajectory_display import TrajectoryDisplay
+from smallbot.one_shot.on_arm import Execution
 from smallbot.one_shot.reproduction import Reproduction, reproduction
 
 
 def run_demo(demonstration: Path | None, model: str, synapses: str, duration: float | None,
-             seed: int, out: Path, tell: Callable[[str], None]) -> Reproduction | None:
+             seed: int, out: Path, tell: Callable[[str], None],
+             execution: Execution) -> Reproduction | None:
     """Run the demonstration; returns None, with the reason on stderr, where a step failed.
 
     The nodes live in a namespace of this process, so that a second demonstration or an arm on
@@ -36,13 +38,17 @@ def run_demo(demonstration: Path | None, model: str, synapses: str, duration: fl
                                         for name, value in values.items()]}
 
     try:
+        # First what may not be there, so that nothing needs to be stopped.
+        simulator = ArmSimulator(**given(model=execution.model))
         nodes = [
             SnnController(**given(model=model, synapses=synapses, seed=seed,
-                                  duration=float(duration or 0.0))),
+                                  duration=float(duration or 0.0),
+                                  time_scale=execution.time_scale,
+                                  correction=execution.correction)),
             OneShotLearner(**given(model=model)),
             DemoRecorder(**given(bag_directory=str(out))),
             TrajectoryDisplay(),
-            ArmSimulator(),
+            simulator,
         ]
         director = Director(tell, **given(
             demonstration_file=str(demonstration or ''), model=model))
@@ -58,6 +64,6 @@ def run_demo(demonstration: Path | None, model: str, synapses: str, duration: fl
                 return None
             finally:
                 director.stop()
-        return reproduction(director.model, director.arm, course, synapses, seed=seed)
+        return reproduction(director.model, director.arm, course, synapses, execution.model, seed)
     finally:
         rclpy.try_shutdown()

@@ -58,6 +58,12 @@ PARAMETERS = {
     'duration': Parameter(
         0.0, "duration of the playback, s; 0: the demonstration's own, stretched if it must be",
         0.0, 600.0),
+    'time_scale': Parameter(
+        1.0, 'how many times longer than shown a movement is played, where duration is 0; a real '
+             'arm needs time to follow', 1.0, 1000.0),
+    'correction': Parameter(
+        0.0, 'velocity for each rad that the arm is away from where the network wants it, 1/s; 0: '
+             'play blindly; 1 suits a real ED-Scorbot', 0.0, 10.0),
     'allow_unlearned': Parameter(False, 'execute even before anything has been learned'),
     'autostart': Parameter(True, 'configure and activate at the start'),
 }
@@ -116,7 +122,7 @@ class SnnController(LifecycleNode):
                 self.get_logger().error(self._trouble)
             return TransitionCallbackReturn.FAILURE
         self._playback = Playback(self.arm.limits, model.steps, model.step_seconds,
-                                  1 / chosen['control_rate'])
+                                  1 / chosen['control_rate'], chosen['correction'])
         self._commands = self.create_publisher(
             Float64MultiArray, 'velocity_controller/commands', RELIABLE)
         self._traces = self.create_publisher(Float32MultiArray, 'eligibility', LATCHED)
@@ -345,8 +351,9 @@ class SnnController(LifecycleNode):
                 raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
                                  f'is the driver or the simulator running?')
             positions = check_detail(shown, self.arm, self._trainee.model.steps)
-            duration, stretched = playing_duration(shown, positions, self.arm.limits,
-                                                   self._chosen['duration'] or None)
+            scale = self._chosen['time_scale']
+            wanted = self._chosen['duration'] or (scale * shown.duration if scale > 1 else None)
+            duration, stretched = playing_duration(shown, positions, self.arm.limits, wanted)
             start = np.clip(shown.position[0], self.arm.limits.lower, self.arm.limits.upper)
             if not way_is_within(self._position, start, self.arm.limits):
                 raise InputError(f'the way from {np.round(self._position, 3).tolist()} to the '

@@ -6,7 +6,7 @@ over tasks.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import time
 from typing import Any
@@ -22,6 +22,7 @@ from smallbot.errors import InputError
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
+from smallbot.one_shot.on_arm import executed, Execution
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.synapses import WriteReport
 
@@ -50,6 +51,8 @@ class Performance:
     updates: int
     learn_seconds: float
     """From the demonstration to the programmed trainee, its first trial included."""
+    arm_tip_rmse_cm: float | None = None
+    """What an arm made of `after`; None: it was played on none."""
 
 
 def draw_movements(family: str, tasks: int, config: ModelConfig, arm: Arm, seed: int,
@@ -134,8 +137,10 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
 def evaluate(model: OneShotModel, arm: Arm, movements: Movements, synapses: str, seed: int,
              cells: float = 1.0, age: float = 300.0,
              report: Callable[[int, Performance], None] = lambda done, performance: None,
-             **chip) -> list[Performance]:
+             execution: Execution | None = None, **chip) -> list[Performance]:
     """Learn every movement once, each on a fresh trainee (and a fresh chip of its own).
+
+    With `execution` each is then played on a simulated arm.
 
     The chip of task k has the seed `seed + k`; `report` is called after each task; `chip`, what
     `ChipSynapses.prepare` takes: law, faults, granularity and so on.
@@ -145,7 +150,14 @@ def evaluate(model: OneShotModel, arm: Arm, movements: Movements, synapses: str,
         one = Movements(movements.start[k:k + 1], movements.velocity[k:k + 1],
                         movements.step_seconds)
         trainee = Trainee(model, prepare_synapses(model, synapses, seed + k, **chip))
-        performances.append(learn_once(model, arm, one, trainee, cells, age))
+        performance = learn_once(model, arm, one, trainee, cells, age)
+        if execution is not None:
+            reached = executed(arm, execution, one.start[0].double().numpy(), performance.after,
+                               one.step_seconds)
+            error = path_rmse_cm(arm.tip(torch.as_tensor(reached)),
+                                 arm.tip(one.positions()[0].double()))
+            performance = replace(performance, arm_tip_rmse_cm=float(error))
+        performances.append(performance)
         report(k + 1, performances[-1])
     return performances
 

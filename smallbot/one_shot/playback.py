@@ -15,6 +15,14 @@ from smallbot.arm.safety import ease_velocity, limit_velocity
 
 ARRIVED = 1e-3
 """Distance from the start pose at which playing may begin, rad."""
+NEAR, PATIENCE = 6e-3, 1.0
+"""Distance, rad, that is enough for an arm that gets no nearer for some time, s: whole references
+of the real ED-Scorbot are 5.8 mrad apart at the base."""
+TRUST, TRUST_AT_REST = 0.3, 2.0
+"""How fast the way to the start follows the measured position instead of what has been sent, 1/s,
+on the way and at its end: a real arm is behind what it is told by half a second."""
+SLOW = 0.05
+"""Speed below which the way to the start is at its end, rad/s."""
 CATCH_UP = 0.1
 """Time constant with which the commands make up for limits and late ticks, s."""
 SETTLE = 0.5
@@ -40,9 +48,16 @@ class Playback:
     nothing to send. Commands never exceed the limits, and after a stop they begin at zero.
     """
 
-    def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float):
-        """Plan for ticks every `period` s and a trial of `steps` steps of `step_seconds` s."""
+    def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float,
+                 correction: float = 0.0):
+        """Plan for ticks every `period` s and a trial of `steps` steps of `step_seconds` s.
+
+        `correction`, 1/s: velocity added for each rad by which the arm is measured to be away
+        from where the trainee wants it; 0 plays blindly. An arm that lags by `tau` swings above
+        1 / (2 tau).
+        """
         self.limits = limits
+        self.correction = correction
         self.steps = steps
         self.trial_seconds = steps * step_seconds
         self.period = period
@@ -79,6 +94,8 @@ class Playback:
         self._displacement = [np.zeros_like(pose)]
         self._velocity: list[np.ndarray] = []
         self._travelled = np.zeros_like(pose)
+        self._sent_to: np.ndarray | None = None
+        self._near_since = math.inf
         self.began = None
         self.phase = Phase.EASING
         self._sent_at = None
@@ -108,15 +125,11 @@ class Playback:
         """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad."""
         elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
         if self.phase is Phase.EASING:
-            wanted = ease_velocity(position, self._pose, self.period)
-            if np.abs(position - self._pose).max() < ARRIVED:
-                wanted = np.zeros_like(self._sent)
-                if np.abs(self._sent).max() < 0.02:
-                    self.phase, self.began = Phase.PLAYING, now
+            wanted = self._approach(now, position, elapsed)
         if self.phase is Phase.PLAYING:
             if self._sent_at is not None and now > self.began:
                 self._travelled = self._travelled + self._sent * elapsed
-            wanted = self._follow(now)
+            wanted = self._follow(now, position)
             if self.phase is Phase.DONE:
                 self._stopped_at = now
         if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
@@ -130,10 +143,36 @@ class Playback:
         self._sent_at = now
         return self._sent
 
-    def _follow(self, now: float) -> np.ndarray:
+    def _approach(self, now: float, position: np.ndarray, elapsed: float) -> np.ndarray:
+        """Return the velocity to the start pose; go over to playing once the arm is there.
+
+        The way is planned from where the arm has been sent to, drawn slowly to where it is:
+        steering by a position that lags would swing about the pose.
+        """
+        if self._sent_to is None or not np.isfinite(self._sent_to).all():
+            self._sent_to = position
+        speed = np.abs(self._sent).max()
+        trust = TRUST if speed > SLOW else TRUST_AT_REST
+        ahead = self._sent_to + self._sent * elapsed
+        self._sent_to = ahead + (position - ahead) * min(1.0, trust * elapsed)
+        away = np.abs(position - self._pose).max()
+        self._near_since = min(self._near_since, now) if away < NEAR else math.inf
+        if away < ARRIVED or now > self._near_since + PATIENCE:
+            if speed < 0.02:
+                self.phase, self.began, self._origin = Phase.PLAYING, now, position
+            return np.zeros_like(self._sent)
+        return ease_velocity(self._sent_to, self._pose, self.period)
+
+    def _follow(self, now: float, position: np.ndarray) -> np.ndarray:
         """Return the velocity over the coming period, plus what makes up for the past."""
         at = now - self.began
         here, there = self._path(at), self._path(at + self.period)
+        if self.correction:
+            if at >= self.duration + SETTLE:
+                self.phase = Phase.DONE
+                return np.zeros_like(here)
+            return (there - here) / self.period + self.correction * (
+                self._origin + here - position)
         behind = here - self._travelled
         if at >= self.duration and (np.abs(behind).max() < 1e-4
                                      or at > self.duration + SETTLE):

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.arm.safety import ease_velocity, limit_velocity, LONGEST_GAP, Watchdog, way_is_within
+from smallbot.arm.safety import (
+    EASE_IN,
+    ease_velocity,
+    Gate,
+    limit_velocity,
+    LONGEST_GAP,
+    Watchdog,
+    way_is_within,
+)
 
 LIMITS = default_arm().limits
 anything = st.one_of(st.floats(-100, 100), st.sampled_from([math.nan, math.inf, -math.inf]))
@@ -113,3 +121,174 @@ def test_an_arm_that_is_nowhere_brakes():
     nowhere = np.array([math.nan, 0.0])
     sent = limit_velocity(np.full(2, 1.0), np.array([0.3, 0.3]), nowhere, 0.01, LIMITS)
     assert sent == pytest.approx([0.1, 0.5])
+
+
+PERIOD = 0.01
+
+
+class GatedArm:
+    """A gate and an arm that does at once what the gate sends, on a clock that may jump."""
+
+    def __init__(self, **options):
+        self.gate = Gate(LIMITS, PERIOD, 0.2, 0.3, **options)
+        self.position = np.zeros(2)
+        self.time = 100.0
+        self.offset = 0.0
+        self.gate.send(self.now)
+
+    @property
+    def now(self):
+        return self.time + self.offset
+
+    def tick(self, wanted=None, seconds=PERIOD, seen=True):
+        self.time += seconds
+        self.position = self.position + self.gate.sent * seconds
+        if seen:
+            self.gate.state(self.position, self.now)
+        if wanted is not None:
+            try:
+                self.gate.command(wanted, self.now)
+            except ValueError:
+                pass
+        return self.gate.send(self.now)
+
+    def run(self, seconds, wanted=None, **options):
+        return [self.tick(wanted, **options) for _ in range(round(seconds / PERIOD))]
+
+
+ticks = st.tuples(
+    st.one_of(st.none(), st.lists(anything, min_size=1, max_size=3)),
+    st.floats(1e-4, LONGEST_GAP),
+    st.booleans(),
+    st.one_of(st.just(0.0), st.just(0.0), st.just(0.0), st.floats(1, 1e6), st.floats(-1e6, -1)),
+    st.sampled_from(['', '', '', '', 'stop', 'reset', 'blind']),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(ticks, min_size=1, max_size=150))
+def test_whatever_comes_nothing_beyond_limits_passes_the_gate(sequence):
+    arm = GatedArm(ease_in=0.0)
+    for wanted, seconds, seen, jump, act in sequence:
+        arm.offset += jump
+        before, was_stopped = arm.gate.sent, bool(arm.gate.stopped)
+        if act == 'stop':
+            arm.gate.stop('the test')
+        if act == 'reset':
+            try:
+                arm.gate.reset()
+            except ValueError:
+                assert before.any()
+        if act == 'blind':
+            arm.gate.state(np.array([math.nan, 0.0]), arm.now)
+        # where the clock jumps the gate has only its period to go by
+        seconds = PERIOD if jump else seconds
+        sent = arm.tick(wanted, seconds, seen)
+        assert np.array_equal(sent, arm.gate.sent)
+        assert np.isfinite(sent).all()
+        assert (np.abs(sent) <= LIMITS.velocity + 1e-12).all()
+        # a clock that shows a million seconds is good to 1e-10 s
+        assert (np.abs(sent - before) <= LIMITS.acceleration * seconds + 1e-7).all()
+        if was_stopped and arm.gate.stopped:
+            assert (np.abs(sent) <= np.abs(before)).all()
+        assert (arm.position <= LIMITS.upper + 1e-7).all()
+        assert (arm.position >= LIMITS.lower - 1e-7).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(anything, st.just(math.nan)), min_size=3, max_size=30))
+def test_a_clock_that_is_no_clock_moves_nothing(times):
+    gate = Gate(LIMITS, PERIOD, 0.2, 0.3)
+    gate.state(np.zeros(2), 0.0)
+    gate.command([1.0, 1.0], 0.0)
+    before = gate.send(0.0)
+    for now in times:
+        sent = gate.send(now)
+        assert np.isfinite(sent).all()
+        assert (np.abs(sent - before) <= LIMITS.acceleration * LONGEST_GAP + 1e-9).all()
+        before = sent
+
+
+def test_an_arm_eases_in_and_then_gets_what_was_asked_for():
+    arm = GatedArm()
+    speeds = [sent[0] for sent in arm.run(1.0, [1.0, 0.0])]
+    rising = np.flatnonzero(np.array(speeds) < 1.0)
+    assert 0.5 * EASE_IN / LIMITS.velocity[0] < rising[-1] * PERIOD < EASE_IN
+    assert max(np.diff(speeds)) <= LIMITS.velocity[0] * PERIOD / EASE_IN + 1e-9
+    assert speeds[-1] == 1.0
+
+
+def test_a_stale_command_stops_an_arm_for_good_and_says_so():
+    arm = GatedArm()
+    arm.run(0.5, [0.5, 0.0])
+    arm.run(0.5)
+    assert arm.gate.at_rest and 'no velocity command for 0.2' in arm.gate.stopped
+    assert not np.any(arm.run(0.2, [0.5, 0.0]))
+
+
+def test_a_commander_that_ends_at_rest_may_be_silent():
+    arm = GatedArm()
+    arm.run(0.5, [0.5, 0.0])
+    arm.run(0.2, [0.0, 0.0])
+    arm.run(1.0)
+    assert arm.gate.at_rest and not arm.gate.stopped
+    assert arm.run(0.5, [0.5, 0.0])[-1][0] > 0.4
+
+
+def test_a_stale_state_stops_an_arm_that_moves():
+    arm = GatedArm()
+    arm.run(0.5, [0.5, 0.0])
+    arm.run(0.6, [0.5, 0.0], seen=False)
+    assert arm.gate.at_rest and 'state of the arm is 0.3' in arm.gate.stopped
+
+
+def test_no_motion_begins_without_a_state():
+    gate = Gate(LIMITS, PERIOD, 0.2, 0.3)
+    with pytest.raises(ValueError, match='no motion begins'):
+        gate.command([0.5, 0.0], 0.0)
+    assert not gate.send(0.0).any() and not gate.stopped
+    gate.state(np.array([math.nan, 0.0]), 0.0)
+    with pytest.raises(ValueError, match='no motion begins'):
+        gate.command([0.5, 0.0], 0.01)
+
+
+def test_a_stop_brakes_latches_and_needs_a_command_at_rest_after_its_reset():
+    arm = GatedArm()
+    arm.run(0.5, [0.5, 0.0])
+    arm.gate.stop('SIGTERM')
+    arm.gate.stop('something later')
+    with pytest.raises(ValueError, match='still braking'):
+        arm.gate.reset()
+    arm.run(0.3, [0.5, 0.0])
+    assert arm.gate.at_rest and arm.gate.stopped == 'SIGTERM'
+    with pytest.raises(ValueError, match='stopped .SIGTERM.: reset first'):
+        arm.gate.command([0.5, 0.0], arm.now)
+    arm.gate.reset()
+    with pytest.raises(ValueError, match='must be zero'):
+        arm.gate.command([0.5, 0.0], arm.now)
+    assert not np.any(arm.run(0.3, [0.5, 0.0]))
+    arm.run(0.1, [0.0, 0.0])
+    assert arm.run(0.5, [0.5, 0.0])[-1][0] > 0.4
+
+
+def test_a_gate_whose_ticks_come_too_late_brakes_until_it_is_told_where_the_arm_is():
+    arm = GatedArm()
+    arm.run(0.5, [0.5, 0.0])
+    late = arm.tick([0.5, 0.0], seconds=0.08, seen=False)
+    assert late[0] == pytest.approx(0.5 - LIMITS.acceleration[0] * PERIOD)
+    assert arm.run(0.3, [0.5, 0.0])[-1][0] > 0.4 and not arm.gate.stopped
+
+
+@pytest.mark.parametrize('bad', [[0.1], [0.1] * 3, [math.nan, 0.0], [0.0, math.inf]])
+def test_a_bad_command_is_refused_and_the_one_before_stands(bad):
+    arm = GatedArm()
+    arm.run(1.0, [0.3, 0.0])
+    with pytest.raises(ValueError, match='expected 2 finite numbers'):
+        arm.gate.command(bad, arm.now)
+    assert arm.tick()[0] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize('period', [0.0, -1.0, math.nan, 1.0])
+def test_a_gate_needs_a_period_shorter_than_the_gap_it_allows_for(period):
+    with pytest.raises(ValueError, match='period'):
+        Gate(LIMITS, period, 0.2, 0.3)

@@ -69,6 +69,17 @@ def test_chip_benchmark_reports_the_contracted_figures(capsys, tmp_path):
     assert speed['program_seconds'] > 0
 
 
+def test_evaluate_on_an_arm_adds_what_the_arm_did(capsys, tmp_path):
+    result = tmp_path / 'result.json'
+    code, out, _ = call(capsys, 'evaluate', '--tasks', 2, '--synapses', 'software', '--arm',
+                        'measured', '--time-scale', 4, '--correction', 1, '--json', result)
+    assert code == 0 and 'on the arm, cm' in out and 'measured, time scale 4' in out
+    found = json.loads(result.read_text())
+    assert found['arm'] == 'measured' and found['time_scale'] == 4 and found['correction'] == 1
+    assert set(found['arm_tip_rmse_cm']) == {'mean', 'sd', 'median'}
+    assert found['arm_tip_rmse_cm']['mean'] < found['tip_rmse_cm']['after']['mean'] + 1
+
+
 def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
     from smallbot.share import share_directory
     shipped = share_directory() / 'config' / 'demonstrations'
@@ -82,6 +93,9 @@ def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
     (['evaluate', '--tasks', '0'], 'at least 1'),
     (['evaluate', '--tasks', 'many'], 'whole number'),
     (['evaluate', '--cells', '1.5'], 'at most 1'),
+    (['evaluate', '--arm', 'wooden'], "invalid choice: 'wooden'"),
+    (['evaluate', '--time-scale', '2'], '--time-scale and --correction go with --arm'),
+    (['evaluate', '--arm', 'mujoco', '--time-scale', '0'], 'at least 1'),
     (['evaluate', '--age', '-1'], 'at least 0'),
     (['evaluate', '--age', 'nan'], 'expected a number'),
     (['evaluate', '--seed', '-1'], 'at least 0'),

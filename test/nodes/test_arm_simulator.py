@@ -1,6 +1,7 @@
 """The simulated arm as a process: what it obeys, what it drops, when it stops."""
 
 import numpy as np
+import pytest
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
@@ -92,3 +93,35 @@ def test_a_bad_parameter_ends_it_with_one_line_and_code_2(bench):
     assert process.exit_code(20) == 2
     assert process.said == ('arm_simulator: parameter rate: 5000.0, expected a decimal number as '
                             'in 1.0, from 100 to 1000\n')
+
+
+@pytest.mark.parametrize('model', ['mujoco', 'measured'])
+def test_with_dynamics_it_publishes_as_often_and_follows(bench, model):
+    if model == 'mujoco':
+        pytest.importorskip('mujoco', reason='needs mujoco: pip install mujoco')
+    bench.start('arm_simulator', model=model)
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    send(probe, 0.4, 0.2)
+    probe.wait(lambda: probe.speed() > 0.2, 'the arm to move')
+    probe.wait(lambda: probe.speed() < 0.02, 'the arm to stop by itself', timeout=4.0)
+    assert probe.position()[0] > 0.1
+    probe.wait(lambda: len(probe.heard['joint_states']) > 400, 'joint_states')
+    stamps = np.array([m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec
+                       for m in probe.heard['joint_states'][200:]])
+    assert np.diff(stamps).mean() < 0.01
+
+
+def test_a_push_moves_a_body_and_nothing_else(bench):
+    pytest.importorskip('mujoco', reason='needs mujoco: pip install mujoco')
+    bench.start('arm_simulator', model='mujoco')
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    probe.publish(Float64MultiArray, 'push', Float64MultiArray(data=[60.0, 0.0]), RELIABLE)
+    probe.wait(lambda: probe.position()[0] > 0.03, 'the arm to give way')
+    probe.wait(lambda: abs(probe.position()[0]) < 0.005, 'the arm to come back')
+    stiff = bench.start('arm_simulator', '-r', '__ns:=/elsewhere', '-r', 'push:=/push')
+    other = probe.node.create_publisher(Float64MultiArray, '/push', RELIABLE)
+    probe.wait(other.get_subscription_count, 'a stiff arm', 30.0)
+    other.publish(Float64MultiArray(data=[60.0, 0.0]))
+    probe.wait(lambda: 'not pushed: a kinematic arm' in stiff.said, 'a refusal')

@@ -61,3 +61,14 @@ def test_an_interruption_ends_it_with_one_line(tmp_path):
     assert time.monotonic() - began < 10
     assert process.returncode == 1
     assert 'interrupted; the arm has been stopped' in err and 'Traceback' not in err
+
+
+def test_it_runs_on_the_arm_as_it_was_measured(tmp_path):
+    process = start('--out', tmp_path, '--synapses', 'software', '--arm', 'measured',
+                    '--time-scale', 4, '--correction', 1)
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert report['arm'] == 'measured'
+    assert report['duration'] > 3.9 * report['demonstration']['seconds']
+    assert report['arm_tip_rmse_cm'] < report['tip_rmse_cm']['after']['mean'] + 2

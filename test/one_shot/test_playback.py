@@ -4,7 +4,9 @@ from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
 
+from smallbot.arm.ed_scorbot import CENTRE, CONVENTIONS
 from smallbot.arm.kinematics import default_arm
+from smallbot.arm.measured_servo import MeasuredServo
 from smallbot.one_shot.playback import Phase, Playback
 
 LIMITS = default_arm().limits
@@ -120,3 +122,47 @@ def test_a_network_that_fails_to_give_numbers_stops_the_arm():
     for tick in range(20):
         command = playback.command(0.01 * tick, position)
         assert np.isfinite(command).all() and np.abs(command).max() == 0
+
+
+@pytest.mark.parametrize('pose', [[0.5, -0.3], [-1.0, 0.4], [0.02, 0.0]])
+def test_an_arm_that_lags_and_has_whole_references_is_brought_to_the_start_without_swinging(pose):
+    """The real ED-Scorbot as it was measured, seen 14 times a second."""
+    convention, servo = CONVENTIONS['2023'], MeasuredServo()
+    servo.place(CENTRE + convention.degrees(np.zeros(4)) / convention.degree_per_count)
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    playback.start(np.array(pose), 1.0, lambda: np.zeros(2))
+    sent, seen = np.zeros(4), np.zeros(2)
+    furthest = 0.0
+    for tick in range(2000):
+        if playback.command(0.01 * tick, seen).any() or playback.phase is Phase.EASING:
+            sent[:2] += 0.01 * playback._sent
+        if playback.phase is Phase.PLAYING:
+            break
+        servo.step(0.01)
+        if tick % 7 == 0:
+            servo.reference = convention.reference(convention.nearest(convention.degrees(sent)))
+            seen = convention.position(convention.measured(servo.counts))[:2]
+        furthest = max(furthest, (np.sign(pose) * (seen - pose)).max())
+    assert playback.phase is Phase.PLAYING
+    assert np.abs(seen - pose).max() < 6e-3
+    assert furthest < 0.07
+    assert 0.01 * tick < np.abs(pose).max() / 0.2 + 6
+
+
+def test_correction_brings_a_pushed_arm_back_on_its_way():
+    """Pushed by 0.1 rad in the middle, blindly it ends 0.1 rad off."""
+    ends = {}
+    for correction in (0.0, 2.0):
+        playback = Playback(LIMITS, STEPS, 0.01, 0.01, correction)
+        velocities = wander(5, 0.02)
+        source = iter(velocities)
+        playback.start(np.zeros(2), 4.0, lambda source=source: next(source))
+        position, now, pushed = np.zeros(2), 0.0, False
+        while (command := playback.command(now, position)) is not None:
+            assert (np.abs(command) <= LIMITS.velocity).all()
+            position, now = position + 0.01 * command, now + 0.01
+            if playback.fraction(now) > 0.3 and not pushed:
+                position, pushed = position + np.array([0.1, 0.0]), True
+        ends[correction] = position - velocities.sum(0) * 0.01
+    assert ends[0.0][0] == pytest.approx(0.1, abs=5e-3)
+    assert np.abs(ends[2.0]).max() < 0.01

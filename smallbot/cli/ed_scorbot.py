@@ -1,0 +1,109 @@
+"""Be an ED-Scorbot's controller on an MQTT broker, for people and tests without the arm.
+
+`smallbot ed-scorbot emulate` answers as the controller of November 2023 does, with its timing
+and its quirks, and moves joints as they were measured.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+import signal
+import sys
+import time
+
+from smallbot.arm.ed_scorbot_misbehaviour import MISBEHAVIOURS
+from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
+from smallbot.errors import InputError
+
+VERB = 'ed-scorbot'
+TRACE_PERIOD = 0.01
+"""Time between lines of the trace, s."""
+REACHED = 5.0
+"""How long to try to reach the broker, s."""
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """Declare `smallbot ed-scorbot emulate` and its options."""
+    acts = verb.add_subparsers(dest='act', metavar='ACT', required=True)
+    wrong = '; '.join(f'{name}: {what}' for name, what in MISBEHAVIOURS.items())
+    emulate = acts.add_parser('emulate', help='be the controller of an ED-Scorbot',
+                              description=__doc__)
+    emulate.add_argument('--broker', default='127.0.0.1', metavar='HOST',
+                         help='MQTT broker (default 127.0.0.1)')
+    emulate.add_argument('--port', type=whole(1, 65535), default=1883, metavar='N',
+                         help='its port (default 1883)')
+    emulate.add_argument('--robot', default='EDScorbot', metavar='NAME',
+                         help='name of the robot, first part of its topics (default EDScorbot)')
+    emulate.add_argument('--convention', choices=('2023', '2026'), default='2023',
+                         help='meaning of its degrees (default 2023)')
+    emulate.add_argument('--homing', type=real(0, 600), default=4.0, metavar='S',
+                         help='seconds it searches home (default 4; the real arm up to 120)')
+    emulate.add_argument('--misbehave', action='append', default=[], metavar='HOW',
+                         choices=tuple(MISBEHAVIOURS),
+                         help=f'do something wrong, may be repeated: {wrong}')
+    emulate.add_argument('--trace', type=Path, metavar='FILE',
+                         help='write time, references and counters to FILE (CSV) as they happen')
+    add_common(emulate, 0, 'where the arm stands at the start')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Emulate until SIGINT or SIGTERM; 1 where a message has crashed the controller."""
+    from smallbot.arm.ed_scorbot import CONVENTIONS
+    from smallbot.arm.ed_scorbot_emulator import EmulatedController
+    from smallbot.arm.mqtt_link import MqttLink
+
+    check_json(args.json)
+    asked = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.append(True))
+    controller = EmulatedController(CONVENTIONS[args.convention], args.homing, args.robot,
+                                    args.misbehave, args.seed, time.monotonic())
+    try:
+        stream = args.trace.open('w', buffering=1, newline='') if args.trace else None
+    except OSError as error:
+        raise InputError(f'--trace {args.trace}: {error.strerror}') from None
+    link = MqttLink(args.broker, args.port, controller.topics, qos=1)
+    try:
+        if not any(event.kind == 'online' for event in link.wait(REACHED)):
+            raise InputError(f'no broker at {link.where}: start one, for example '
+                             f'`mosquitto -p {args.port}`')
+        print(f'{args.robot} is on {link.where}, convention {args.convention}', flush=True)
+        for message in controller.start():
+            link.publish(*message)
+        _serve(controller, link, csv.writer(stream) if stream else None, lambda: bool(asked))
+    finally:
+        link.close()
+        if stream:
+            stream.close()
+    if controller.dead:
+        print(f'smallbot ed-scorbot: crashed, as the real one would: {controller.dead}',
+              file=sys.stderr)
+    write_result(args.json, {
+        'trajectories': controller.trajectories, 'ignored': controller.ignored,
+        'trajectories_while_homing': controller.disturbed_homings, 'owner': controller.owner,
+        'crashed': controller.dead, 'seed': args.seed})
+    return int(bool(controller.dead))
+
+
+def _serve(controller, link, trace, ended) -> None:
+    """Pass messages to the controller and back until told to end."""
+    if trace:
+        trace.writerow(['time', 'homing', *(f'reference_{j}' for j in range(1, 5)),
+                        *(f'counter_{j}' for j in range(1, 5))])
+    due = time.monotonic()
+    while not ended() and not controller.dead:
+        for event in link.wait(min(due - time.monotonic(), TRACE_PERIOD / 5)):
+            if event.kind == 'message':
+                for message in controller.heard(event.topic, event.payload, time.monotonic()):
+                    link.publish(*message)
+            elif event.kind == 'offline':
+                print(event.reason, file=sys.stderr, flush=True)
+        now = time.monotonic()
+        for message in controller.step(now):
+            link.publish(*message)
+        if now >= due:
+            due = max(due + TRACE_PERIOD, now)
+            if trace:
+                trace.writerow([f'{now:.4f}', int(controller.homing),
+                                *controller.servo.reference.tolist(),
+                                *controller.servo.counts.tolist()])

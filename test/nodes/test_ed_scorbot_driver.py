@@ -1,0 +1,369 @@
+"""The driver as a process, over DDS and a real broker, against the emulated controller."""
+
+import signal
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import pytest
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from smallbot.arm.ed_scorbot import CONVENTIONS, JOINTS, request, Signal
+from smallbot.arm.mqtt_link import MqttLink
+from smallbot.nodes.messages import RELIABLE, STREAM, to_trajectory, values_of
+
+from .conftest import JOINTS as DRIVEN, LATCHED, wave
+from .test_snn_controller import execute
+
+COMMANDS = 'velocity_controller/commands'
+REFERENCES, COUNTERS = slice(2, 6), slice(6, 10)
+
+
+def driver(bench, broker, **parameters):
+    process = bench.start('ed_scorbot_driver', port=broker.port, homing_timeout=10.0, **parameters)
+    probe = bench.probe()
+    probe.listen(DiagnosticArray, '/diagnostics', STREAM)
+    return process, probe
+
+
+def homed(bench, broker, **parameters):
+    """Start a driver and bring the arm to zero."""
+    process, probe = driver(bench, broker, **parameters)
+    probe.wait(lambda: 'call ed_scorbot_driver/home' in process.said, 'the arm to be found', 30.0)
+    answer = probe.call('ed_scorbot_driver/home')
+    assert answer.success, answer.message
+    try:
+        probe.wait(lambda: probe.heard['joint_states'] and np.abs(probe.position()).max() < 0.05
+                   and probe.speed() < 0.02, 'the arm at zero', 40.0)
+    except AssertionError as error:
+        raise AssertionError(f'{error}\n{process.said}\n'
+                             f'{probe.heard["joint_states"][-1:]}') from None
+    return process, probe
+
+
+class Stream:
+    """Sends the same velocities at 100 Hz, from a timer of the probe's, until it is closed."""
+
+    def __init__(self, probe, *values):
+        self.values = list(values)
+        self._probe = probe
+        publisher = probe.node.create_publisher(Float64MultiArray, COMMANDS, RELIABLE)
+        self._timer = probe.node.create_timer(
+            0.01, lambda: publisher.publish(Float64MultiArray(data=self.values)))
+
+    def close(self):
+        self._timer.cancel()
+
+
+def diagnosis(probe):
+    found = [s for m in probe.heard['/diagnostics'] for s in m.status
+             if s.name == 'ed_scorbot_driver: arm']
+    return found[-1] if found else None
+
+
+def last_change(arm):
+    """Return when the references changed last, s."""
+    rows = np.array(arm.rows())
+    changed = np.flatnonzero((np.diff(rows[:, REFERENCES], axis=0) != 0).any(1))
+    return rows[changed[-1] + 1, 0]
+
+
+def at_rest_since(arm, after):
+    """Return from when on no joint was faster than 0.02 rad/s, measured over a tenth of a second.
+
+    Rounds to whole counters are 1.3e-4 rad.
+    """
+    rows = np.array(arm.rows())
+    moving = rows[:, 0].copy()
+    angle = np.radians(rows[:, COUNTERS] * np.abs(CONVENTIONS['2023'].degree_per_count))
+    speed = np.abs(angle[10:] - angle[:-10]) / (rows[10:, :1] - rows[:-10, :1])
+    fast = moving[10:][(speed > 0.02).any(1)]
+    return max(fast.max(initial=after), after)
+
+
+def test_it_homes_follows_velocities_and_marks_what_is_only_known_from_before(
+        bench, broker, emulator):
+    emulator()
+    process, probe = homed(bench, broker)
+    assert set(probe.heard['joint_states'][-1].name) == set(JOINTS)
+    before = probe.position()
+    probe.wait(lambda: probe.heard['joint_states'][-1].header.frame_id == 'last_known',
+               'the arm to stand')
+    stream = Stream(probe, 0.2, -0.1)
+    count = len(probe.heard['joint_states'])
+    probe.wait(lambda: probe.position()[0] > before[0] + 0.2, 'the arm to move')
+    moving = probe.heard['joint_states'][count + 5:]
+    assert {m.header.frame_id for m in moving} == {''}
+    stamps = np.array([m.header.stamp.sec + 1e-9 * m.header.stamp.nanosec for m in moving])
+    assert (np.diff(stamps) > 0).all() and np.diff(stamps).mean() < 0.12
+    stream.values = [0.0, 0.0]
+    probe.wait(lambda: probe.heard['joint_states'][-1].header.frame_id == 'last_known',
+               'the arm to stand')
+    stream.close()
+    assert probe.position()[1] < before[1] - 0.08
+    seen = probe.wait(lambda: diagnosis(probe) if values_of(diagnosis(probe))['state'] ==
+                      'last known' else None, 'diagnostics')
+    assert seen.message == 'ready' and float(values_of(seen)['answer_mean_ms']) < 100
+    process.send(signal.SIGINT)
+    assert process.exit_code() == 0 and 'Traceback' not in process.said
+
+
+def test_the_controller_eases_there_and_plays_on_it(bench, broker, emulator, small_model):
+    arm = emulator()
+    driver_process, probe = homed(bench, broker, time_scale=4.0)
+    process = bench.start('snn_controller', model=small_model, synapses='software',
+                          allow_unlearned=True, time_scale=4.0)
+    probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller', 30.0)
+    probe.show()
+    assert execute(probe).success
+    phases = [probe.wait_phase('playing', 'halted', timeout=30.0),
+              probe.wait_phase('done', 'halted', timeout=20.0)]
+    assert phases == ['playing', 'done'], process.said + driver_process.said
+    assert 'dropped' not in driver_process.said and 'stopped' not in driver_process.said
+    assert len({tuple(row[REFERENCES]) for row in arm.rows()}) > 30
+
+
+def test_a_commanded_movement_is_recorded_learned_once_and_played(bench, broker, emulator):
+    emulator()
+    driver_process, probe = homed(bench, broker, time_scale=4.0)
+    bench.start('demo_recorder', bag_directory=bench.folder)
+    learner = bench.start('one_shot_learner')
+    controller = bench.start('snn_controller', synapses='software', time_scale=4.0, correction=1.0)
+    probe.listen(JointTrajectory, 'demonstration', LATCHED)
+    probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller', 40.0)
+    stream = Stream(probe, 0.0, 0.0)
+    assert probe.call('demo_recorder/start').success
+    for values, there in (([0.25, 0.2], lambda: probe.position()[0] > 0.3),
+                          ([-0.1, 0.25], lambda: probe.position()[1] > 0.5),
+                          ([0.0, 0.0], lambda: probe.speed() < 0.01)):
+        stream.values = values
+        probe.wait(there, f'the end of {values}')
+    stream.close()
+    answer = probe.call('demo_recorder/stop')
+    assert answer.success, answer.message
+    probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')
+    probe.wait(lambda: probe.call('one_shot_learner/learn').success, f'learning: {learner.said}')
+    assert execute(probe).success
+    end = probe.wait_phase('done', 'halted', timeout=90.0)
+    assert end == 'done', controller.said + driver_process.said
+    shown = probe.heard['demonstration'][-1].points
+    # learned once by a network that is some centimetres off; here only that it went that way
+    assert np.abs(probe.position() - shown[-1].positions).max() < 0.25
+    silent_since = [0, time.monotonic()]
+
+    def silent():
+        if len(probe.commands()) != silent_since[0]:
+            silent_since[:] = len(probe.commands()), time.monotonic()
+        return time.monotonic() > silent_since[1] + 0.5
+    probe.wait(silent, "the controller's last zeros: a command ends the way home")
+    assert probe.call('ed_scorbot_driver/home').success
+    probe.wait(lambda: np.abs(probe.position()).max() < 0.05 and probe.speed() < 0.02, 'home')
+    assert probe.call('ed_scorbot_driver/release').success
+    probe.wait(lambda: 'given back' in driver_process.said, 'the farewell')
+
+
+@pytest.mark.parametrize('killed', ['snn_controller', 'ed_scorbot_driver'])
+def test_sigkill_in_mid_motion_leaves_the_references_within_half_a_second(
+        bench, broker, emulator, small_model, killed):
+    arm = emulator()
+    victim, probe = homed(bench, broker)
+    if killed == 'snn_controller':
+        victim = bench.start('snn_controller', model=small_model, synapses='software',
+                             allow_unlearned=True)
+        probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller',
+                   30.0)
+        probe.show()
+        assert execute(probe).success
+        probe.wait_moving()
+    else:
+        Stream(probe, 0.8, -0.4)
+        probe.wait(lambda: probe.speed() > 0.5, 'the arm to be fast')
+    victim.send(signal.SIGKILL)
+    at = time.monotonic()
+    victim.exit_code()
+    probe.wait(lambda: arm.rows()[-1][0] > at + 4.0, 'four seconds', 10.0)
+    stopped, rest = last_change(arm) - at, at_rest_since(arm, at) - at
+    print(f'{killed}: references stand {stopped:.3f} s after SIGKILL, the arm {rest:.2f} s')
+    assert stopped < 0.5 and rest < 3.0
+
+
+def test_fast_motion_stops_in_time_when_commands_cease(bench, broker, emulator):
+    arm = emulator()
+    process, probe = homed(bench, broker)
+    stream = Stream(probe, 0.86, 0.0)
+    probe.wait(lambda: probe.speed() > 0.6, 'the arm to be fast')
+    stream.close()
+    at = time.monotonic()
+    probe.wait(lambda: 'no velocity command for 0.2' in process.said, 'the reason in the log')
+    probe.wait(lambda: arm.rows()[-1][0] > at + 4.0, 'four seconds', 10.0)
+    stopped, rest = last_change(arm) - at, at_rest_since(arm, at) - at
+    print(f'references stand {stopped:.3f} s after the last command, the arm {rest:.2f} s')
+    assert stopped < 0.5 and rest < 3.0
+    assert probe.call('ed_scorbot_driver/reset').success
+
+
+def test_a_signal_in_mid_motion_ends_it_at_rest(bench, broker, emulator):
+    arm = emulator()
+    process, probe = homed(bench, broker)
+    Stream(probe, 0.5, 0.0)
+    probe.wait(lambda: probe.speed() > 0.3, 'the arm to move')
+    process.send(signal.SIGTERM)
+    at = time.monotonic()
+    assert process.exit_code(5.0) == 0 and 'Traceback' not in process.said
+    probe.wait(lambda: arm.rows()[-1][0] > at + 1.5, 'a second')
+    assert last_change(arm) - at < 0.6
+
+
+def test_a_broker_that_drops_stops_it_and_it_goes_on_only_when_told(bench, broker, emulator):
+    arm = emulator()
+    process, probe = homed(bench, broker)
+    stream = Stream(probe, 0.3, 0.0)
+    probe.wait(lambda: probe.speed() > 0.2, 'the arm to move')
+    broker.kill()
+    at = time.monotonic()
+    probe.wait(lambda: f'connection to broker 127.0.0.1:{broker.port} lost: when it is back, call '
+                       f'ed_scorbot_driver/reset' in process.said, 'the reason in the log')
+    count = len(probe.heard['joint_states'])
+    assert not probe.call('ed_scorbot_driver/reset').success
+    assert not probe.call('ed_scorbot_driver/home').success
+    broker.start()
+    probe.wait(lambda: probe.call('ed_scorbot_driver/reset').success, 'the broker again', 20.0)
+    assert last_change(arm) - at < 0.5
+    probe.wait(lambda: len(probe.heard['joint_states']) > count, 'the arm to say where it is')
+    probe.wait(lambda: 'must be zero' in process.said, 'the stream to be refused')
+    stream.values = [0.0, 0.0]
+    probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'zeros')
+    stream.values = [-0.3, 0.0]
+    probe.wait(lambda: probe.speed() > 0.2, 'the arm to move again')
+    stream.close()
+
+
+def test_a_broker_that_hangs_stops_it(bench, broker, emulator):
+    emulator()
+    process, probe = homed(bench, broker)
+    stream = Stream(probe, 0.3, 0.0)
+    probe.wait(lambda: probe.speed() > 0.2, 'the arm to move')
+    broker.send(signal.SIGSTOP)
+    probe.wait(lambda: 'stopped: the arm has not said where it is' in process.said, 'a stop', 3.0)
+    broker.send(signal.SIGCONT)
+    stream.close()
+    probe.wait(lambda: probe.call('ed_scorbot_driver/reset').success, 'a reset')
+    probe.wait(lambda: probe.heard['joint_states'][-1].header.frame_id == 'last_known',
+               'the arm to be known again')
+
+
+def test_a_controller_of_the_arm_that_is_killed_is_named(bench, broker, emulator):
+    arm = emulator()
+    process, probe = homed(bench, broker)
+    stream = Stream(probe, 0.3, 0.0)
+    probe.wait(lambda: probe.speed() > 0.2, 'the arm to move')
+    arm.end(signal.SIGKILL)
+    probe.wait(lambda: 'is its controller running?' in process.said, 'the reason', 3.0)
+    stream.close()
+    probe.wait(lambda: probe.call('ed_scorbot_driver/reset').success, 'a reset')
+    probe.wait(lambda: 'its controller is gone or was started again' in process.said, 'what next')
+    emulator()
+    assert probe.call('ed_scorbot_driver/home').success
+    probe.wait(lambda: 'ready' in process.said.split('searching home')[-1], 'home', 30.0)
+
+
+def test_somebody_elses_arm_and_an_arm_left_behind(bench, broker, emulator):
+    emulator()
+    first, _ = homed(bench, broker)
+    first.send(signal.SIGKILL)
+    first.exit_code()
+    second, probe = driver(bench, broker)
+    probe.wait(lambda: 'call ed_scorbot_driver/home' in second.said, 'the arm', 30.0)
+    probe.call('ed_scorbot_driver/home')
+    probe.wait(lambda: 'start with take_over:=true' in second.said, 'the way out', 10.0)
+    second.send(signal.SIGINT)
+    second.exit_code()
+    homed(bench, broker, take_over=True)
+
+
+@pytest.mark.parametrize(('how', 'said'), [
+    ('silent', "no arm 'EDScorbot' answers on topic metainfo"),
+    ('wrong-sign', 'told to move by 4 degrees, base moved by -4.1'),
+])
+def test_an_arm_that_misbehaves_is_not_moved_and_the_message_says_why(
+        bench, broker, emulator, how, said):
+    emulator('--misbehave', how)
+    process, probe = driver(bench, broker)
+    if how != 'silent':
+        probe.wait(lambda: 'call ed_scorbot_driver/home' in process.said, 'the arm', 30.0)
+        assert probe.call('ed_scorbot_driver/home').success
+    probe.wait(lambda: said in process.said, said, 30.0)
+    stream = Stream(probe, 0.3, 0.0)
+    probe.wait(lambda: 'dropped' in process.said, 'the commands to be dropped')
+    stream.close()
+
+
+def test_moved_without_numbers_and_a_stranger(bench, broker, emulator):
+    emulator('--misbehave', 'nan', '--misbehave', 'skips')
+    process, probe = homed(bench, broker)
+    stream = Stream(probe, 0.2, 0.0)
+    probe.wait(lambda: probe.position()[0] > 0.3, 'the arm to move all the same')
+    assert all(np.isfinite(m.position).all() for m in probe.heard['joint_states'])
+    link = MqttLink('127.0.0.1', broker.port, ('anything',))
+    try:
+        probe.wait(lambda: link.publish('EDScorbot/commands', request(
+            Signal.DISCONNECT, 'browser')), 'a stranger')
+        probe.wait(lambda: "client 'browser' has disconnected" in process.said, 'the reason')
+    finally:
+        link.close()
+        stream.close()
+
+
+def test_a_movement_beyond_the_published_limits_is_refused_before_any_motion(
+        bench, broker, emulator):
+    arm = emulator()
+    process, probe = homed(bench, broker)
+    time_, position = wave(20.0, (0.0, 0.0), 0.7)
+    probe.publish(JointTrajectory, 'demonstration', to_trajectory(DRIVEN, time_, position),
+                  LATCHED)
+    probe.wait(lambda: "movement refused: topic demonstration: joint 'shoulder' is at -0.5"
+               in process.said, 'the refusal')
+    last = last_change(arm)
+    stream = Stream(probe, 0.3, 0.0)
+    probe.wait(lambda: 'dropped: topic demonstration' in process.said, 'commands to be dropped')
+    assert last_change(arm) == last
+    probe.publish(JointTrajectory, 'demonstration', to_trajectory(DRIVEN, time_, -position),
+                  LATCHED)
+    probe.wait(lambda: probe.speed() > 0.2, 'a better movement to be taken')
+    stream.close()
+
+
+@pytest.mark.parametrize(('parameters', 'said'), [
+    ({'joints': '[base, roll]'}, "joint 'roll' is not driven by the ED-Scorbot"),
+    ({'convention': "'1995'"}, "parameter convention: '1995', expected one of 2023, 2026"),
+    ({'hold': 0.5}, 'parameter hold: 0.5, expected a decimal number as in 1.0, from 0.02 to 0.1'),
+    ({'broker': "''"}, 'broker :1883: Invalid host.'),
+])
+def test_a_bad_parameter_ends_it_with_one_line_and_code_2(bench, parameters, said):
+    pytest.importorskip('paho.mqtt.client')
+    process = bench.start('ed_scorbot_driver', **parameters)
+    assert process.exit_code(20) == 2
+    assert said in process.said and process.said.count('\n') == 1
+
+
+def test_without_a_broker_it_says_so_and_waits(bench):
+    pytest.importorskip('paho.mqtt.client')
+    process = bench.start('ed_scorbot_driver', port=1)
+    probe = bench.probe()
+    probe.wait(lambda: 'no connection to broker 127.0.0.1:1: is it running?' in process.said,
+               'the reason', 20.0)
+    answer = probe.call('ed_scorbot_driver/home')
+    assert not answer.success and 'is it running' in answer.message
+    process.send(signal.SIGTERM)
+    assert process.exit_code() == 0
+
+
+def test_without_paho_it_says_what_to_install(bench, monkeypatch):
+    (bench.folder / 'paho').mkdir()
+    (bench.folder / 'paho' / '__init__.py').write_text('raise ImportError')
+    monkeypatch.setenv('PYTHONPATH', str(bench.folder), prepend=':')
+    process = bench.start('ed_scorbot_driver')
+    assert process.exit_code(20) == 2
+    assert process.said == ('paho-mqtt is not installed: `pip install paho-mqtt`, or '
+                            '`apt install python3-paho-mqtt`\n')
