@@ -53,6 +53,10 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='how many times longer than shown a movement is played; a real arm needs '
                         'time to follow'),
         DeclareLaunchArgument(
+            'correction', default_value='0.0',
+            description='velocity for each rad that the arm is away from where the network wants '
+                        'it, 1/s; 0: play blindly; 1 suits a real ED-Scorbot'),
+        DeclareLaunchArgument(
             'auto', default_value='true', choices=switch,
             description='run the whole demonstration by itself on the simulated arm; false: '
                         'start the nodes and wait for your service calls'),
@@ -134,7 +138,8 @@ def generate_launch_description() -> LaunchDescription:
              chip_file=text('chip_file'),
              seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
              duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
-             time_scale=time_scale),
+             time_scale=time_scale,
+             correction=ParameterValue(LaunchConfiguration('correction'), value_type=float)),
         node('trajectory_display'),
         director,
         RegisterEventHandler(

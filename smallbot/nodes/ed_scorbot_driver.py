@@ -38,7 +38,8 @@ PARAMETERS = {
         choices=tuple(CONVENTIONS)),
     'hold': Parameter(0.05, 'time each set-point is held, s', 0.02, 0.1),
     'command_timeout': Parameter(
-        0.2, 'age of a command beyond which the arm is stopped until reset, s', 0.05, 0.2),
+        0.2, 'age of a command beyond which the arm is stopped until reset, s; up to 0.2 its '
+             'references stand half a second after the last command', 0.05, 1.0),
     'time_scale': Parameter(
         1.0, 'how many times longer than shown movements are played; the same as in '
              'snn_controller', 1.0, 1000.0),
@@ -165,7 +166,8 @@ class EdScorbotDriver(Node):
         self._told = (session.phase, why)
         log = self.get_logger()
         if session.stopped:
-            log.error(f'stopped: {session.stopped}; ed_scorbot_driver/reset allows motion again')
+            cure = '' if 'reset' in why else '; ed_scorbot_driver/reset allows motion again'
+            log.error(f'stopped: {why}{cure}')
         else:
             log.info(f'{session.phase.value}: {session.trouble}'.removesuffix(': '))
 

@@ -21,6 +21,8 @@ REFERENCES, COUNTERS = slice(2, 6), slice(6, 10)
 
 
 def driver(bench, broker, **parameters):
+    """Start a driver that bears with a busy machine, unless a test is about its patience."""
+    parameters = {'command_timeout': 1.0, **parameters}
     process = bench.start('ed_scorbot_driver', port=broker.port, homing_timeout=10.0, **parameters)
     probe = bench.probe()
     probe.listen(DiagnosticArray, '/diagnostics', STREAM)
@@ -163,44 +165,54 @@ def test_a_commanded_movement_is_recorded_learned_once_and_played(bench, broker,
     probe.wait(lambda: 'given back' in driver_process.said, 'the farewell')
 
 
-@pytest.mark.parametrize('killed', ['snn_controller', 'ed_scorbot_driver'])
-def test_sigkill_in_mid_motion_leaves_the_references_within_half_a_second(
-        bench, broker, emulator, small_model, killed):
+def stopping(probe, arm, at):
+    """Return how long after `at` the references stand, and the arm; 4 s are waited for."""
+    probe.wait(lambda: arm.rows()[-1][0] > at + 4.0, 'four seconds', 20.0)
+    return last_change(arm) - at, at_rest_since(arm, at) - at
+
+
+def test_sigkill_of_the_controller_in_mid_motion_leaves_the_references_in_time(
+        bench, broker, emulator, small_model):
     arm = emulator()
-    victim, probe = homed(bench, broker)
-    if killed == 'snn_controller':
-        victim = bench.start('snn_controller', model=small_model, synapses='software',
-                             allow_unlearned=True)
-        probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller',
-                   30.0)
-        probe.show()
-        assert execute(probe).success
-        probe.wait_moving()
-    else:
-        Stream(probe, 0.8, -0.4)
-        probe.wait(lambda: probe.speed() > 0.5, 'the arm to be fast')
+    driver_process, probe = homed(bench, broker, command_timeout=0.2)
+    victim = bench.start('snn_controller', model=small_model, synapses='software',
+                         allow_unlearned=True)
+    probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller', 30.0)
+    probe.show()
+    assert execute(probe).success
+    probe.wait_moving()
     victim.send(signal.SIGKILL)
     at = time.monotonic()
     victim.exit_code()
-    probe.wait(lambda: arm.rows()[-1][0] > at + 4.0, 'four seconds', 10.0)
-    stopped, rest = last_change(arm) - at, at_rest_since(arm, at) - at
-    print(f'{killed}: references stand {stopped:.3f} s after SIGKILL, the arm {rest:.2f} s')
-    assert stopped < 0.5 and rest < 3.0
+    references, joints = stopping(probe, arm, at)
+    print(f'controller killed: references stand after {references:.2f} s, arm {joints:.2f} s')
+    assert references < 0.5 and joints < 3.0
+    assert 'no velocity command for 0.2' in driver_process.said
 
 
-def test_fast_motion_stops_in_time_when_commands_cease(bench, broker, emulator):
+def test_a_stream_that_ceases_and_a_killed_driver_leave_the_references_in_time(
+        bench, broker, emulator):
     arm = emulator()
-    process, probe = homed(bench, broker)
+    process, probe = homed(bench, broker, command_timeout=0.2)
     stream = Stream(probe, 0.86, 0.0)
     probe.wait(lambda: probe.speed() > 0.6, 'the arm to be fast')
     stream.close()
-    at = time.monotonic()
-    probe.wait(lambda: 'no velocity command for 0.2' in process.said, 'the reason in the log')
-    probe.wait(lambda: arm.rows()[-1][0] > at + 4.0, 'four seconds', 10.0)
-    stopped, rest = last_change(arm) - at, at_rest_since(arm, at) - at
-    print(f'references stand {stopped:.3f} s after the last command, the arm {rest:.2f} s')
-    assert stopped < 0.5 and rest < 3.0
+    references, joints = stopping(probe, arm, time.monotonic())
+    print(f'stream ceased: references stand after {references:.2f} s, arm {joints:.2f} s')
+    assert references < 0.5 and joints < 3.0
+    assert 'no velocity command for 0.2' in process.said
     assert probe.call('ed_scorbot_driver/reset').success
+    stream = Stream(probe, 0.0, 0.0)
+    probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'zeros')
+    stream.values = [-0.86, 0.4]
+    probe.wait(lambda: probe.speed() > 0.6, 'the arm to be fast again')
+    process.send(signal.SIGKILL)
+    at = time.monotonic()
+    process.exit_code()
+    stream.close()
+    references, joints = stopping(probe, arm, at)
+    print(f'driver killed: references stand after {references:.2f} s, arm {joints:.2f} s')
+    assert references < 0.5 and joints < 3.0
 
 
 def test_a_signal_in_mid_motion_ends_it_at_rest(bench, broker, emulator):
@@ -215,7 +227,8 @@ def test_a_signal_in_mid_motion_ends_it_at_rest(bench, broker, emulator):
     assert last_change(arm) - at < 0.6
 
 
-def test_a_broker_that_drops_stops_it_and_it_goes_on_only_when_told(bench, broker, emulator):
+def test_a_broker_that_drops_or_hangs_stops_it_and_it_goes_on_only_when_told(
+        bench, broker, emulator):
     arm = emulator()
     process, probe = homed(bench, broker)
     stream = Stream(probe, 0.3, 0.0)
@@ -236,14 +249,6 @@ def test_a_broker_that_drops_stops_it_and_it_goes_on_only_when_told(bench, broke
     probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'zeros')
     stream.values = [-0.3, 0.0]
     probe.wait(lambda: probe.speed() > 0.2, 'the arm to move again')
-    stream.close()
-
-
-def test_a_broker_that_hangs_stops_it(bench, broker, emulator):
-    emulator()
-    process, probe = homed(bench, broker)
-    stream = Stream(probe, 0.3, 0.0)
-    probe.wait(lambda: probe.speed() > 0.2, 'the arm to move')
     broker.send(signal.SIGSTOP)
     probe.wait(lambda: 'stopped: the arm has not said where it is' in process.said, 'a stop', 3.0)
     broker.send(signal.SIGCONT)
@@ -271,8 +276,8 @@ def test_a_controller_of_the_arm_that_is_killed_is_named(bench, broker, emulator
 def test_somebody_elses_arm_and_an_arm_left_behind(bench, broker, emulator):
     emulator()
     first, _ = homed(bench, broker)
-    first.send(signal.SIGKILL)
-    first.exit_code()
+    first.send(signal.SIGINT)  # which leaves the arm owned, as SIGKILL does
+    assert first.exit_code() == 0
     second, probe = driver(bench, broker)
     probe.wait(lambda: 'call ed_scorbot_driver/home' in second.said, 'the arm', 30.0)
     probe.call('ed_scorbot_driver/home')
