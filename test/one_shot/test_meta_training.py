@@ -40,7 +40,7 @@ def test_resumed_training_equals_unbroken_training(tmp_path):
 
 
 def test_outer_gradients_reach_every_weight_and_lower_the_loss():
-    config = replace(SMALL, input_noise=0.0, recurrent_noise=0.0, dead_band=0.0)
+    config = replace(SMALL, device_noise=0.0, dead_band=0.0)
     run = MetaTraining(config)
     batch = draw_batch(config, run.arm, run.pens, iteration=0)
 
