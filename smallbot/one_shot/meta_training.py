@@ -304,7 +304,8 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
     model = config.model
     begun = torch.randn(model.synapse_mask().T.shape, generator=general)
     adapted = torch.stack([
-        torch.randn(model.plastic_rows, model.neurons, generator=stream(config.seed, iteration + 1, task + 1))
+        torch.randn(model.plastic_rows, model.neurons,
+                    generator=stream(config.seed, iteration + 1, task + 1))
         for task in range(config.batch)[rank::size]])
     return Batch(mine, config.batch, begun, adapted)
 

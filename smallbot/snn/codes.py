@@ -37,20 +37,18 @@ class PopulationCode:
     """Rate at which companding begins, m/s."""
     width: float = 1.0
     """Standard deviation of a unit's bell, in distances between units."""
-    positions: bool = True
-    """Whether values are encoded beside their rates."""
 
     def channels(self, coordinates: int) -> int:
         """Return how many currents encode `coordinates` coordinates."""
-        return (1 + self.positions) * coordinates * self.units
+        return 2 * coordinates * self.units
 
     def encode(self, values: Tensor, rates: Tensor) -> Tensor:
-        """Encode values and rates [..., D] as `channels` currents, each in 0..1."""
+        """Encode values and rates [..., D] as currents [..., 2 D units], each in 0..1."""
         low, high = self.value_range
         knee = torch.asinh(torch.tensor(self.rate_range / self.rate_knee, dtype=rates.dtype))
-        position = torch.asinh(rates / self.rate_knee) / knee
-        if self.positions:
-            position = torch.cat([2 * (values - low) / (high - low) - 1, position], dim=-1)
+        position = torch.cat([
+            2 * (values - low) / (high - low) - 1,
+            torch.asinh(rates / self.rate_knee) / knee], dim=-1)
         centres = torch.linspace(-1, 1, self.units, dtype=values.dtype, device=values.device)
         spacing = 2 / (self.units - 1)
         distance = (position[..., None] - centres) / (self.width * spacing)
