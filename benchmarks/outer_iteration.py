@@ -25,7 +25,7 @@ SHIPPED = share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
 
 def paper() -> MetaConfig:
     """The paper's sizes; what the neurons do is that of a run of ours after a few iterations."""
-    config = MetaConfig(batch=90, input_noise=0.0, recurrent_noise=0.0, dead_band=0.0)
+    config = MetaConfig(batch=90, device_noise=0.0, dead_band=0.0)
     return replace(config, model=replace(config.model, generator_neurons=800))
 
 

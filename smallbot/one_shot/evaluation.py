@@ -120,7 +120,7 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     """
     began = time.perf_counter()
     before = trainee.trial()
-    signals = learning_signals(model, arm.tip(movement.positions()))
+    signals = learning_signals(model, model.config.watched(arm, movement.positions()))
     delta = weight_update(model, before.eligibility, signals)[0]
     if cells < 1:
         delta = strongest(delta, cells, int(model.config.synapse_mask().sum()))

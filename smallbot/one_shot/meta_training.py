@@ -21,6 +21,7 @@ from torch import Tensor
 
 from smallbot.arm.drawings import pen_trials
 from smallbot.arm.kinematics import Arm
+from smallbot.chip.laws import HERMES_TWO_DEVICE
 from smallbot.files import write_atomically
 from smallbot.one_shot.evaluation import tip_rmse_cm, VALIDATION_SEED
 from smallbot.one_shot.families import (
@@ -108,10 +109,9 @@ class MetaConfig:
     neuron's: a movement can only be stored where there are spikes to store it in."""
     generator_rate: float = 10.0
     """Target rate of the generator, Hz (Ortner et al. 2025)."""
-    input_noise: float = 0.06
-    """s.d. of the programming noise of input weights, a stand-in for the chip."""
-    recurrent_noise: float = 0.014
-    """s.d. of the programming noise of recurrent weights, a stand-in for the chip."""
+    device_noise: float = 1.15
+    """Programming noise of the weights in units of the devices' law, a stand-in for the chip; what
+    is above 1 makes up for drift and reads. 0 for exact weights."""
     dead_band: float = 0.004
     """Changes below this are not written, so that the cell keeps its noise; weight units."""
     clip_to_chip: bool = True
@@ -153,7 +153,7 @@ class Batch(NamedTuple):
     begun: Tensor | None = None
     """Unit normals [N_in + N, N] for the initial weights, the same for every task; or no noise."""
     adapted: Tensor | None = None
-    """Unit normals [B, N_in + N, N] for the adapted weights; None with `begun`."""
+    """Unit normals [B, plastic rows, N] for the adapted weights; None with `begun`."""
 
 
 class Attempt(NamedTuple):
@@ -308,12 +308,13 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
     general = stream(config.seed, iteration + 1)
     tasks = draw_tasks(config, arm, pens, general)
     mine = of_process(tasks, rank, size)
-    if config.input_noise == config.recurrent_noise == 0:
+    if config.device_noise == 0:
         return Batch(mine, config.batch)
-    shape = config.model.synapse_mask().T.shape
-    begun = torch.randn(shape, generator=general)
+    model = config.model
+    begun = torch.randn(model.synapse_mask().T.shape, generator=general)
     adapted = torch.stack([
-        torch.randn(shape, generator=stream(config.seed, iteration + 1, task + 1))
+        torch.randn(model.plastic_rows, model.neurons,
+                    generator=stream(config.seed, iteration + 1, task + 1))
         for task in range(config.batch)[rank::size]])
     return Batch(mine, config.batch, begun, adapted)
 
@@ -321,6 +322,12 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
 def of_process(tasks: Movements, rank: int, size: int) -> Movements:
     """Return every `size`-th movement, beginning with number `rank`."""
     return Movements(tasks.start[rank::size], tasks.velocity[rank::size], tasks.step_seconds)
+
+
+def programming_error(weights: Tensor, limit: Tensor) -> Tensor:
+    """Return the s.d. of the programming noise of weights [..., M, N] with limits [M, 1]."""
+    law = HERMES_TWO_DEVICE
+    return law.programming(weights.abs() / limit).mul_(limit / law.g_max)
 
 
 class _Written(torch.autograd.Function):
@@ -331,14 +338,15 @@ class _Written(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, weights, delta, begun, noise, mask, limit, dead_band, inputs):
-        """Return the weights written [N_in, B, N] and [B, N, N]."""
+    def forward(ctx, weights, delta, begun, noise, mask, limit, clip, dead_band, inputs):
+        """Return the weights written [N_in, B, N] and [B, N or 0, N]."""
         ctx.save_for_backward(mask)
-        ideal = torch.addcmul(weights, delta, mask)
-        written = ideal if noise is None else ideal + noise
+        written = torch.addcmul(weights, delta, mask)
+        if noise is not None:
+            written = written.addcmul_(programming_error(written, limit).mul_(mask), noise)
         if dead_band > 0:
             written = torch.where(delta.abs() >= dead_band, written, begun)
-        if limit is not None:
+        if clip:
             written.clamp_(-limit, limit)
         return (written[:, :inputs].transpose(0, 1).contiguous(),
                 written[:, inputs:].contiguous())
@@ -347,34 +355,41 @@ class _Written(torch.autograd.Function):
     def backward(ctx, grad_in, grad_rec):
         mask, = ctx.saved_tensors
         grad = torch.cat([grad_in.transpose(0, 1), grad_rec], dim=1).mul_(mask)
-        return grad.sum(0), grad, None, None, None, None, None, None
+        return grad.sum(0), grad, None, None, None, None, None, None, None
 
 
 def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm) -> Attempt:
     """Show a fresh trainee each task once, update it once, play; differentiable in `weights`."""
     model = config.model
-    n_in = model.clock_neurons
+    n_in, rows = model.clock_neurons, model.plastic_rows
     clock = model.clock(weights['readout'])
     mask = model.synapse_mask().T.to(clock.dtype)
     limit = model.weight_limits()[:, None]
     trainee, readout = weights['trainee'].T, weights['readout'].T
     begun, noise = trainee.detach() * mask, None
     if batch.begun is not None:
-        scale = mask * torch.cat([torch.full((n_in, 1), config.input_noise),
-                                  torch.full((model.neurons, 1), config.recurrent_noise)])
-        begun, noise = begun + scale * batch.begun, scale * batch.adapted
+        error = programming_error(begun, limit).mul_(mask)
+        begun = begun.addcmul(error, batch.begun, value=config.device_noise)
+        noise = config.device_noise * batch.adapted
     with torch.no_grad():
         first = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], readout, model.trainee)
         eligibility = eligibility_traces(clock, first.spikes[:, 0], first.psi[:, 0], model.trainee)
+        if not model.recurrent_update:
+            eligibility = eligibility._replace(
+                recurrent_trace=eligibility.recurrent_trace[:, :0])
 
+    products = torch.bfloat16 if config.products is Products.BFLOAT16 else None
     signals, generator = generator_trial(
-        model, weights, arm.tip(batch.movements.positions()),
-        torch.bfloat16 if config.products is Products.BFLOAT16 else None)
+        model, weights, model.watched(arm, batch.movements.positions()), products)
     delta = eprop_update(eligibility, signals, model.inner_rate)
-    w_in, w_rec = _Written.apply(trainee, delta, begun, noise, mask,
-                                 limit if config.clip_to_chip else None, config.dead_band, n_in)
+    w_in, w_rec = _Written.apply(trainee[:rows], delta, begun[:rows], noise, mask[:rows],
+                                 limit[:rows], config.clip_to_chip, config.dead_band, n_in)
+    if not model.recurrent_update:
+        kept = trainee[n_in:]
+        w_rec = kept + (begun[n_in:] - kept).detach()
     current = (clock @ w_in.flatten(1)).view(model.steps, -1, model.neurons)
-    playback = unroll(current, w_rec, readout, model.trainee)
+    playback = unroll(current, w_rec, readout, model.trainee,
+                      None if model.recurrent_update else products)
     velocity = filtered(playback.output, model.readout_decay)
     return Attempt(velocity.transpose(0, 1), playback, generator)
 

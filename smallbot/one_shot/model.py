@@ -21,9 +21,14 @@ from torch import Tensor
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.files import write_atomically, write_json
-from smallbot.snn.codes import BinaryCode, clock_spikes, PopulationCode
+from smallbot.snn.codes import BinaryCode, clock_spikes, LinearCode, PopulationCode
 from smallbot.snn.neuron import NeuronParameters
 
+LINEAR_GAIN = 0.12
+"""s.d. of a first weight of the generator for a current of the linear code; a steady current of
+0.063 brings a LIF neuron with the generator's constants to its threshold."""
+THRESHOLD_SHIFT, THRESHOLD_SPREAD = 0.03, 0.05
+"""Mean and s.d. of the first weights for the linear code's current of 1."""
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 DEFAULT_MODEL = 'ed_scorbot'
 
@@ -32,13 +37,24 @@ class ModelError(InputError):
     """A model file or configuration that cannot be used; the message is one line."""
 
 
+class Watched(str, Enum):
+    """What of a demonstration the generator sees."""
+
+    TIP = 'tip'
+    """The tool tip's x, y, z, m (Ortner et al. 2025)."""
+    JOINTS = 'joints'
+    """The driven joints, rad, so that it need not learn the arm's inverse kinematics."""
+
+
 class Coding(str, Enum):
-    """How the generator is shown the tool tip."""
+    """How the generator is shown what it watches."""
 
     POPULATION = 'population'
     """Position and velocity as graded currents, `ModelConfig.code`."""
     BINARY = 'binary'
     """Position as spikes of its binary digits, `ModelConfig.binary`."""
+    LINEAR = 'linear'
+    """Velocity and drive as signed currents, `ModelConfig.linear`."""
 
 
 @dataclass(frozen=True)
@@ -77,25 +93,39 @@ class ModelConfig:
     """N_in, inputs of the trainee."""
     clock_period: int = 10
     """Steps between the spikes of the clock neuron whose turn it is."""
+    clock_overlap: int = 1
+    """Turns that a clock neuron goes on for."""
     readout_tau: float = 0.020
-    """Time constant of the readout and of the learning signals, s of network time."""
+    """Time constant of the readout, s of network time."""
+    signal_tau: float = 0.020
+    """Time constant of the learning signals, s of network time."""
+    recurrent_update: bool = True
+    """Whether the update changes recurrent weights beside input weights."""
     inner_rate: float = 1e-3
     """Inner learning rate alpha of the one update."""
     preview_steps: int = 0
     """How far the generator sees the demonstration ahead of the trainee's clock, steps. The whole
     movement is known by then; a preview makes up for the delay of membranes and filters."""
+    lead_steps: int = 0
+    """Steps that the generator watches the demonstration before the trainee's clock starts. They
+    make up for the delay of membranes and filters, at the beginning of the movement too."""
     input_limit: float = 1.5
     """Largest magnitude of an input weight on the chip."""
     recurrent_limit: float = 0.4
     """Largest magnitude of a recurrent weight on the chip."""
     trainee: NeuronParameters = NeuronParameters()
     generator: NeuronParameters = NeuronParameters(threshold=1.3, adaptive_share=0.3)
+    watches: Watched = Watched.TIP
+    """What the generator sees of a demonstration."""
     code: PopulationCode = PopulationCode()
-    """Code of the tool tip's position and velocity, x, y, z, for the generator."""
+    """Code of what the generator watches and of its rate of change."""
     binary: BinaryCode = BinaryCode()
-    """Code of the tool tip's position alone, x, y, z."""
+    """Code of the position alone of what the generator watches."""
+    linear: LinearCode = LinearCode()
+    """Code of the velocity of what the generator watches, and of the drive: what the trainee's
+    spikes must bring to the readout for its filter to give that velocity."""
     coding: Coding = Coding.POPULATION
-    """Which of the two the generator is shown."""
+    """Which of the three the generator is shown."""
 
     @property
     def trial_seconds(self) -> float:
@@ -105,13 +135,26 @@ class ModelConfig:
     @property
     def generator_inputs(self) -> int:
         """Return how many currents enter the generator."""
-        code = self.binary if self.coding is Coding.BINARY else self.code
-        return code.channels(3) + self.clock_neurons
+        watched = 3 if self.watches is Watched.TIP else len(self.joints)
+        channels = {Coding.POPULATION: self.code.channels(watched),
+                    Coding.BINARY: self.binary.channels(watched),
+                    Coding.LINEAR: self.linear.channels(watched)}
+        return channels[self.coding] + self.clock_neurons
 
     @property
     def readout_decay(self) -> float:
-        """Return kappa = exp(-dt / tau) of readout and learning signals."""
+        """Return kappa = exp(-dt / tau) of the readout."""
         return math.exp(-self.trainee.dt / self.readout_tau)
+
+    @property
+    def signal_decay(self) -> float:
+        """Return exp(-dt / tau) of the learning signals."""
+        return math.exp(-self.generator.dt / self.signal_tau)
+
+    @property
+    def plastic_rows(self) -> int:
+        """Return how many rows of inputs the update may change, the first ones."""
+        return self.clock_neurons + self.recurrent_update * self.neurons
 
     def synapse_mask(self) -> Tensor:
         """Return [N, N_in + N] of bool: the synapses that exist, no neuron drives itself."""
@@ -126,12 +169,21 @@ class ModelConfig:
 
     def clock(self, like: Tensor) -> Tensor:
         """Return the clock spikes of a trial, [T, N_in]."""
-        return clock_spikes(self.steps, self.clock_neurons, self.clock_period, like)
+        return clock_spikes(self.steps, self.clock_neurons, self.clock_period, like,
+                            self.clock_overlap)
+
+    def watched(self, arm: Arm, positions: Tensor) -> Tensor:
+        """Return the path [..., D] the generator sees for joint positions [..., J], rad."""
+        return arm.tip(positions) if self.watches is Watched.TIP else positions
 
     def encode(self, path: Tensor, rates: Tensor) -> Tensor:
-        """Return a tool tip's path and rates [..., 3], m and m/s, as the generator's inputs."""
+        """Return a path and its rates [T, ..., D], per second, as the generator's inputs."""
         if self.coding is Coding.BINARY:
             return self.binary.encode(path)
+        if self.coding is Coding.LINEAR:
+            change = torch.gradient(rates, dim=0)[0]
+            drive = rates + self.readout_tau / self.trainee.dt * change
+            return self.linear.encode(rates, drive)
         return self.code.encode(path, rates)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -210,18 +262,28 @@ def initial_weights(config: ModelConfig, generator: torch.Generator) -> dict[str
     """Draw the weights meta-training begins with, Gaussian with variance 1 / fan-in.
 
     With the population code the generator's input weights are ten times smaller: its currents
-    are graded and flow at every step. The readout is scaled by 1 - kappa, as published.
+    are graded and flow at every step. With the linear code each neuron prefers a random direction
+    above a random threshold. The readout is scaled by 1 - kappa, as published. Recurrent weights
+    that no update changes begin three times smaller: they carry what no learning signal knows of.
     """
     gain = {'readout': 1 - config.readout_decay}
     if config.coding is Coding.POPULATION:
         gain['generator_in'] = 0.1
-    weights = {}
-    for key, shape in config.shapes().items():
+    weights, shapes = {}, config.shapes()
+    for key, shape in shapes.items():
         scale = gain.get(key, 1.0) / math.sqrt(shape[1])
         weights[key] = torch.randn(shape, generator=generator) * scale
     n_in = config.clock_neurons
     weights['trainee'][:, :n_in] *= math.sqrt((n_in + config.neurons) / n_in)
+    if not config.recurrent_update:
+        weights['trainee'][:, n_in:] *= 0.3
     weights['trainee'] *= config.synapse_mask()
+    if config.coding is Coding.LINEAR:
+        rates = config.generator_inputs - config.clock_neurons - 1
+        scale = torch.tensor([LINEAR_GAIN] * rates + [THRESHOLD_SPREAD]
+                             + [0.01] * config.clock_neurons)
+        weights['generator_in'] = scale * torch.randn(shapes['generator_in'], generator=generator)
+        weights['generator_in'][:, rates] += THRESHOLD_SHIFT
     return weights
 
 

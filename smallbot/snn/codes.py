@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 
 
-def clock_spikes(steps: int, neurons: int, period: int, like: Tensor) -> Tensor:
+def clock_spikes(steps: int, neurons: int, period: int, like: Tensor, overlap: int = 1) -> Tensor:
     """Return the clock input [T, C]: neurons take turns, each spiking every `period` steps.
 
+    A neuron goes on for `overlap` turns, so that as many spike at a time, one after the other.
     The paper's clock: 5 neurons, 50 ms each at 100 Hz (a spike every 10 steps of 1 ms).
     """
-    t = torch.arange(steps)
-    turn = t * neurons // steps
-    spikes = torch.nn.functional.one_hot(turn, neurons) * (t % period == 0)[:, None]
-    return spikes.to(like.dtype)
+    t, neuron = torch.arange(steps)[:, None], torch.arange(neurons)
+    since = t * neurons // steps - neuron
+    ticks = (t + neuron * period // overlap) % period == 0
+    return ((since >= 0) & (since < overlap) & ticks).to(like.dtype)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,31 @@ class PopulationCode:
         spacing = 2 / (self.units - 1)
         distance = (position[..., None] - centres) / (self.width * spacing)
         return torch.exp(-0.5 * distance ** 2).flatten(-2)
+
+
+@dataclass(frozen=True)
+class LinearCode:
+    """Rates of change as signed currents, two for each coordinate, and a current of 1.
+
+    A population that reads them with random weights holds the rates as in the neural engineering
+    framework (Eliasmith and Anderson 2003): each neuron prefers a direction, above a threshold.
+    Unlike bells, whose units a fast movement runs through in less time than a membrane needs,
+    such currents lose nothing of a fast movement but what the membrane filters.
+    """
+
+    rate_range: float = 1.5
+    """Rate whose current is 1, rad/s (m/s for a tool tip)."""
+    drive_range: float = 3.0
+    """Drive whose current is 1, same unit."""
+
+    def channels(self, coordinates: int) -> int:
+        """Return how many currents encode `coordinates` coordinates."""
+        return 2 * coordinates + 1
+
+    def encode(self, rates: Tensor, drives: Tensor) -> Tensor:
+        """Encode rates and drives [..., D] as currents [..., 2 D + 1], the last one 1."""
+        return torch.cat([rates / self.rate_range, drives / self.drive_range,
+                          torch.ones_like(rates[..., :1])], dim=-1)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class NeuronParameters:
     """Steps the refractory counter gains at a spike; it loses one a step."""
     dampening: float = 0.3
     """lambda, height of the pseudo-derivative."""
+    surrogate_width: float = 1.0
+    """Distance from the threshold, in thresholds, at which the pseudo-derivative ends."""
     beta: float = 1.6
     """Threshold rise per unit of adaptation of an ALIF neuron (LIF neurons have none)."""
     tau_a: float = 0.600
@@ -86,7 +88,7 @@ def step(current: Tensor, state: NeuronState, p: NeuronParameters, beta: Tensor 
         A  = v_th + beta a'                  (beta = 0 for LIF)
         v' = g v + current - z A_before
         z' = [v' > A] unless refractory
-        psi = lambda / v_th max(0, 1 - |v' - A| / v_th), 0 while refractory
+        psi = lambda / v_th max(0, 1 - |v' - A| / (width v_th)), 0 while refractory
 
     Parameters: `current` [..., N], the summed input and recurrent current of this step (the
     recurrent part driven by `state.z`, a delay of one step); `beta` [N] for ALIF populations.
@@ -111,6 +113,6 @@ def step(current: Tensor, state: NeuronState, p: NeuronParameters, beta: Tensor 
 
 
 def pseudo_derivative(distance: Tensor, p: NeuronParameters, out: Tensor | None = None) -> Tensor:
-    """Return lambda / v_th max(0, 1 - |distance| / v_th) for distance = v - A, any shape."""
-    height = p.dampening / p.threshold
-    return torch.abs(distance, out=out).mul_(-height / p.threshold).add_(height).relu_()
+    """Return lambda / v_th max(0, 1 - |distance| / (width v_th)), distance = v - A, any shape."""
+    height, reach = p.dampening / p.threshold, p.surrogate_width * p.threshold
+    return torch.abs(distance, out=out).mul_(-height / reach).add_(height).relu_()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from smallbot.one_shot.evaluation import draw_movements, evaluate, VALIDATION_SEED
+from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.meta_training import (
     draw_batch,
     learning_rate,
@@ -14,11 +15,17 @@ from smallbot.one_shot.meta_training import (
     outer_loss,
     Schedule,
 )
-from smallbot.one_shot.model import ModelConfig, ModelError
+from smallbot.one_shot.model import Coding, ModelConfig, ModelError, Watched
+from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.share import share_directory
 
 SMALL = MetaConfig(model=ModelConfig(neurons=24, generator_neurons=16, steps=60, inner_rate=3e-3),
                    batch=6, iterations=12, window_range=(20, 40), seed=4)
+
+
+CLOCK_ALONE = replace(SMALL, model=replace(
+    SMALL.model, clock_neurons=6, clock_overlap=2, clock_period=2, recurrent_update=False,
+    watches=Watched.JOINTS, coding=Coding.LINEAR, lead_steps=7, signal_tau=0.01))
 
 
 def weights_after(run):
@@ -39,8 +46,9 @@ def test_resumed_training_equals_unbroken_training(tmp_path):
         assert torch.equal(value, resumed.weights[key].detach()), key
 
 
-def test_outer_gradients_reach_every_weight_and_lower_the_loss():
-    config = replace(SMALL, input_noise=0.0, recurrent_noise=0.0, dead_band=0.0)
+@pytest.mark.parametrize('setting', [SMALL, CLOCK_ALONE])
+def test_outer_gradients_reach_every_weight_and_lower_the_loss(setting):
+    config = replace(setting, device_noise=0.0, dead_band=0.0)
     run = MetaTraining(config)
     batch = draw_batch(config, run.arm, run.pens, iteration=0)
 
@@ -58,11 +66,12 @@ def test_outer_gradients_reach_every_weight_and_lower_the_loss():
     assert loss() < 0.8 * first
 
 
-def test_validation_is_the_evaluation_in_software_on_its_seed():
-    run = MetaTraining(replace(SMALL, validation_tasks=5))
+@pytest.mark.parametrize('setting', [SMALL, CLOCK_ALONE])
+def test_validation_is_the_evaluation_in_software_on_its_seed(setting):
+    run = MetaTraining(replace(setting, validation_tasks=5))
     for _ in range(2):
         run.step()
-    movements = draw_movements('paper', 5, SMALL.model, run.arm, VALIDATION_SEED)
+    movements = draw_movements('paper', 5, setting.model, run.arm, VALIDATION_SEED)
     expected = [learned.tip_rmse_cm[1] for learned in
                 evaluate(run.model('m'), run.arm, movements, 'software', 0)]
     assert run.validate().tip_cm == pytest.approx(sum(expected) / 5, abs=0.02)
@@ -119,6 +128,16 @@ def test_recurrent_weights_gain_no_self_connection_on_the_model():
     run.step()
     trainee = run.model('m').weights['trainee']
     assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
+
+
+def test_an_update_of_the_clock_alone_leaves_recurrent_weights_as_they_are():
+    model = MetaTraining(CLOCK_ALONE).model('m')
+    config = model.config
+    trainee = Trainee(model, prepare_synapses(model, 'software'))
+    path = torch.linspace(0, 1, config.steps)[None, :, None].expand(1, -1, 2)
+    delta = weight_update(model, trainee.trial().eligibility, learning_signals(model, path))[0]
+    assert delta[:, :config.clock_neurons].abs().max() > 0
+    assert delta[:, config.clock_neurons:].abs().max() == 0
 
 
 def test_a_checkpoint_that_is_missing_or_broken_is_refused(tmp_path):

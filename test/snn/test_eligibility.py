@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from smallbot.snn.codes import BinaryCode, clock_spikes, PopulationCode
+from smallbot.snn.codes import BinaryCode, clock_spikes, LinearCode, PopulationCode
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.neuron import NeuronParameters
 from smallbot.snn.unroll import unroll
@@ -85,6 +85,19 @@ def test_clock_neurons_take_turns_at_a_hundred_hertz():
     assert spikes.sum(0).tolist() == [5.0] * 5
     assert spikes.sum(1).max() == 1
     assert spikes[50:100, 1].nonzero()[:, 0].tolist() == [0, 10, 20, 30, 40]
+
+
+def test_clock_neurons_that_overlap_spike_one_after_the_other():
+    spikes = clock_spikes(250, 25, 2, torch.zeros(()), overlap=2)
+    assert spikes[:, 3].nonzero()[:, 0].tolist() == list(range(31, 50, 2))
+    assert spikes[10:].sum(1).unique().tolist() == [1.0]
+
+
+def test_linear_code_is_proportional_to_rates_and_drives():
+    code = LinearCode(rate_range=2.0, drive_range=4.0)
+    currents = code.encode(torch.tensor([1.0, -2.0]), torch.tensor([1.0, 6.0]))
+    assert currents.tolist() == [0.5, -1.0, 0.25, 1.5, 1.0]
+    assert len(currents) == code.channels(2)
 
 
 def test_population_code_peaks_at_the_unit_of_the_value_and_of_the_rate():

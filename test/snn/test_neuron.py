@@ -49,3 +49,6 @@ def test_pseudo_derivative_is_a_triangle_over_the_threshold():
     distances = torch.tensor([0.0, 0.3, -0.3, 0.6, -0.7])
     expected = torch.tensor([peak, peak / 2, peak / 2, 0.0, 0.0])
     assert torch.allclose(pseudo_derivative(distances, p), expected)
+    wide = pseudo_derivative(distances, NeuronParameters(threshold=0.6, surrogate_width=2.0))
+    expected = torch.tensor([peak, 0.75 * peak, 0.75 * peak, peak / 2, peak * 5 / 12])
+    assert torch.allclose(wide, expected)
