@@ -190,7 +190,7 @@ def test_a_controller_that_dies_stops_the_session_which_says_so():
     bench = Bench().home()
     bench.run(1.0, [0.5, 0.0])
     bench.controller.dead = 'killed by the test'
-    bench.run(1.0, [0.5, 0.0])
+    bench.run(1.5, [0.5, 0.0])
     assert 'has not said where it is' in bench.session.stopped
     assert bench.session.at_rest and not bench.session.known
     sent = len(bench.mail)
@@ -208,7 +208,7 @@ def test_a_controller_that_dies_stops_the_session_which_says_so():
 def test_a_controller_that_was_started_again_is_connected_to_anew():
     bench = Bench().home()
     bench.controller = EmulatedController(CONVENTIONS['2023'], homing_seconds=1.0, now=bench.now)
-    bench.run(1.0, [0.3, 0.0])
+    bench.run(1.5, [0.3, 0.0])
     assert 'has not said where it is' in bench.session.stopped
     bench.session.reset(bench.now)
     bench.until(lambda: bench.session.phase is Phase.FREE)
