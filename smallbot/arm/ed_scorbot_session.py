@@ -233,6 +233,7 @@ class Session:
             self.stop(f'{reason}: when it is back, call ed_scorbot_driver/reset')
         self._in_use = self.phase is Phase.READY
         self.phase, self.trouble = Phase.OFFLINE, f'{reason}: is it running?'
+        self._out = []  # nothing stale may go out when it is back
         self._quiet()
 
     def heard(self, topic: str, payload: bytes, now: float) -> str:

@@ -256,6 +256,16 @@ def test_the_broker_may_drop_at_any_time_before_the_arm_is_ready():
         bench.home()
 
 
+def test_what_was_asked_before_the_broker_dropped_is_not_sent_when_it_is_back():
+    bench = Bench()
+    bench.until(lambda: bench.session.phase is Phase.FREE)
+    bench.session.home(bench.now)
+    bench.session.offline('lost')
+    bench.session.online()
+    bench.run(3.0)
+    assert bench.controller.owner == '' and bench.session.phase is Phase.FREE
+
+
 def test_an_arm_of_somebody_else_is_left_alone():
     bench = Bench('owned')
     bench.until(lambda: bench.session.phase is Phase.FREE)
