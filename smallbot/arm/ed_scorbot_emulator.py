@@ -169,7 +169,7 @@ class EmulatedController:
                 break
             self._advance(due)
             if self._motion and self._motion.until <= due:
-                late = 0.6 if 'late' in self.misbehaviour else 0.0
+                late = 1.2 if 'late' in self.misbehaviour else 0.0
                 self._to_say.append((due + late, self.moved, self._measure()))
                 self._next_point()
             for at, client in [homing for homing in self._homings if homing[0] <= due]:

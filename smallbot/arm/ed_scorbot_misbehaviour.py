@@ -9,6 +9,6 @@ MISBEHAVIOURS = {
     'nan': 'every third moved has no numbers',
     'blind': 'from the hundredth on, no moved has numbers',
     'skips': 'ignores one trajectory in ten',
-    'late': 'every moved comes 0.6 s late',
+    'late': 'every moved comes 1.2 s late',
 }
 """By name, what then happens."""

@@ -44,8 +44,9 @@ PAUSE = 0.005
 """From a `moved` to the next trajectory, s: the controller needs a moment to take another."""
 PATIENCE = 0.1
 """How much later than expected a `moved` may come before the set-point is sent again, s."""
-STATE_TIMEOUT = 0.4
-"""Time without a `moved` beyond which an arm in motion is stopped, s."""
+STATE_TIMEOUT = 0.8
+"""Time without a `moved` beyond which an arm in motion is stopped, s; its references cannot run
+away meanwhile, as they stay near the last that was acknowledged (CATCH_UP)."""
 ANSWER = 5.0
 """How long the controller has for its answers to GET_METAINFO, CONNECT and DISCONNECT, s."""
 ASK_AGAIN = 2.0
@@ -232,6 +233,7 @@ class Session:
             self.stop(f'{reason}: when it is back, call ed_scorbot_driver/reset')
         self._in_use = self.phase is Phase.READY
         self.phase, self.trouble = Phase.OFFLINE, f'{reason}: is it running?'
+        self._out = []  # nothing stale may go out when it is back
         self._quiet()
 
     def heard(self, topic: str, payload: bytes, now: float) -> str:

@@ -216,7 +216,7 @@ def test_the_misbehaviours_do_what_they_say():
     blind = after('blind', trajectory(*[0] * 102, ms=10)).moves()
     assert [np.isnan(degrees).any() for _, degrees in blind] == [False] * 100 + [True] * 2
     late = after('late', trajectory(0)).moves()[0][0]
-    assert late == pytest.approx(104.1 + 0.25 + 0.6, abs=0.011)
+    assert late == pytest.approx(104.1 + 0.25 + 1.2, abs=0.011)
     skips = Bench('skips')
     for _ in range(20):
         skips.tell(trajectory(0, ms=10))

@@ -190,7 +190,7 @@ def test_a_controller_that_dies_stops_the_session_which_says_so():
     bench = Bench().home()
     bench.run(1.0, [0.5, 0.0])
     bench.controller.dead = 'killed by the test'
-    bench.run(1.0, [0.5, 0.0])
+    bench.run(1.5, [0.5, 0.0])
     assert 'has not said where it is' in bench.session.stopped
     assert bench.session.at_rest and not bench.session.known
     sent = len(bench.mail)
@@ -208,7 +208,7 @@ def test_a_controller_that_dies_stops_the_session_which_says_so():
 def test_a_controller_that_was_started_again_is_connected_to_anew():
     bench = Bench().home()
     bench.controller = EmulatedController(CONVENTIONS['2023'], homing_seconds=1.0, now=bench.now)
-    bench.run(1.0, [0.3, 0.0])
+    bench.run(1.5, [0.3, 0.0])
     assert 'has not said where it is' in bench.session.stopped
     bench.session.reset(bench.now)
     bench.until(lambda: bench.session.phase is Phase.FREE)
@@ -254,6 +254,16 @@ def test_the_broker_may_drop_at_any_time_before_the_arm_is_ready():
             bench.session.reset(bench.now)
         bench.until(lambda bench=bench: bench.session.phase is Phase.FREE)
         bench.home()
+
+
+def test_what_was_asked_before_the_broker_dropped_is_not_sent_when_it_is_back():
+    bench = Bench()
+    bench.until(lambda: bench.session.phase is Phase.FREE)
+    bench.session.home(bench.now)
+    bench.session.offline('lost')
+    bench.session.online()
+    bench.run(3.0)
+    assert bench.controller.owner == '' and bench.session.phase is Phase.FREE
 
 
 def test_an_arm_of_somebody_else_is_left_alone():

@@ -115,7 +115,7 @@ def test_the_controller_eases_there_and_plays_on_it(bench, broker, emulator, sma
     arm = emulator()
     driver_process, probe = homed(bench, broker, time_scale=4.0)
     process = bench.start('snn_controller', model=small_model, synapses='software',
-                          allow_unlearned=True, time_scale=4.0)
+                          allow_unlearned=True, time_scale=4.0, state_timeout=2.0)
     probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller', 30.0)
     probe.show()
     assert execute(probe).success
@@ -131,7 +131,8 @@ def test_a_commanded_movement_is_recorded_learned_once_and_played(bench, broker,
     driver_process, probe = homed(bench, broker, time_scale=4.0)
     bench.start('demo_recorder', bag_directory=bench.folder)
     learner = bench.start('one_shot_learner')
-    controller = bench.start('snn_controller', synapses='software', time_scale=4.0, correction=1.0)
+    controller = bench.start('snn_controller', synapses='software', time_scale=4.0, correction=1.0,
+                             state_timeout=2.0)
     probe.listen(JointTrajectory, 'demonstration', LATCHED)
     probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller', 40.0)
     stream = Stream(probe, 0.0, 0.0)
