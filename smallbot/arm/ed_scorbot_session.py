@@ -295,7 +295,8 @@ class Session:
 
     def _on_moved(self, payload: bytes, now: float) -> None:
         moved = read_moved(payload)
-        if moved.client != self.settings.client or not self._owned:
+        if (moved.client != self.settings.client or not self._owned
+                or self.phase is Phase.OFFLINE):
             return
         self._acknowledge(now)
         if not np.isfinite(moved.degrees).all():
