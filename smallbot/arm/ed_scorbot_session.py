@@ -48,7 +48,8 @@ STATE_TIMEOUT = 0.8
 """Time without a `moved` beyond which an arm in motion is stopped, s; its references cannot run
 away meanwhile, as they stay near the last that was acknowledged (CATCH_UP)."""
 ANSWER = 5.0
-"""How long the controller has for its answers to GET_METAINFO, CONNECT and DISCONNECT, s."""
+"""How long the controller has for its answers to CONNECT, DISCONNECT and a reset, s: it may have
+to find the broker again."""
 ASK_AGAIN = 2.0
 """Time between questions to an arm that does not answer, s."""
 HOME_TOLERANCE = 3.0
@@ -150,7 +151,7 @@ class Session:
         self._limits(())
         # Later than this session notices a silent arm itself, and can say what is wrong.
         self.gate = Gate(self.limits, settings.period, settings.command_timeout,
-                         STATE_TIMEOUT + settings.hold + LONGEST_GAP)
+                         STATE_TIMEOUT + 0.3)
         self._out: list[tuple[str, bytes]] = []
         self._owned = self._in_use = self._then_connect = False
         self._deadline = math.inf
@@ -294,7 +295,8 @@ class Session:
 
     def _on_moved(self, payload: bytes, now: float) -> None:
         moved = read_moved(payload)
-        if moved.client != self.settings.client or not self._owned:
+        if (moved.client != self.settings.client or not self._owned
+                or self.phase is Phase.OFFLINE):
             return
         self._acknowledge(now)
         if not np.isfinite(moved.degrees).all():
@@ -307,6 +309,8 @@ class Session:
             velocity = np.zeros(4)
         self.measurement = Measurement(now, position, velocity)
         self._unsure, self._news = False, True
+        if self.phase is Phase.READY:  # what a reset has asked for is answered
+            self._deadline = math.inf
         astray = np.abs(position - self._position)
         if astray.max() > FOLLOWING:
             joint = int(astray.argmax())
@@ -323,6 +327,7 @@ class Session:
         if held:
             self._reached = held[0][1]
             self._unheard = self._unheard[len(held):]
+            self._asked_at = self._unheard[0][0] if self._unheard else None
         if self._sent_at is not None and not self._unheard:
             self.round_trips = [*self.round_trips[-999:], now - self._sent_at - hold]
             self._sent_at, self._asked_at, self._free_at = None, None, now + PAUSE
@@ -424,7 +429,7 @@ class Session:
         self._position = self._reached
         self._quiet()
         self._again = True
-        self._enter(Phase.READY, now + 1.0)
+        self._enter(Phase.READY, now + ANSWER)
         return 'asking the arm where it is'
 
     # --- the course of things
@@ -482,7 +487,9 @@ class Session:
     def _next_set_point(self, now: float) -> None:
         """Send where the arm is to be in the middle of the time it is held there."""
         hold = self.settings.hold
-        if self._asked_at is not None and now > self._asked_at + hold + STATE_TIMEOUT:
+        asking = self.phase is Phase.READY and self._deadline < math.inf
+        if (self._asked_at is not None and not asking
+                and now > self._asked_at + hold + STATE_TIMEOUT):
             self.stop(f'the arm has not said where it is for {now - self._asked_at:.1f} s: is its '
                       f'controller running? ed_scorbot_driver/reset asks it')
             self._sent_at, self._asked_at, self._unsure = None, None, True
@@ -587,7 +594,8 @@ class Session:
         elif phase is Phase.READY and self._unsure:
             self._lose('the arm does not say where it is: its controller is gone or was started '
                        'again, or another client owns it; call ed_scorbot_driver/home')
-            self.gate.reset()
+            if self.gate.at_rest:
+                self.gate.reset()
         else:
             self._deadline = math.inf
 

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import queue
 import socket
+import threading
 
 from smallbot.errors import InputError
 
+CLOSING = 1.0
+"""How long a goodbye may take, s."""
 KEEPALIVE = 10
 """Silence after which client and broker ask whether the other still lives, s."""
 PAHO_MISSING = ('paho-mqtt is not installed: `pip install paho-mqtt`, or '
@@ -83,9 +86,16 @@ class MqttLink:
         return self._client.publish(topic, payload, qos=self._qos).rc == 0
 
     def close(self) -> None:
-        """Say goodbye and end the thread; what has been published is on its way before."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        """Say goodbye and end the thread; what has been published is on its way before.
+
+        Paho waits for ever where the broker hangs; that is left to a thread that may be lost.
+        """
+        def end() -> None:
+            self._client.disconnect()
+            self._client.loop_stop()
+        ending = threading.Thread(target=end, daemon=True)
+        ending.start()
+        ending.join(CLOSING)
 
     def _on_connect(self, client, _, __, code, *___) -> None:
         if code != 0:

@@ -321,6 +321,12 @@ def test_a_link_that_is_down_forgets_instead_of_sending_later(broker, wait_for):
         link.close()
 
 
+def test_it_ends_even_where_the_broker_hangs(broker, emulator):
+    arm = emulator()
+    broker.send(signal.SIGSTOP)
+    assert arm.end() == 0
+
+
 @pytest.mark.parametrize(('options', 'said'), [
     (['--port', '1'], 'no broker at 127.0.0.1:1: start one, for example `mosquitto -p 1`'),
     (['--trace', 'no/such/folder.csv'], '--trace no/such/folder.csv: No such file'),

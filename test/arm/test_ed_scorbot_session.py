@@ -197,7 +197,7 @@ def test_a_controller_that_dies_stops_the_session_which_says_so():
     bench.run(2.0, [0.5, 0.0])
     assert len(bench.mail) == sent
     bench.session.reset(bench.now)
-    bench.run(1.5)
+    bench.run(5.5)
     assert bench.session.phase is Phase.FREE
     assert 'gone or was started again' in bench.session.trouble
     bench.session.home(bench.now)
@@ -236,6 +236,25 @@ def test_a_broker_that_drops_stops_the_arm_and_nothing_stale_is_sent_later():
     bench.run(0.1, [0.0, 0.0])
     bench.run(0.5, [0.3, 0.0])
     assert bench.commanded()[0] > before[0] + 0.05
+
+
+def test_the_arm_may_find_the_broker_later_and_what_hangs_after_that_is_another_matter():
+    bench = Bench().home()
+    bench.run(1.0, [0.3, 0.0])
+    bench.session.offline('lost')
+    bench.run(1.0)
+    bench.session.online()
+    bench.up = False  # the broker is back, the arm's controller not yet
+    bench.session.reset(bench.now)
+    bench.run(2.0)
+    bench.up = True
+    bench.run(0.5, [0.0, 0.0])
+    assert not bench.session.stopped
+    bench.run(1.0, [0.3, 0.0])
+    bench.frozen = True
+    bench.run(3.0, [0.3, 0.0])
+    assert 'has not said where it is' in bench.session.stopped
+    assert bench.session.phase is Phase.READY
 
 
 def test_the_broker_may_drop_at_any_time_before_the_arm_is_ready():

@@ -251,7 +251,11 @@ def test_a_broker_that_drops_or_hangs_stops_it_and_it_goes_on_only_when_told(
     stream.values = [-0.3, 0.0]
     probe.wait(lambda: probe.speed() > 0.2, 'the arm to move again')
     broker.send(signal.SIGSTOP)
-    probe.wait(lambda: 'stopped: the arm has not said where it is' in process.said, 'a stop', 3.0)
+    try:
+        probe.wait(lambda: 'stopped: the arm has not said where it is' in process.said, 'a stop',
+                   5.0)
+    except AssertionError:
+        raise AssertionError(process.said) from None
     broker.send(signal.SIGCONT)
     stream.close()
     probe.wait(lambda: probe.call('ed_scorbot_driver/reset').success, 'a reset')
