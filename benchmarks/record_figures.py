@@ -8,11 +8,14 @@ import json
 from pathlib import Path
 
 from smallbot.files import write_json
+from smallbot.one_shot.conditions import Conditions
 from smallbot.one_shot.evaluation import draw_movements, evaluate, summary, TEST_SEED
 from smallbot.one_shot.model import arm_of, load_model
+from smallbot.one_shot.workers import cores
 
 
 def main():
+    """Evaluate both families in software and on the chip."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('model', type=Path)
     parser.add_argument('--tasks', type=int, default=100)
@@ -23,8 +26,9 @@ def main():
     for synapses in ('software', 'chip'):
         for family in ('paper', 'pen'):
             movements = draw_movements(family, args.tasks, model.config, arm, TEST_SEED)
-            done = evaluate(model, arm, movements, synapses, TEST_SEED)
-            result = summary(model, done, synapses, TEST_SEED)
+            conditions = Conditions(synapses=synapses)
+            done = evaluate(model, arm, movements, conditions, TEST_SEED, processes=cores())
+            result = summary(model, done, conditions, TEST_SEED)
             result.pop('model')
             figures.setdefault(synapses, {})[family] = _rounded(result)
             error = result['tip_rmse_cm']

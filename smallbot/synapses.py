@@ -106,6 +106,12 @@ class Synapses(Protocol):
     def update(self, delta: Tensor) -> WriteReport:
         """Add `delta` [outputs, inputs] to the weights, writing only what changes."""
 
+    def restore(self, weights: Tensor) -> WriteReport:
+        """Write the synapses whose intended weight is not that of `weights`, and no other."""
+
+    def calibrate(self) -> None:
+        """Correct the reads of what the weights have become since they were written."""
+
     def weights(self) -> Tensor:
         """Return the weights intended, [outputs, inputs]."""
 
@@ -157,6 +163,16 @@ class SoftwareSynapses:
         delta = _checked(delta, (self.outputs, self.inputs), 'update') * self.mask
         self._weights = self._weights + delta.T
         return WriteReport(int(delta.count_nonzero()), self._cells, 0, None, None)
+
+    def restore(self, weights: Tensor) -> WriteReport:
+        """Write the synapses that differ from `weights` [outputs, inputs]."""
+        changed = ((_checked(weights, (self.outputs, self.inputs), 'weights') * self.mask)
+                   != self._weights.T)
+        self.program(weights)
+        return WriteReport(int(changed.sum()), self._cells, 0, None, None)
+
+    def calibrate(self) -> None:
+        """Correct nothing: these reads are exact."""
 
     def weights(self) -> Tensor:
         """Return the weights, [outputs, inputs]."""
@@ -213,8 +229,7 @@ class ChipSynapses:
         chip = cls(core, mask, granularity)
         intended = torch.where(mask, weights.detach().float(), 0.0).T.contiguous()
         core.program(intended)
-        vectors = (torch.rand(CALIBRATION_VECTORS, core.rows, generator=generator)
-                   < CALIBRATION_DENSITY).float()
+        vectors = chip._calibration_vectors()
         core.set_ranges(vectors if inputs is None else inputs)
         core.wait(age)
         core.calibrate(vectors)
@@ -251,6 +266,18 @@ class ChipSynapses:
         return self._write(torch.minimum(torch.maximum(wanted, -limits), limits), chosen,
                            saturated)
 
+    def restore(self, weights: Tensor) -> WriteReport:
+        """Write the cells whose intended weight is not that of `weights` [outputs, inputs].
+
+        The others keep their devices, and their age. Raises ChipError as `program` does.
+        """
+        weights = _checked(weights, (self.outputs, self.inputs), 'weights')
+        return self._write(weights, self.mask & (weights != self.weights()), 0)
+
+    def calibrate(self) -> None:
+        """Fit the correction of every column anew, by reading random inputs of 0 and 1."""
+        self.core.calibrate(self._calibration_vectors())
+
     def weights(self) -> Tensor:
         """Return the weights intended, [outputs, inputs]."""
         return self.core.intended.T.clone()
@@ -284,6 +311,10 @@ class ChipSynapses:
                     settings['notes'])
         except KeyError as error:
             raise ChipError(f'chip {path}: not saved by synapses, it has no {error}') from None
+
+    def _calibration_vectors(self) -> Tensor:
+        return (torch.rand(CALIBRATION_VECTORS, self.inputs, generator=self.generator)
+                < CALIBRATION_DENSITY).float()
 
     def _write(self, weights: Tensor, chosen: Tensor, saturated: int) -> WriteReport:
         done = self.core.program(weights.T.contiguous(), chosen.T.contiguous())

@@ -15,7 +15,7 @@ Not modelled: temperature, wear, asymmetry of bit lines.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import math
 from typing import Any
 
@@ -53,6 +53,11 @@ class Fit:
             curve = torch.where(x < self.split, logarithm, curve)
         return curve
 
+    def times(self, factor: float) -> 'Fit':
+        """Return the curve with all values times `factor` >= 0."""
+        return Fit(tuple(factor * c for c in self.polynomial), self.split, factor * self.slope,
+                   factor * self.offset, factor * self.low, factor * self.high)
+
 
 @dataclass(frozen=True)
 class PowerFit:
@@ -67,6 +72,10 @@ class PowerFit:
         """Return the curve at x (any shape); x is clamped into what was characterised, [0, 1]."""
         power = x.clamp(_SMALLEST_X, 1.0).pow_(-self.exponent)
         return power.mul_(self.coefficient).clamp_(max=self.high)
+
+    def times(self, factor: float) -> 'PowerFit':
+        """Return the curve with all values times `factor` >= 0."""
+        return PowerFit(factor * self.coefficient, self.exponent, factor * self.high)
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,22 @@ IDEAL = DeviceLaw(
     name='ideal', devices_per_polarity=2, g_max=20.7 * _MICRO, t0=300.0, t_read=512e-9,
     programming=Fit((0.0,)), drift_mean=Fit((0.0,)), drift_sd=Fit((0.0,)), read=Fit((0.0,)))
 """Exact devices that never drift; the converters stay what they are."""
+
+
+def scaled(law: DeviceLaw, factor: float) -> DeviceLaw:
+    """Return `law` with its programming error, drift exponents and 1/f noise times `factor`.
+
+    The range of conductance and the times stay: these are devices that err more, or less.
+    Raises ValueError for a factor below 0 or not finite.
+    """
+    if not 0 <= factor < math.inf:
+        raise ValueError(f'noise {factor}: expected a finite factor of 0 or more')
+    if factor == 1:
+        return law
+    return replace(law, name=f'{law.name} x {factor:g}', **{
+        key: getattr(law, key).times(factor)
+        for key in ('programming', 'drift_mean', 'drift_sd', 'read')})
+
 
 LAWS = {law.name: law for law in (HERMES_TWO_DEVICE, HERMES_ONE_DEVICE, PCM_LIKE, IDEAL)}
 """All presets by name."""

@@ -57,10 +57,10 @@ def add_law(verb: argparse.ArgumentParser, of: str) -> None:
                       help=f'law of the devices{of} (default {LAW_NAMES[0]})')
 
 
-def check_json(path: Path | None) -> None:
-    """Refuse a `--json` file that cannot be written, before the work begins."""
+def check_output(path: Path | None, option: str = '--json') -> None:
+    """Refuse a file that an option names and that cannot be written, before the work begins."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise InputError(f'--json {path}: expected a file in a folder that exists')
+        raise InputError(f'{option} {path}: expected a file in a folder that exists')
 
 
 def made_folder(path: Path) -> Path:

@@ -8,7 +8,7 @@ read-noise spectrum, error of products over age, convergence of program-and-veri
 import argparse
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, add_law, check_json, made_folder, write_result
+from smallbot.cli.arguments import add_common, add_law, check_output, made_folder, write_result
 from smallbot.files import write_json
 
 VERB = 'chip'
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print the figures, write the files."""
     from smallbot.chip.laws import LAWS
 
-    check_json(args.json)
+    check_output(args.json)
     law = LAWS[args.law]
     if args.what == 'benchmark':
         from smallbot.chip.speed import benchmark

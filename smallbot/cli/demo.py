@@ -7,7 +7,7 @@ update learned, the movement executed. Leaves report.json, report.png and the re
 import argparse
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, check_json, made_folder, real, write_result
+from smallbot.cli.arguments import add_common, check_output, made_folder, real, write_result
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.one_shot.model import load_model
     from smallbot.one_shot.on_arm import Execution
 
-    check_json(args.json)
+    check_output(args.json)
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f'--out {args.out}: expected a folder')
     model = load_model(args.model)

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 
-from smallbot.cli.arguments import add_common, check_json, real, write_result
+from smallbot.cli.arguments import add_common, check_output, real, write_result
 from smallbot.errors import InputError
 
 VERB = 'doctor'
@@ -41,7 +41,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 1 when something that is needed is missing."""
-    check_json(args.json)
+    check_output(args.json)
     findings = [*_environment(), *_product(), *_ros(args.listen)]
     for finding in findings:
         cure = f'\n      cure: {finding["cure"]}' if finding['cure'] else ''

@@ -12,7 +12,7 @@ import sys
 import time
 
 from smallbot.arm.ed_scorbot_misbehaviour import MISBEHAVIOURS
-from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
+from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
 from smallbot.errors import InputError
 
 VERB = 'ed-scorbot'
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.arm.ed_scorbot_emulator import EmulatedController
     from smallbot.arm.mqtt_link import MqttLink
 
-    check_json(args.json)
+    check_output(args.json)
     asked = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.append(True))

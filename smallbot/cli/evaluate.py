@@ -7,11 +7,12 @@ chip). Needs no ROS and runs faster than real time.
 import argparse
 from pathlib import Path
 import sys
+from typing import Any
 
 from smallbot.cli.arguments import (
     add_common,
     add_law,
-    check_json,
+    check_output,
     real,
     ROUNDINGS,
     whole,
@@ -20,14 +21,17 @@ from smallbot.cli.arguments import (
 from smallbot.errors import InputError
 
 VERB = 'evaluate'
+SWEPT = ('noise', 'stuck', 'age', 'cells', 'step')
+"""Of `smallbot.one_shot.conditions.SWEPT`, named here so that `--help` need not load torch."""
+
+FEW = 8
+"""Movements that are not worth a process of their own."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot evaluate`."""
     verb.add_argument('--tasks', type=whole(1), default=100, metavar='N',
                       help='movements to learn (default 100)')
-    verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
-                      help='phase-change memory (default) or float32')
     verb.add_argument('--family', choices=('paper', 'pen', 'file'), default='paper',
                       help="the paper's Brownian family (default), human pen strokes of unseen "
                            'characters and drawers, or the files of --demonstrations')
@@ -35,99 +39,197 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='folder of demonstrations for --family file')
     verb.add_argument('--cells', type=real(0, 1), default=1.0, metavar='F',
                       help='largest share of the cells the update may write (default 1)')
-    verb.add_argument('--age', type=real(0), default=300.0, metavar='S',
-                      help='seconds between the update and the playback, chip only (default 300)')
-    add_law(verb, ', chip only')
-    verb.add_argument('--stuck', type=real(0, 1), default=0.0, metavar='F',
-                      help='share of stuck devices, half in SET, half in RESET, chip only '
-                           '(default 0)')
-    verb.add_argument('--rounding', choices=ROUNDINGS, default='stochastic',
-                      help='of the update, chip only: the change itself, or to the nearest or '
-                           'one of the neighbouring multiples of --step (default stochastic)')
-    verb.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='F',
-                      help='step of the rounding, as share of the largest weight of an input '
-                           '(default 0.0625)')
-    verb.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'),
-                      help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
-                           'the real ED-Scorbot was measured')
-    verb.add_argument('--time-scale', type=real(1, 1000), default=1.0, metavar='F',
-                      help='how many times longer than the trial the arm has (default 1)')
-    verb.add_argument('--correction', type=real(0, 10), default=0.0, metavar='K',
-                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')
+    verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
+                      help='phase-change memory (default) or float32')
+    chip = verb.add_argument_group('the chip')
+    chip.add_argument('--age', type=real(0), default=300.0, metavar='S',
+                      help='seconds between the update and the playback (default 300)')
+    chip.add_argument('--recalibrate', action='store_true',
+                      help='calibrate the columns once more, just before the playback')
+    chip.add_argument('--same-chip', action='store_true',
+                      help='let one chip learn all movements, one after another, each forgotten '
+                           'before the next, instead of a fresh chip for each')
+    add_law(chip, '')
+    chip.add_argument('--noise', type=real(0), default=1.0, metavar='F',
+                      help="factor on the law's programming error, drift and 1/f noise "
+                           '(default 1)')
+    chip.add_argument('--stuck', type=real(0, 1), default=0.0, metavar='F',
+                      help='share of stuck devices, half in SET, half in RESET (default 0)')
+    chip.add_argument('--rounding', choices=ROUNDINGS, default='stochastic',
+                      help='of the update: the change itself, or to the nearest or one of the '
+                           'neighbouring multiples of --step (default stochastic)')
+    chip.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='F',
+                      help='step of the rounding, as share of the largest weight of an input '
+                           '(default 0.0625)')
+    arm = verb.add_argument_group('the arm')
+    arm.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'),
+                     help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
+                          'the real ED-Scorbot was measured')
+    arm.add_argument('--time-scale', type=real(1, 1000), default=1.0, metavar='F',
+                     help='how many times longer than the trial the arm has (default 1)')
+    arm.add_argument('--correction', type=real(0, 10), default=0.0, metavar='K',
+                     help='velocity for each rad that the arm is astray, 1/s (default 0: blind)')
+    more = verb.add_argument_group('comparing')
+    more.add_argument('--sweep', type=sweep, metavar='WHAT=A,B,...',
+                      help=f'evaluate at several values of one of {", ".join(SWEPT)}, as in '
+                           f'--sweep noise=0,0.5,1,2')
+    more.add_argument('--figure', type=Path, metavar='FILE.png',
+                      help='draw the errors and some movements, or the sweep')
+    more.add_argument('--processes', type=whole(1), metavar='N',
+                      help='processes that share the movements (default: one for each core)')
     add_common(verb, 2000, 'the movements and the chips')
 
 
+def sweep(text: str) -> tuple[str, list[float]]:
+    """Return what `--sweep` varies, and its values."""
+    what, _, values = text.partition('=')
+    if what not in SWEPT:
+        raise argparse.ArgumentTypeError(f'{text!r}: expected WHAT=A,B,... with one of '
+                                         f'{", ".join(SWEPT)}')
+    convert = real(0, 1 if what in ('stuck', 'cells', 'step') else float('inf'),
+                   above=what == 'step')
+    return what, [convert(value) for value in values.split(',')]
+
+
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, print a table, write the JSON; an interruption keeps the tasks done so far."""
-    from tqdm import tqdm
-
-    from smallbot.chip.faults import FaultRates
-    from smallbot.chip.laws import LAWS
-    from smallbot.one_shot.evaluation import draw_movements, evaluate, spread, summary
+    """Evaluate, print a table, write JSON and figure; an interruption keeps what is done."""
+    from smallbot.one_shot.evaluation import draw_movements
     from smallbot.one_shot.model import arm_of, load_model
-    from smallbot.one_shot.on_arm import Execution
-    from smallbot.synapses import Granularity
 
-    check_json(args.json)
-    if args.arm is None and (args.time_scale != 1 or args.correction):
-        raise InputError('--time-scale and --correction go with --arm')
-    execution = Execution(args.arm, args.time_scale, args.correction) if args.arm else None
+    check_output(args.json, '--json')
+    check_output(args.figure, '--figure')
+    conditions = conditions_of(args)
     model = load_model(args.model)
     arm = arm_of(model.config)
     movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
                                args.demonstrations)
-    chip = {}
-    if args.synapses == 'chip':
-        chip = {'law': LAWS[args.law], 'faults': FaultRates(devices=args.stuck),
-                'granularity': Granularity(args.rounding, args.step)}
-    done = []
+    if args.sweep:
+        return _swept(args, model, arm, movements, conditions)
+    done, result = _evaluated(args, model, arm, movements, conditions)
+    write_result(args.json, result)
+    print(table(result))
+    if args.figure:
+        _draw(args.figure, result, arm, movements, done)
+    return _ended(result)
+
+
+def conditions_of(args: argparse.Namespace):
+    """Return the conditions that the options ask for."""
+    from smallbot.one_shot.conditions import Conditions
+    from smallbot.one_shot.on_arm import Execution
+    from smallbot.synapses import Granularity
+
+    if args.arm is None and (args.time_scale != 1 or args.correction):
+        raise InputError('--time-scale and --correction go with --arm')
+    for option in ('recalibrate', 'same_chip'):
+        if getattr(args, option) and args.synapses != 'chip':
+            raise InputError(f'--{option.replace("_", "-")} goes with --synapses chip')
+    return Conditions(
+        synapses=args.synapses, cells=args.cells, age=args.age, recalibrate=args.recalibrate,
+        law=args.law, noise=args.noise, stuck=args.stuck,
+        granularity=Granularity(args.rounding, args.step), same_chip=args.same_chip,
+        execution=Execution(args.arm, args.time_scale, args.correction) if args.arm else None)
+
+
+def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tuple[dict, dict]:
+    """Return the movements done, by number, and their summary, `interrupted` or whole."""
+    from tqdm import tqdm
+
+    from smallbot.one_shot.evaluation import evaluate, summary
+    from smallbot.one_shot.workers import cores
+
+    done = {}
     interrupted = False
-    with tqdm(total=len(movements.start), unit='task', disable=None, leave=False) as bar:
-        def report(_, performance):
-            done.append(performance)
+    with tqdm(total=len(movements.start), unit='task', disable=None, leave=False,
+              desc=label or None) as bar:
+        def report(number, performance):
+            done[number] = performance
             bar.update()
-            mean = sum(p.tip_rmse_cm[1] for p in done) / len(done)
+            mean = sum(p.tip_rmse_cm[1] for p in done.values()) / len(done)
             bar.set_postfix_str(f'{mean:.2f} cm')
         try:
-            evaluate(model, arm, movements, args.synapses, args.seed, args.cells, args.age, report,
-                     execution, **chip)
+            evaluate(model, arm, movements, conditions, args.seed, report,
+                     args.processes or min(cores(), -(-len(movements.start) // FEW)))
         except KeyboardInterrupt:
             interrupted = True
     if not done:
         raise KeyboardInterrupt
-    result = summary(model, done, args.synapses, args.seed)
-    result.update(family=args.family, age_seconds=args.age, cells_allowed=args.cells,
-                  interrupted=interrupted)
-    if chip:
-        result.update(law=args.law, stuck_devices=args.stuck, rounding=args.rounding)
-    if args.arm:
-        result.update(arm=args.arm, time_scale=args.time_scale, correction=args.correction,
-                      arm_tip_rmse_cm=spread([p.arm_tip_rmse_cm for p in done]))
-    write_result(args.json, result)
-    print(table(result))
-    if interrupted:
-        print(f'smallbot evaluate: interrupted after {len(done)} of {len(movements.start)} tasks',
+    done = dict(sorted(done.items()))
+    result = summary(model, list(done.values()), conditions, args.seed)
+    result.update(family=args.family, asked=len(movements.start), interrupted=interrupted)
+    return done, result
+
+
+def _swept(args, model, arm, movements, conditions) -> int:
+    what, values = args.sweep
+    settings = [conditions.at(what, value) for value in values]
+    points = []
+    print(f'{len(movements.start)} movements of the {args.family} family at each point, '
+          f'{args.synapses} synapses, model {model.name}, seed {args.seed}\n'
+          f'{what:>10}{"mean, cm":>10}{"95 % interval":>17}{"s.d.":>8}{"median":>8}'
+          f'{"cells":>9}')
+    for value, setting in zip(values, settings):
+        try:
+            _, result = _evaluated(args, model, arm, movements, setting, f'{what} {value:g}')
+        except KeyboardInterrupt:
+            break
+        points.append({'value': value, **result})
+        row = result['tip_rmse_cm']['after']
+        interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
+        print(f'{value:10g}{row["mean"]:10.2f}{interval:>17}{row["sd"]:8.2f}{row["median"]:8.2f}'
+              f'{100 * result["cells_written"]["fraction"]:7.1f} %', flush=True)
+        if result['interrupted']:
+            break
+    if not points:
+        raise KeyboardInterrupt
+    found = {'sweep': what, 'points': points, 'model': model.name, 'seed': args.seed}
+    write_result(args.json, found)
+    if args.figure:
+        from smallbot.plots.evaluation import draw_sweep
+        draw_sweep(found, args.figure)
+    if len(points) < len(values) and not points[-1]['interrupted']:
+        points[-1]['interrupted'] = True
+    return _ended(points[-1])
+
+
+def _draw(path: Path, result: dict, arm, movements, done: dict) -> None:
+    import numpy as np
+
+    from smallbot.one_shot.evaluation import tool_tips
+    from smallbot.plots.evaluation import draw_evaluation
+
+    before, after = np.array([p.tip_rmse_cm for p in done.values()]).T
+    errors = {'before': before, 'after': after}
+    if 'arm' in result:
+        errors['arm'] = np.array([p.arm_tip_rmse_cm for p in done.values()])
+    draw_evaluation(result, errors, tool_tips(arm, movements, done), path)
+
+
+def _ended(result: dict[str, Any]) -> int:
+    if result['interrupted']:
+        print(f'smallbot evaluate: interrupted after {result["tasks"]} of {result["asked"]} tasks',
               file=sys.stderr)
-    return int(interrupted)
+    return int(result['interrupted'])
 
 
 def table(result: dict) -> str:
     """Return the figures of an evaluation as text."""
     lines = [f'{result["tasks"]} movements of the {result["family"]} family, '
              f'{result["synapses"]} synapses, model {result["model"]}, seed {result["seed"]}',
-             f'{"":24}{"mean":>9}{"s.d.":>9}{"median":>9}']
-    for when in ('before', 'after'):
-        row = result['tip_rmse_cm'][when]
-        lines.append(f'tool tip {when + ", cm":15}{row["mean"]:9.2f}{row["sd"]:9.2f}'
-                     f'{row["median"]:9.2f}')
+             f'{"":24}{"mean":>9}{"s.d.":>9}{"median":>9}{"95 % of the mean":>20}']
+    rows = [(f'tool tip {when + ", cm":15}', result['tip_rmse_cm'][when], '')
+            for when in ('before', 'after')]
     if 'arm' in result:
-        row = result['arm_tip_rmse_cm']
-        lines.append(f'{"on the arm, cm":24}{row["mean"]:9.2f}{row["sd"]:9.2f}'
-                     f'{row["median"]:9.2f}   {result["arm"]}, time scale '
-                     f'{result["time_scale"]:g}, correction {result["correction"]:g}')
+        rows.append(('on the arm, cm', result['arm_tip_rmse_cm'],
+                     f'   {result["arm"]}, time scale {result["time_scale"]:g}, '
+                     f'correction {result["correction"]:g}'))
+    for name, row, more in rows:
+        interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
+        lines.append(f'{name:24}{row["mean"]:9.2f}{row["sd"]:9.2f}{row["median"]:9.2f}'
+                     f'{interval:>20}{more}')
     for joint, row in result['velocity_rmse'].items():
         lines.append(f'{joint + " after, rad/s":24}{row["mean"]:9.4f}{row["sd"]:9.4f}')
     cells = result['cells_written']

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from smallbot.cli.arguments import add_common, check_json, real, whole, write_result
+from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
 from smallbot.errors import InputError
 
 VERB = 'meta-train'
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
     from smallbot.one_shot.processes import in_processes, LostProcess, usable_cores
 
-    check_json(args.json)
+    check_output(args.json)
     if args.resume:
         given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip',
                                              'limits')

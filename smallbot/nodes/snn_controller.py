@@ -402,11 +402,11 @@ class SnnController(LifecycleNode):
             if self._playback.moving:
                 raise InputError('a movement is being played: wait for its end, or halt')
             self._age()
-            written = self._trainee.synapses.program(self._trainee.model.weights['trainee'])
+            written = self._trainee.forget()
             self._learned = self._taught = None
             self._publish_trial()
         self._tell_weights('forgotten: initial weights')
-        return f'initial weights programmed anew, {written.cells} cells'
+        return f'initial weights restored, {written.cells} cells written'
 
     # --- the control loop
 

@@ -5,13 +5,15 @@ between the tool tip reached and the tool tip demonstrated; a result is its mean
 over tasks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+import math
 from pathlib import Path
 import time
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 import torch
 from torch import Tensor
 
@@ -19,11 +21,13 @@ from smallbot.arm.demonstration import read_demonstration, trial_positions
 from smallbot.arm.drawings import pen_trials
 from smallbot.arm.kinematics import Arm
 from smallbot.errors import InputError
+from smallbot.one_shot.conditions import Conditions
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
-from smallbot.one_shot.on_arm import executed, Execution
-from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.one_shot.on_arm import executed
+from smallbot.one_shot.trainee import Trainee
+from smallbot.one_shot.workers import results
 from smallbot.synapses import WriteReport
 
 FAMILIES = ('paper', 'pen', 'file')
@@ -112,11 +116,12 @@ def tip_rmse_cm(velocity: Tensor, movements: Movements, arm: Arm) -> Tensor:
 
 
 def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trainee,
-               cells: float = 1.0, age: float = 300.0) -> Performance:
-    """Show one movement (a batch of one) to a fresh trainee, update it once, play it back.
+               cells: float = 1.0, age: float = 300.0, recalibrate: bool = False) -> Performance:
+    """Show one movement (a batch of one) to a trainee, update it once, play it back.
 
     Parameters: `cells`, the share of cells that the update may write; `age`, seconds between
-    the update and the playback (chip synapses only).
+    the update and the playback, and `recalibrate`, whether the columns are calibrated anew at
+    its end (chip synapses only).
     """
     began = time.perf_counter()
     before = trainee.trial()
@@ -127,6 +132,8 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     written = trainee.program(delta)
     learn_seconds = time.perf_counter() - began
     trainee.synapses.wait(age)
+    if recalibrate:
+        trainee.synapses.calibrate()
     after = trainee.trial()
     errors = [float(tip_rmse_cm(v.velocity[None], movement, arm)) for v in (before, after)]
     return Performance(movement.velocity[0].numpy(), before.velocity.numpy(),
@@ -134,43 +141,87 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
                        learn_seconds)
 
 
-def evaluate(model: OneShotModel, arm: Arm, movements: Movements, synapses: str, seed: int,
-             cells: float = 1.0, age: float = 300.0,
-             report: Callable[[int, Performance], None] = lambda done, performance: None,
-             execution: Execution | None = None, **chip) -> list[Performance]:
-    """Learn every movement once, each on a fresh trainee (and a fresh chip of its own).
+def evaluate(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions,
+             seed: int, report: Callable[[int, Performance], None] = lambda number, done: None,
+             processes: int = 1) -> list[Performance]:
+    """Learn every movement once, and return what was reached, in the order of the movements.
 
-    With `execution` each is then played on a simulated arm.
-
-    The chip of task k has the seed `seed + k`; `report` is called after each task; `chip`, what
-    `ChipSynapses.prepare` takes: law, faults, granularity and so on.
+    Each is learned by a fresh trainee, movement k on a chip of seed `seed + k`; or with
+    `conditions.same_chip` all by one trainee on the chip of seed `seed`, one after another, in
+    this process. `report` is called with a movement's number when it is done, in any order. The
+    number of `processes` changes nothing but the time.
     """
-    performances = []
-    for k in range(len(movements.start)):
-        one = Movements(movements.start[k:k + 1], movements.velocity[k:k + 1],
-                        movements.step_seconds)
-        trainee = Trainee(model, prepare_synapses(model, synapses, seed + k, **chip))
-        performance = learn_once(model, arm, one, trainee, cells, age)
-        if execution is not None:
-            reached = executed(arm, execution, one.start[0].double().numpy(), performance.after,
-                               one.step_seconds)
-            error = path_rmse_cm(arm.tip(torch.as_tensor(reached)),
-                                 arm.tip(one.positions()[0].double()))
-            performance = replace(performance, arm_tip_rmse_cm=float(error))
-        performances.append(performance)
-        report(k + 1, performances[-1])
-    return performances
+    numbers = list(range(len(movements.start)))
+    if conditions.same_chip:
+        trainee = Trainee(model, conditions.fresh_synapses(model, seed))
+        found = _one_after_another(model, arm, movements, conditions, trainee)
+    else:
+        found = results(_fresh, (model, arm, movements, conditions, seed), numbers, processes)
+    done = {}
+    for number, performance in found:
+        done[number] = performance
+        report(number, performance)
+    return [done[number] for number in numbers]
 
 
-def spread(values: Any) -> dict[str, float]:
-    """Return mean, s.d. (of the sample) and median."""
+def _fresh(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions, seed: int,
+           number: int) -> Performance:
+    trainee = Trainee(model, conditions.fresh_synapses(model, seed + number))
+    return _performed(model, arm, movements, conditions, trainee, number)
+
+
+def _one_after_another(model: OneShotModel, arm: Arm, movements: Movements,
+                       conditions: Conditions, trainee: Trainee
+                       ) -> Iterator[tuple[int, Performance]]:
+    for number in range(len(movements.start)):
+        yield number, _performed(model, arm, movements, conditions, trainee, number)
+        trainee.forget()
+
+
+def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions,
+               trainee: Trainee, number: int) -> Performance:
+    """Learn movement `number`, play it, on an arm too where there is one."""
+    one = Movements(movements.start[number:number + 1], movements.velocity[number:number + 1],
+                    movements.step_seconds)
+    performance = learn_once(model, arm, one, trainee, conditions.cells, conditions.age,
+                             conditions.recalibrate)
+    if conditions.execution is None:
+        return performance
+    reached = executed(arm, conditions.execution, one.start[0].double().numpy(),
+                       performance.after, one.step_seconds)
+    error = path_rmse_cm(arm.tip(torch.as_tensor(reached)),
+                         arm.tip(one.positions()[0].double()))
+    return replace(performance, arm_tip_rmse_cm=float(error))
+
+
+def tool_tips(arm: Arm, movements: Movements, done: dict[int, Performance]
+              ) -> dict[str, np.ndarray]:
+    """Return tool-tip paths [B, T, 3], m: `demonstrated` and `after`, of the movements done."""
+    start = movements.start[list(done)]
+    velocities = {'demonstrated': [p.demonstrated for p in done.values()],
+                  'after': [p.after for p in done.values()]}
+    return {key: arm.tip(joint_path(start, torch.as_tensor(np.stack(velocity)),
+                                    movements.step_seconds).double()).numpy()
+            for key, velocity in velocities.items()}
+
+
+def spread(values: Any) -> dict[str, Any]:
+    """Return mean, s.d. (of the sample), median and the mean's 95 % confidence interval.
+
+    The interval is Student's; None for a single value.
+    """
     values = np.asarray(values, dtype=float)
-    return {'mean': float(values.mean()), 'sd': float(values.std(ddof=min(1, len(values) - 1))),
-            'median': float(np.median(values))}
+    count, mean = len(values), float(values.mean())
+    sd = float(values.std(ddof=min(1, count - 1)))
+    interval = None
+    if count > 1:
+        half = float(student.ppf(0.975, count - 1)) * sd / math.sqrt(count)
+        interval = [mean - half, mean + half]
+    return {'mean': mean, 'sd': sd, 'median': float(np.median(values)), 'ci95': interval}
 
 
-def summary(model: OneShotModel, performances: list[Performance], synapses: str, seed: int
-            ) -> dict[str, Any]:
+def summary(model: OneShotModel, performances: list[Performance], conditions: Conditions,
+            seed: int) -> dict[str, Any]:
     """Return the figures of an evaluation under their contracted names."""
     errors = np.array([p.tip_rmse_cm for p in performances])
     wrong = np.array([np.sqrt(np.mean((p.after - p.demonstrated) ** 2, axis=0))
@@ -180,8 +231,8 @@ def summary(model: OneShotModel, performances: list[Performance], synapses: str,
     def mean(values: list[float | None]) -> float | None:
         return None if None in values else float(np.mean(values))
 
-    return {
-        'synapses': synapses,
+    figures = {
+        'synapses': conditions.synapses,
         'tasks': len(performances),
         'tip_rmse_cm': {'before': spread(errors[:, 0]), 'after': spread(errors[:, 1])},
         'velocity_rmse': {joint: {'mean': float(wrong[:, j].mean()),
@@ -200,4 +251,8 @@ def summary(model: OneShotModel, performances: list[Performance], synapses: str,
         'updates': max(p.updates for p in performances),
         'seed': seed,
         'model': model.name,
+        **conditions.to_mapping(),
     }
+    if conditions.execution is not None:
+        figures['arm_tip_rmse_cm'] = spread([p.arm_tip_rmse_cm for p in performances])
+    return figures

@@ -37,7 +37,7 @@ class Trainee:
         self.model = model
         self.synapses = synapses
         self.updates = 0
-        """Updates programmed so far."""
+        """Updates programmed since the initial weights."""
         self._clock = model.config.clock(model.weights['trainee'])
         self._readout = model.weights['readout'].T.contiguous()
         self.rewind()
@@ -77,6 +77,11 @@ class Trainee:
         """Apply an update [N, N_in + N] to the synapses; says what was written."""
         self.updates += 1
         return self.synapses.update(delta)
+
+    def forget(self) -> WriteReport:
+        """Restore the initial weights, writing only what updates have changed."""
+        self.updates = 0
+        return self.synapses.restore(self.model.weights['trainee'])
 
     def _advance(self) -> Tensor:
         if self._t >= self.model.steps:

@@ -14,6 +14,7 @@ from smallbot.chip.laws import (
     IDEAL,
     LAWS as PRESETS,
     PCM_LIKE,
+    scaled,
 )
 
 X = [0.0, 0.02, 0.0944, 0.0946, 0.159, 0.161, 0.25, 0.304, 0.307, 0.5, 0.75, 1.0]
@@ -183,3 +184,17 @@ def test_an_ideal_law_is_exact_and_stays():
 def test_a_law_survives_the_way_through_plain_values():
     for law in PRESETS.values():
         assert DeviceLaw.from_mapping(law.to_mapping()) == law
+
+
+@pytest.mark.parametrize('law', LAWS, ids=lambda law: law.name)
+def test_a_scaled_law_errs_that_much_more_and_is_else_the_same(law):
+    x = torch.linspace(0, 1, 41, dtype=torch.float64)
+    twice = scaled(law, 2.0)
+    for curve in ('programming', 'drift_mean', 'drift_sd', 'read'):
+        assert torch.allclose(getattr(twice, curve)(x), 2 * getattr(law, curve)(x), rtol=1e-12)
+    assert (twice.g_max, twice.t0) == (law.g_max, law.t0)
+    assert DeviceLaw.from_mapping(twice.to_mapping()) == twice
+    assert scaled(law, 1.0) is law
+    assert float(scaled(law, 0.0).programming(x).abs().max()) == 0
+    with pytest.raises(ValueError, match='finite factor'):
+        scaled(law, -1.0)

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+from matplotlib.image import imread
 import numpy as np
 import pytest
 
@@ -27,7 +28,7 @@ def test_evaluate_prints_and_writes_the_contracted_figures(capsys, tmp_path):
     assert figures['tasks'] == 3 and figures['updates'] == 1 and figures['seed'] == 2000
     assert figures['synapses'] == 'chip' and figures['model'] == 'ed_scorbot'
     for when in ('before', 'after'):
-        assert set(figures['tip_rmse_cm'][when]) == {'mean', 'sd', 'median'}
+        assert set(figures['tip_rmse_cm'][when]) == {'mean', 'sd', 'median', 'ci95'}
     assert set(figures['velocity_rmse']) == {'base', 'shoulder'}
     assert set(figures['velocity_rmse']['base']) == {'mean', 'sd'}
     for key in ('devices_written', 'energy_uj', 'learn_seconds'):
@@ -69,6 +70,26 @@ def test_chip_benchmark_reports_the_contracted_figures(capsys, tmp_path):
     assert speed['program_seconds'] > 0
 
 
+def test_evaluate_sweeps_and_draws(capsys, tmp_path):
+    result, figure = tmp_path / 'sweep.json', tmp_path / 'sweep.png'
+    code, out, _ = call(capsys, 'evaluate', '--tasks', 2, '--sweep', 'cells=0,0.05', '--json',
+                        result, '--figure', figure, '--processes', 1)
+    assert code == 0 and '95 % interval' in out
+    none, some = json.loads(result.read_text())['points']
+    assert (none['value'], some['value']) == (0, 0.05)
+    assert none['cells_written']['mean'] == 0 < some['cells_written']['fraction'] <= 0.05
+    assert none['tip_rmse_cm']['after']['mean'] > some['tip_rmse_cm']['after']['mean']
+    assert imread(figure).std() > 0.05
+
+
+def test_evaluate_draws_its_movements(capsys, tmp_path):
+    figure = tmp_path / 'errors.png'
+    code, out, _ = call(capsys, 'evaluate', '--tasks', 3, '--synapses', 'software', '--figure',
+                        figure, '--arm', 'kinematic')
+    assert code == 0 and '95 % of the mean' in out
+    assert imread(figure).std() > 0.05
+
+
 def test_evaluate_on_an_arm_adds_what_the_arm_did(capsys, tmp_path):
     result = tmp_path / 'result.json'
     code, out, _ = call(capsys, 'evaluate', '--tasks', 2, '--synapses', 'software', '--arm',
@@ -76,7 +97,7 @@ def test_evaluate_on_an_arm_adds_what_the_arm_did(capsys, tmp_path):
     assert code == 0 and 'on the arm, cm' in out and 'measured, time scale 4' in out
     found = json.loads(result.read_text())
     assert found['arm'] == 'measured' and found['time_scale'] == 4 and found['correction'] == 1
-    assert set(found['arm_tip_rmse_cm']) == {'mean', 'sd', 'median'}
+    assert set(found['arm_tip_rmse_cm']) == {'mean', 'sd', 'median', 'ci95'}
     assert found['arm_tip_rmse_cm']['mean'] < found['tip_rmse_cm']['after']['mean'] + 1
 
 
@@ -104,6 +125,12 @@ def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
     (['evaluate', '--stuck', '2'], 'at most 1'),
     (['evaluate', '--law', 'magic'], 'hermes-two-device'),
     (['evaluate', '--step', '0'], 'above 0'),
+    (['evaluate', '--noise', 'inf'], 'expected a number'),
+    (['evaluate', '--sweep', 'colour=1,2'], 'noise, stuck, age, cells, step'),
+    (['evaluate', '--sweep', 'stuck=0,2'], 'at most 1'),
+    (['evaluate', '--sweep', 'noise=1', '--synapses', 'software'], 'use --synapses chip'),
+    (['evaluate', '--same-chip', '--synapses', 'software'], '--same-chip goes with'),
+    (['evaluate', '--figure', '/nowhere/a.png'], '--figure /nowhere/a.png'),
     (['chip'], 'required: what'),
     (['chip', 'characterise', '--out', '/dev/null'], 'expected a folder'),
     (['evaluate', '--json', '/nowhere/a.json'], 'a folder that exists'),

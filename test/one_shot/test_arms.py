@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import Arm, ArmError
+from smallbot.one_shot.conditions import Conditions
 from smallbot.one_shot.evaluation import draw_movements, evaluate
 from smallbot.one_shot.meta_training import (
     draw_batch,
@@ -70,7 +71,7 @@ def test_any_arm_can_be_trained_saved_loaded_and_resumed(tmp_path, urdf, joints,
     resumed = MetaTraining.restore(tmp_path)
     assert resumed.arm.name == run.arm.name and resumed.arm.driven == joints
     movements = draw_movements('paper', 2, model.config, arm, 3)
-    learned = evaluate(model, arm, movements, 'software', 0)
+    learned = evaluate(model, arm, movements, Conditions('software'), 0)
     assert all(math.isfinite(one.tip_rmse_cm[1]) for one in learned)
 
 

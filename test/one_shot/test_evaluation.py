@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from smallbot.arm.demonstration import Demonstration, write_csv
 from smallbot.arm.kinematics import default_arm
+from smallbot.one_shot.conditions import Conditions, ConditionsError
 from smallbot.one_shot.evaluation import (
     draw_movements,
     evaluate,
@@ -20,6 +23,8 @@ from smallbot.one_shot.trainee import prepare_synapses, Trainee
 
 ARM = default_arm()
 MODEL = load_model()
+CELLS = int(MODEL.config.synapse_mask().sum())
+CHIP = Conditions()
 
 
 def movements(count, family='paper', seed=1000):
@@ -28,26 +33,27 @@ def movements(count, family='paper', seed=1000):
 
 @pytest.mark.parametrize('synapses', ['software', 'chip'])
 def test_one_update_teaches_a_movement(synapses):
-    done = evaluate(MODEL, ARM, movements(4), synapses, 1000)
-    result = summary(MODEL, done, synapses, 1000)
+    conditions = Conditions(synapses=synapses)
+    done = evaluate(MODEL, ARM, movements(4), conditions, 1000)
+    result = summary(MODEL, done, conditions, 1000)
     error = result['tip_rmse_cm']
     assert error['before']['mean'] > 30
     assert error['after']['mean'] < error['before']['mean'] / 3
     assert result['updates'] == 1 and result['tasks'] == 4
     assert 0 < result['cells_written']['fraction'] < 1
-    assert result['cells_written']['fraction'] == result['cells_written']['mean'] / 63_500
+    assert result['cells_written']['fraction'] == result['cells_written']['mean'] / CELLS
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_chip_others():
-    one, two, other = (evaluate(MODEL, ARM, movements(1), 'chip', seed)[0].tip_rmse_cm
+    one, two, other = (evaluate(MODEL, ARM, movements(1), CHIP, seed)[0].tip_rmse_cm
                        for seed in (5, 5, 6))
     assert one == two != other
 
 
 def test_the_share_of_cells_is_kept():
-    done = evaluate(MODEL, ARM, movements(1), 'chip', 0, cells=0.05)[0]
-    assert 0 < done.written.cells <= 0.05 * 63_500
-    untouched = evaluate(MODEL, ARM, movements(1), 'software', 0, cells=0.0)[0]
+    done = evaluate(MODEL, ARM, movements(1), Conditions(cells=0.05), 0)[0]
+    assert 0 < done.written.cells <= 0.05 * CELLS
+    untouched = evaluate(MODEL, ARM, movements(1), Conditions('software', cells=0.0), 0)[0]
     assert untouched.written.cells == 0
     assert untouched.tip_rmse_cm[0] == untouched.tip_rmse_cm[1]
 
@@ -93,8 +99,72 @@ def test_an_aged_chip_plays_something_else_and_recovers_nothing_by_itself():
 
 
 def test_spread_is_that_of_a_sample():
-    assert spread([1.0, 2.0, 6.0]) == {'mean': 3.0, 'sd': pytest.approx(np.sqrt(7)), 'median': 2.0}
-    assert spread([2.0]) == {'mean': 2.0, 'sd': 0.0, 'median': 2.0}
+    found = spread([1.0, 2.0, 6.0])
+    assert (found['mean'], found['median']) == (3.0, 2.0)
+    assert found['sd'] == pytest.approx(np.sqrt(7))
+    assert found['ci95'] == pytest.approx([3 - 4.302653 * np.sqrt(7 / 3),
+                                           3 + 4.302653 * np.sqrt(7 / 3)])
+    assert spread([2.0]) == {'mean': 2.0, 'sd': 0.0, 'median': 2.0, 'ci95': None}
+
+
+def test_the_number_of_processes_changes_nothing():
+    alone, shared = (evaluate(MODEL, ARM, movements(3), CHIP, 7, processes=n) for n in (1, 2))
+    assert [p.tip_rmse_cm for p in alone] == [p.tip_rmse_cm for p in shared]
+    assert [p.written[:5] for p in alone] == [p.written[:5] for p in shared]
+
+
+def test_one_chip_learns_and_forgets_one_movement_after_another():
+    drawn = movements(3)
+    reached = {}
+    done = evaluate(MODEL, ARM, drawn, Conditions(same_chip=True), 7,
+                    lambda number, performance: reached.update({number: performance}))
+    assert [reached[k] for k in range(3)] == done
+    alone = evaluate(MODEL, ARM, drawn, CHIP, 7)
+    assert done[0].tip_rmse_cm == alone[0].tip_rmse_cm
+    assert [p.updates for p in done] == [1, 1, 1]
+    assert done[2].tip_rmse_cm[0] > 20 > done[2].tip_rmse_cm[1]
+
+
+def test_forgetting_restores_the_initial_weights_and_no_other_cell():
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'chip', 3))
+    initial = trainee.synapses.weights()
+    written = learn_once(MODEL, ARM, movements(1), trainee).written
+    restored = trainee.forget()
+    assert torch.equal(trainee.synapses.weights(), initial)
+    assert 0 < restored.cells <= written.cells
+    assert trainee.forget().cells == 0
+
+
+def test_devices_without_noise_come_close_to_software_and_noisy_ones_do_not():
+    drawn = movements(4)
+    exact, noisy = (np.mean([p.tip_rmse_cm[1] for p in evaluate(
+        MODEL, ARM, drawn, Conditions(noise=noise), 3)]) for noise in (0.0, 6.0))
+    assert exact < noisy
+
+
+def test_an_old_chip_is_better_for_being_calibrated():
+    month = Conditions(age=30 * 86400.0)
+    drawn = movements(4)
+    old, mended = (np.mean([p.tip_rmse_cm[1] for p in evaluate(MODEL, ARM, drawn, each, 3)])
+                   for each in (month, replace(month, recalibrate=True)))
+    assert mended < old
+
+
+def test_what_is_swept_is_what_was_asked_for():
+    assert Conditions().at('stuck', 0.1) == Conditions(stuck=0.1)
+    assert Conditions().at('step', 0.5).granularity.step == 0.5
+    assert Conditions('software').at('cells', 0.5).cells == 0.5
+    with pytest.raises(ConditionsError, match='exact weights'):
+        Conditions('software').at('noise', 2.0)
+    with pytest.raises(ConditionsError, match='expected one of'):
+        Conditions().at('law', 1.0)
+
+
+@pytest.mark.parametrize(('field', 'value'), [
+    ('cells', 1.5), ('age', -1.0), ('noise', float('nan')), ('stuck', 2.0), ('law', 'mine')])
+def test_conditions_that_cannot_be_had_are_refused(field, value):
+    with pytest.raises(ConditionsError, match=field):
+        Conditions(**{field: value})
 
 
 def test_the_grid_of_a_trial_is_the_movements():

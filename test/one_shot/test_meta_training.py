@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from smallbot.one_shot.conditions import Conditions
 from smallbot.one_shot.evaluation import draw_movements, evaluate, VALIDATION_SEED
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.meta_training import (
@@ -73,7 +74,7 @@ def test_validation_is_the_evaluation_in_software_on_its_seed(setting):
         run.step()
     movements = draw_movements('paper', 5, setting.model, run.arm, VALIDATION_SEED)
     expected = [learned.tip_rmse_cm[1] for learned in
-                evaluate(run.model('m'), run.arm, movements, 'software', 0)]
+                evaluate(run.model('m'), run.arm, movements, Conditions('software'), 0)]
     assert run.validate().tip_cm == pytest.approx(sum(expected) / 5, abs=0.02)
 
 

@@ -1,0 +1,52 @@
+"""Work spread over processes of one thread each: what two cores do faster than two threads."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import as_completed, ProcessPoolExecutor
+import multiprocessing
+import os
+import signal
+from typing import Any
+
+
+def cores() -> int:
+    """Return how many processes this machine runs at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+
+
+def results(work: Callable[..., Any], common: tuple, items: list, processes: int
+            ) -> Iterator[tuple[int, Any]]:
+    """Yield the number of an item and `work(*common, item)`, in the order they get done.
+
+    With one process, or one item, in this process and in order. `work` is a function of a module,
+    `common` is sent to each process once. Ctrl-C reaches the caller alone, who may keep what has
+    been yielded; what has not begun by then never does.
+    """
+    processes = min(processes, len(items))
+    if processes <= 1:
+        for number, item in enumerate(items):
+            yield number, work(*common, item)
+        return
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context('spawn'), _prepare,
+                               (work, common))
+    try:
+        waiting = {pool.submit(_call, item): number for number, item in enumerate(items)}
+        for done in as_completed(waiting):
+            yield waiting[done], done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_work: Callable[..., Any] | None = None
+_common: tuple = ()
+
+
+def _prepare(work: Callable[..., Any], common: tuple) -> None:
+    global _work, _common
+    import torch
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _work, _common = work, common
+
+
+def _call(item: Any) -> Any:
+    return _work(*_common, item)

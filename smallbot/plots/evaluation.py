@@ -1,0 +1,103 @@
+"""Figures of `smallbot evaluate`: errors over movements, examples, and sweeps."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+import numpy as np
+
+from smallbot.plots.report import COLOURS, LABELS
+
+_PICKED = ((0.1, 'one in ten is better'), (0.5, 'the median'), (0.9, 'one in ten is worse'),
+           (1.0, 'the worst'))
+_AXES = {'noise': 'noise of the devices, times their law', 'stuck': 'stuck devices',
+         'age': 'seconds between update and playback',
+         'cells': 'share of cells that may be written',
+         'step': 'step of the rounding, share of the range'}
+_SHARES = ('stuck', 'cells')
+
+
+def draw_evaluation(result: dict[str, Any], errors: dict[str, np.ndarray],
+                    tips: dict[str, np.ndarray], path: Path) -> None:
+    """Draw one evaluation into a PNG file.
+
+    Parameters: `result`, its summary; `errors`, cm [B] each, `before`, `after` and perhaps
+    `arm`; `tips`, tool-tip paths [B, T, 3], m, `demonstrated` and `after`.
+    """
+    figure = Figure(figsize=(12, 6.4), layout='constrained')
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15])
+    axis = left.subplots()
+    for key in ('before', 'arm', 'after'):
+        if key in errors:
+            ordered = np.sort(errors[key])
+            axis.step(np.concatenate([[0], ordered]),
+                      np.arange(len(ordered) + 1) / len(ordered), where='post',
+                      color=COLOURS[key], lw=2, label=f'{LABELS[key]}, '
+                      f'mean {ordered.mean():.2f} cm')
+            axis.axvline(ordered.mean(), color=COLOURS[key], lw=0.8, ls=':')
+    axis.set_xscale('log')
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter('{x:g}')
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set(xlabel='tool-tip error, cm (root mean square over the movement)',
+             ylabel='movements with at most this error', ylim=(0, 1))
+    axis.yaxis.set_major_formatter(PercentFormatter(1))
+    axis.grid(alpha=0.25, which='both')
+    axis.legend(loc='lower right', fontsize=9)
+    order = np.argsort(errors['after'])
+    for axis, (share, name) in zip(right.subplots(2, 2).flat, _PICKED, strict=True):
+        number = order[max(0, int(np.ceil(share * len(order))) - 1)]
+        for key in ('after', 'demonstrated'):
+            sideways, up = tips[key][number, :, 1], tips[key][number, :, 2]
+            axis.plot(sideways, up, color=COLOURS[key], lw=1.8,
+                      ls='--' if key == 'demonstrated' else '-')
+            axis.plot(sideways[0], up[0], 'o', color=COLOURS[key], ms=4)
+        axis.set_title(f'{name}: {errors["after"][number]:.1f} cm', fontsize=9)
+        axis.set_aspect('equal', adjustable='datalim')
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.25)
+    right.supxlabel('left - right, m (dashed: demonstrated)', fontsize=9)
+    right.supylabel('height, m', fontsize=9)
+    cells = result['cells_written']
+    figure.suptitle(
+        f'{result["tasks"]} movements of the {result["family"]} family, one update each: '
+        f'{result["synapses"]} synapses, {100 * cells["fraction"]:.1f} % of the cells written, '
+        f'model {result["model"]}, seed {result["seed"]}', fontsize=11)
+    figure.savefig(path, dpi=110)
+
+
+def draw_sweep(result: dict[str, Any], path: Path) -> None:
+    """Draw a sweep into a PNG file: error and cells written over what was varied."""
+    figure = Figure(figsize=(8, 6.6), layout='constrained')
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
+    points = result['points']
+    x = np.array([point['value'] for point in points])
+    after = [point['tip_rmse_cm']['after'] for point in points]
+    mean = np.array([row['mean'] for row in after])
+    above.plot(x, mean, 'o-', color=COLOURS['after'], label='mean')
+    if all(row['ci95'] for row in after):
+        low, high = np.array([row['ci95'] for row in after]).T
+        above.fill_between(x, low, high, color=COLOURS['after'], alpha=0.2, lw=0,
+                           label='its 95 % confidence interval')
+    above.plot(x, [row['median'] for row in after], 's--', color=COLOURS['arm'], ms=4,
+               label='median')
+    above.set(ylabel='tool-tip error after one update, cm')
+    above.legend()
+    below.plot(x, [100 * point['cells_written']['fraction'] for point in points], 'o-',
+               color='#495057')
+    below.set(ylabel='cells written, %', xlabel=_AXES[result['sweep']])
+    for axis in (above, below):
+        axis.set_ylim(0, 1.08 * axis.dataLim.ymax)
+    least = x[x > 0].min(initial=np.inf)
+    if np.isfinite(least) and x.max() / least > 30:
+        below.set_xscale('symlog', linthresh=least) if (x == 0).any() else below.set_xscale('log')
+    if result['sweep'] in _SHARES:
+        below.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    for axis in (above, below):
+        axis.grid(alpha=0.25)
+    first = points[0]
+    figure.suptitle(f'{first["tasks"]} movements of the {first["family"]} family at each point, '
+                    f'{first["synapses"]} synapses, model {first["model"]}, seed {first["seed"]}',
+                    fontsize=10)
+    figure.savefig(path, dpi=110)
