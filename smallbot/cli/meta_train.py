@@ -28,6 +28,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                         help='plan N iterations (default: as configured)')
     verb.add_argument('--resume', type=Path, metavar='DIR',
                       help='go on from the checkpoint in DIR, with its configuration')
+    verb.add_argument('--start', metavar='MODEL',
+                      help='begin with the networks of this model, shipped or a .safetensors '
+                           'file, instead of random ones; their sizes replace those configured')
     verb.add_argument('--out', type=Path, default=Path('runs/meta'), metavar='DIR',
                       help='folder of checkpoint, curves and model (default runs/meta)')
     verb.add_argument('--name', default='ed_scorbot', metavar='NAME',
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(args.json)
     if args.resume:
         given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip',
-                                             'limits')
+                                             'limits', 'start')
                  if getattr(args, key)]
         if given:
             raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
@@ -139,7 +142,13 @@ def _training(group, args: argparse.Namespace):
     """Return the run to go on with, or a new one, and its folder."""
     from dataclasses import replace
 
-    from smallbot.one_shot.meta_training import CHECKPOINT, MetaTraining, planned_iterations
+    from smallbot.one_shot.meta_training import (
+        checked,
+        CHECKPOINT,
+        MetaTraining,
+        planned_iterations,
+    )
+    from smallbot.one_shot.model import load_model
     from smallbot.one_shot.processes import restarted
 
     directory = args.resume or args.out
@@ -150,9 +159,12 @@ def _training(group, args: argparse.Namespace):
         raise InputError(f'{directory}: holds a checkpoint already; resume it with --resume '
                          f'{directory}, or choose another --out')
     config = group.first(lambda: _configured(args))
+    start = load_model(args.start) if args.start else None
+    if start is not None:
+        config = checked(replace(config, model=start.config))
     if args.minutes:
         config = replace(config, iterations=planned_iterations(config, args.minutes, group))
-    return MetaTraining(config, group), directory
+    return MetaTraining(config, group, start), directory
 
 
 def _configured(args: argparse.Namespace):
@@ -163,6 +175,9 @@ def _configured(args: argparse.Namespace):
     from smallbot.one_shot.meta_training import checked, load_config, with_arm
     from smallbot.share import share_directory
 
+    if args.start and (args.urdf or args.joints or args.tip or args.limits):
+        raise InputError('--start takes the arm from its model: leave --urdf, --joints, --tip and '
+                         '--limits out')
     if args.seed in (VALIDATION_SEED, TEST_SEED):
         raise InputError(f'--seed {args.seed}: kept for the figures, training must not use it')
     path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'

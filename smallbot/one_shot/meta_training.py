@@ -21,7 +21,6 @@ from torch import Tensor
 
 from smallbot.arm.drawings import pen_trials
 from smallbot.arm.kinematics import Arm
-from smallbot.chip.laws import HERMES_TWO_DEVICE
 from smallbot.files import write_atomically
 from smallbot.one_shot.evaluation import tip_rmse_cm, VALIDATION_SEED
 from smallbot.one_shot.families import (
@@ -41,6 +40,7 @@ from smallbot.one_shot.model import (
     OneShotModel,
 )
 from smallbot.one_shot.processes import Group
+from smallbot.one_shot.stand_in import begun_weights, Draw, share_written, StandIn, Written
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
@@ -50,6 +50,11 @@ RATE_WINDOW = 10
 """Steps over which the trainee's rate is taken for `steadiness`."""
 TARGET_CM = 2.5
 """Mean error on the validation tasks, in software, whose time is logged: a product figure."""
+
+
+EXACT = {'device_noise': 0.0, 'read_noise': 0.0, 'drift': 0.0, 'rounding_step': 0.0,
+         'dead_band': 0.0, 'stuck_cells': 0.0, 'clip_to_chip': False}
+"""Settings that leave software of the chip."""
 
 
 class Schedule(str, Enum):
@@ -110,18 +115,35 @@ class MetaConfig:
     generator_rate: float = 10.0
     """Target rate of the generator, Hz (Ortner et al. 2025)."""
     device_noise: float = 1.15
-    """Programming noise of the weights in units of the devices' law, a stand-in for the chip; what
-    is above 1 makes up for drift and reads. 0 for exact weights."""
+    """`StandIn.programming`; without `read_noise`, what is above 1 makes up for reads."""
+    read_noise: float = 0.0
+    """`StandIn.read`."""
+    drift: float = 0.0
+    """`StandIn.drift`."""
+    age: float = 300.0
+    """`StandIn.age`, s."""
+    rounding_step: float = 0.0
+    """`StandIn.rounding_step`."""
     dead_band: float = 0.004
-    """Changes below this are not written, so that the cell keeps its noise; weight units."""
+    """`StandIn.dead_band`, weight units."""
+    stuck_cells: float = 0.0
+    """`StandIn.stuck_cells`."""
     clip_to_chip: bool = True
-    """Whether weights stay within the largest magnitudes on the chip."""
+    """`StandIn.clip`."""
+    write_weight: float = 0.0
+    """Weight of the share of all cells that an update is expected to write."""
     products: Products = Products.FASTER
     """Numbers in which the generator's backward products are taken."""
     validate_every: int = 100
     """Iterations between two validations in software; 0: none."""
     validation_tasks: int = 100
     """Unseen movements of the paper's family in a validation, seed 1000."""
+
+    @property
+    def stand_in(self) -> StandIn:
+        """Return what the outer loop sees of a chip."""
+        return StandIn(self.device_noise, self.read_noise, self.drift, self.age,
+                       self.rounding_step, self.dead_band, self.stuck_cells, self.clip_to_chip)
 
 
 class Iteration(NamedTuple):
@@ -132,6 +154,8 @@ class Iteration(NamedTuple):
     velocity_rmse: float
     trainee_hz: float
     generator_hz: float
+    written: float
+    """Share of all synapses that the updates are expected to write."""
 
 
 class Validation(NamedTuple):
@@ -145,15 +169,12 @@ class Validation(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """One process's share of an outer iteration: tasks, and the noise of their synapses."""
+    """One process's share of an outer iteration: tasks, and the chance of their synapses."""
 
     movements: Movements
     tasks: int
     """Of the whole iteration, all shares together."""
-    begun: Tensor | None = None
-    """Unit normals [N_in + N, N] for the initial weights, the same for every task; or no noise."""
-    adapted: Tensor | None = None
-    """Unit normals [B, plastic rows, N] for the adapted weights; None with `begun`."""
+    draw: Draw = Draw()
 
 
 class Attempt(NamedTuple):
@@ -164,6 +185,8 @@ class Attempt(NamedTuple):
     trainee: Trial
     """The playback."""
     generator: Trial
+    written: Tensor
+    """Share of all synapses that the updates are expected to write, a scalar."""
 
 
 def load_config(path: Path) -> MetaConfig:
@@ -230,6 +253,10 @@ def checked(config: MetaConfig) -> MetaConfig:
             (not 0 <= config.pen_share <= 1, f'pen_share {config.pen_share}: expected 0 to 1'),
             (not 0 <= config.anywhere_share <= 1,
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
+            *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
+               f'least 0') for name in ('device_noise', 'read_noise', 'drift', 'age',
+                                        'rounding_step', 'dead_band', 'stuck_cells', 'write_weight')),
+            (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
             (config.validate_every < 0 or config.validation_tasks < 1,
              f'validate_every {config.validate_every}, validation_tasks '
@@ -308,15 +335,24 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
     general = stream(config.seed, iteration + 1)
     tasks = draw_tasks(config, arm, pens, general)
     mine = of_process(tasks, rank, size)
-    if config.device_noise == 0:
-        return Batch(mine, config.batch)
-    model = config.model
-    begun = torch.randn(model.synapse_mask().T.shape, generator=general)
-    adapted = torch.stack([
-        torch.randn(model.plastic_rows, model.neurons,
-                    generator=stream(config.seed, iteration + 1, task + 1))
-        for task in range(config.batch)[rank::size]])
-    return Batch(mine, config.batch, begun, adapted)
+    model, stand_in = config.model, config.stand_in
+    chances = [stream(config.seed, iteration + 1, task + 1) for task in range(config.batch)]
+    plastic = (model.plastic_rows, model.neurons)
+
+    def of_each(draw: Callable[..., Tensor]) -> Tensor:
+        return torch.stack([draw(plastic, generator=chance) for chance in chances[rank::size]])
+
+    begun = adapted = rounding = stuck = held = None
+    if stand_in.noisy:
+        begun = torch.randn(model.synapse_mask().T.shape, generator=general)
+        adapted = of_each(torch.randn)
+    if stand_in.rounding_step > 0:
+        rounding = of_each(torch.rand)
+    if stand_in.stuck_cells > 0:
+        shape = model.synapse_mask().T.shape
+        stuck = torch.rand(shape, generator=general) < stand_in.stuck_cells
+        held = 2 * torch.rand(shape, generator=general) - 1
+    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held))
 
 
 def of_process(tasks: Movements, rank: int, size: int) -> Movements:
@@ -324,53 +360,15 @@ def of_process(tasks: Movements, rank: int, size: int) -> Movements:
     return Movements(tasks.start[rank::size], tasks.velocity[rank::size], tasks.step_seconds)
 
 
-def programming_error(weights: Tensor, limit: Tensor) -> Tensor:
-    """Return the s.d. of the programming noise of weights [..., M, N] with limits [M, 1]."""
-    law = HERMES_TWO_DEVICE
-    return law.programming(weights.abs() / limit).mul_(limit / law.g_max)
-
-
-class _Written(torch.autograd.Function):
-    """What an update leaves on the chip, as a stand-in; gradients pass straight through.
-
-    Cells whose change reaches the dead band are written, with fresh noise; the others keep what
-    they held, `begun`.
-    """
-
-    @staticmethod
-    def forward(ctx, weights, delta, begun, noise, mask, limit, clip, dead_band, inputs):
-        """Return the weights written [N_in, B, N] and [B, N or 0, N]."""
-        ctx.save_for_backward(mask)
-        written = torch.addcmul(weights, delta, mask)
-        if noise is not None:
-            written = written.addcmul_(programming_error(written, limit).mul_(mask), noise)
-        if dead_band > 0:
-            written = torch.where(delta.abs() >= dead_band, written, begun)
-        if clip:
-            written.clamp_(-limit, limit)
-        return (written[:, :inputs].transpose(0, 1).contiguous(),
-                written[:, inputs:].contiguous())
-
-    @staticmethod
-    def backward(ctx, grad_in, grad_rec):
-        mask, = ctx.saved_tensors
-        grad = torch.cat([grad_in.transpose(0, 1), grad_rec], dim=1).mul_(mask)
-        return grad.sum(0), grad, None, None, None, None, None, None, None
-
-
 def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm) -> Attempt:
     """Show a fresh trainee each task once, update it once, play; differentiable in `weights`."""
-    model = config.model
+    model, stand_in = config.model, config.stand_in
     n_in, rows = model.clock_neurons, model.plastic_rows
     clock = model.clock(weights['readout'])
     mask = model.synapse_mask().T.to(clock.dtype)
     limit = model.weight_limits()[:, None]
     trainee, readout = weights['trainee'].T, weights['readout'].T
-    begun, noise = trainee.detach() * mask, None
-    if batch.begun is not None:
-        error = programming_error(begun, limit).mul_(mask)
-        begun = begun.addcmul(error, batch.begun, value=config.device_noise)
-        noise = config.device_noise * batch.adapted
+    begun = begun_weights(stand_in, trainee.detach() * mask, limit, batch.draw)
     with torch.no_grad():
         first = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], readout, model.trainee)
         eligibility = eligibility_traces(clock, first.spikes[:, 0], first.psi[:, 0], model.trainee)
@@ -382,8 +380,10 @@ def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: A
     signals, generator = generator_trial(
         model, weights, model.watched(arm, batch.movements.positions()), products)
     delta = eprop_update(eligibility, signals, model.inner_rate)
-    w_in, w_rec = _Written.apply(trainee[:rows], delta, begun[:rows], noise, mask[:rows],
-                                 limit[:rows], config.clip_to_chip, config.dead_band, n_in)
+    share = share_written(stand_in, delta if config.write_weight else delta.detach(), mask[:rows],
+                          limit[:rows], int(mask.sum()))
+    w_in, w_rec = Written.apply(trainee[:rows], delta, begun[:rows], mask[:rows], limit[:rows],
+                                stand_in, batch.draw, n_in)
     if not model.recurrent_update:
         kept = trainee[n_in:]
         w_rec = kept + (begun[n_in:] - kept).detach()
@@ -391,7 +391,7 @@ def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: A
     playback = unroll(current, w_rec, readout, model.trainee,
                       None if model.recurrent_update else products)
     velocity = filtered(playback.output, model.readout_decay)
-    return Attempt(velocity.transpose(0, 1), playback, generator)
+    return Attempt(velocity.transpose(0, 1), playback, generator, share)
 
 
 def outer_loss(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm,
@@ -403,27 +403,29 @@ def outer_loss(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm
     Source: Ortner et al. 2025, equation 19. What the chip does to the weights (noise, a dead band,
     clipping) is added as a constant: the gradient passes straight through it.
     """
-    tasks, (velocity, trainee, generator) = batch.movements, attempt(config, weights, batch, arm)
+    tasks = batch.movements
+    velocity, trainee, generator, written = attempt(config, weights, batch, arm)
     reached = Movements(tasks.start, velocity, tasks.step_seconds).positions()
     tip_error = (arm.tip(reached) - arm.tip(tasks.positions())).square().sum(-1)
     by_step = trainee.by_step.unfold(0, RATE_WINDOW, RATE_WINDOW).mean(1)
     shares = [trainee.rate, generator.rate, by_step, torch.stack([
         (velocity - tasks.velocity).square().mean(), tip_error.mean(),
-        100 * tip_error.detach().mean(1).sqrt().mean()])]
+        100 * tip_error.detach().mean(1).sqrt().mean(), written])]
     means = group.total(torch.cat(shares) * (len(tasks.start) / batch.tasks))
-    trainee_rate, generator_rate, by_step, (velocity_error, tip_error, tip_cm) = means.split(
-        [len(x) for x in shares])
+    trainee_rate, generator_rate, by_step, rest = means.split([len(x) for x in shares])
+    velocity_error, tip_error, tip_cm, written = rest
     rate = 1e-3
     regular = ((trainee_rate - rate * config.trainee_rate).square().sum()
                + (generator_rate - rate * config.generator_rate).square().sum()
                + config.steadiness * config.model.neurons
                * (by_step - rate * config.trainee_rate).square().mean())
     loss = (0.5 * velocity_error + 0.5 * config.tip_weight * tip_error
-            + config.rate_weight * regular)
+            + config.rate_weight * regular + config.write_weight * written)
     with torch.no_grad():
         parts = Iteration(
             float(loss), float(tip_cm), float(velocity_error.sqrt()),
-            float(trainee_rate.mean() / rate), float(generator_rate.mean() / rate))
+            float(trainee_rate.mean() / rate), float(generator_rate.mean() / rate),
+            float(written))
     return loss, parts
 
 
@@ -451,8 +453,14 @@ class MetaTraining:
     for the order in which floats are added up.
     """
 
-    def __init__(self, config: MetaConfig, group: Group | None = None):
+    def __init__(self, config: MetaConfig, group: Group | None = None,
+                 start: OneShotModel | None = None):
+        """Begin with random weights, or with those of `start`, which replace `config.model`."""
         self.group = group or Group()
+        self.start = start and {'name': start.name, **start.card}
+        """Card of the model that this run went on from."""
+        if start is not None:
+            config = replace(config, model=start.config)
         if config.products is Products.FASTER:
             config = replace(config, products=self.group.first(faster_products))
         self.config = checked(config)
@@ -464,9 +472,9 @@ class MetaTraining:
         self.seconds = 0.0
         """Spent so far, interruptions left out."""
         self.validations: list[Validation] = []
-        self.weights = {
-            key: value.requires_grad_() for key, value in initial_weights(
-                config.model, torch.Generator().manual_seed(config.seed)).items()}
+        weights = start.weights if start is not None else initial_weights(
+            config.model, torch.Generator().manual_seed(config.seed))
+        self.weights = {key: value.clone().requires_grad_() for key, value in weights.items()}
         self.optimiser = torch.optim.Adam(self.weights.values(), lr=config.learning_rate)
         self.pens = None
         if config.pen_share > 0:
@@ -503,7 +511,7 @@ class MetaTraining:
         mine = of_process(tasks, self.group.rank, self.group.size)
         error = torch.zeros(())
         if len(mine.start):
-            exact = replace(config, dead_band=0.0, clip_to_chip=False)
+            exact = replace(config, **EXACT)
             tried = attempt(exact, self.weights, Batch(mine, len(tasks.start)), self.arm)
             error = tip_rmse_cm(tried.velocity, mine, self.arm).sum()
         error = self.group.total(error.float()) / len(tasks.start)
@@ -524,6 +532,8 @@ class MetaTraining:
                 f'seconds_to_{TARGET_CM:g}_cm_in_software': self.seconds_to(TARGET_CM),
                 'meta_training': {key: value for key, value in asdict(self.config).items()
                                   if key != 'model'}}
+        if self.start:
+            card['started_from'] = self.start
         return OneShotModel(self.config.model, weights, name, card)
 
     def save(self, directory: Path) -> None:
@@ -533,7 +543,8 @@ class MetaTraining:
         directory.mkdir(parents=True, exist_ok=True)
         content = io.BytesIO()
         torch.save({
-            'config': json.dumps(asdict(self.config)), 'iteration': self.iteration,
+            'config': json.dumps(asdict(self.config)), 'start': json.dumps(self.start),
+            'iteration': self.iteration,
             'seconds': self.seconds, 'validations': [tuple(v) for v in self.validations],
             'weights': {key: value.detach() for key, value in self.weights.items()},
             'optimiser': self.optimiser.state_dict(),
@@ -552,7 +563,7 @@ class MetaTraining:
         def read():
             try:
                 saved = torch.load(path, weights_only=True)
-                return saved, json.loads(saved['config'])
+                return saved, json.loads(saved['config']), json.loads(saved['start'])
             except FileNotFoundError:
                 raise ModelError(f'{directory}: no checkpoint ({CHECKPOINT}) to resume from; '
                                  f'start without --resume to make one') from None
@@ -560,8 +571,9 @@ class MetaTraining:
                 reason = str(error).strip().splitlines()[0]
                 raise ModelError(f'{path}: cannot be read as a checkpoint: {reason}') from None
 
-        saved, config = group.first(read)
+        saved, config, start = group.first(read)
         run = cls(from_mapping(MetaConfig, config, f'{path}: config'), group)
+        run.start = start
         run.iteration, run.seconds = saved['iteration'], saved['seconds']
         run.validations = [Validation(*v) for v in saved['validations']]
         with torch.no_grad():

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,7 +8,10 @@ from smallbot.one_shot.conditions import Conditions
 from smallbot.one_shot.evaluation import draw_movements, evaluate, VALIDATION_SEED
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.meta_training import (
+    attempt,
+    Batch,
     draw_batch,
+    EXACT,
     learning_rate,
     load_config,
     meta_train,
@@ -16,7 +20,14 @@ from smallbot.one_shot.meta_training import (
     outer_loss,
     Schedule,
 )
-from smallbot.one_shot.model import Coding, ModelConfig, ModelError, Watched
+from smallbot.one_shot.model import (
+    arm_of,
+    Coding,
+    load_model,
+    ModelConfig,
+    ModelError,
+    Watched,
+)
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.share import share_directory
 
@@ -76,6 +87,47 @@ def test_validation_is_the_evaluation_in_software_on_its_seed(setting):
     expected = [learned.tip_rmse_cm[1] for learned in
                 evaluate(run.model('m'), run.arm, movements, Conditions('software'), 0)]
     assert run.validate().tip_cm == pytest.approx(sum(expected) / 5, abs=0.02)
+
+
+def test_a_run_that_starts_from_a_model_goes_on_from_its_weights(tmp_path):
+    first = MetaTraining(SMALL)
+    first.step()
+    model = first.model('begun')
+    run = MetaTraining(replace(CLOCK_ALONE, seed=3), start=model)
+    assert run.config.model == SMALL.model
+    for key, value in weights_after(run).items():
+        assert torch.equal(value, model.weights[key]), key
+    run.step()
+    run.save(tmp_path)
+    card = MetaTraining.restore(tmp_path).model('m').card
+    assert card['started_from']['name'] == 'begun' and card['started_from']['iterations'] == 1
+    assert not torch.equal(run.weights['readout'].detach(), model.weights['readout'])
+
+
+@pytest.mark.parametrize('setting', [
+    {'rounding_step': 0.1}, {'stuck_cells': 0.2}, {'read_noise': 1.0}, {'drift': 1.0, 'age': 1e6},
+    {'write_weight': 1.0}])
+def test_every_effect_of_a_chip_can_be_trained_with(setting):
+    config = replace(CLOCK_ALONE, device_noise=0.0, dead_band=0.0)
+    plain, with_effect = (MetaTraining(c) for c in (config, replace(config, **setting)))
+    losses = [float(outer_loss(run.config, run.weights,
+                               draw_batch(run.config, run.arm, run.pens, 0), run.arm)[0].detach())
+              for run in (plain, with_effect)]
+    assert losses[0] != losses[1]
+    for _ in range(3):
+        parts = with_effect.step()
+    assert np.isfinite(parts.loss) and 0 < parts.written <= 1
+
+
+def test_what_the_outer_loop_expects_to_be_written_is_what_the_chip_writes():
+    model = load_model()
+    arm = arm_of(model.config)
+    movements = draw_movements('paper', 2, model.config, arm, 7)
+    config = MetaConfig(model.config, **EXACT)
+    expected = float(attempt(config, model.weights, Batch(movements, 2), arm).written)
+    done = evaluate(model, arm, movements, Conditions(), 7)
+    found = np.mean([p.written.cells / p.written.cells_total for p in done])
+    assert expected == pytest.approx(found, rel=0.05)
 
 
 def test_validations_are_noted_with_their_time_and_change_nothing(tmp_path):

@@ -107,9 +107,9 @@ def test_tasks_and_noise_do_not_depend_on_the_number_of_processes():
         share = draw_batch(SMALL, run.arm, run.pens, 7, rank, 2)
         assert torch.equal(share.movements.velocity, whole.movements.velocity[rank::2])
         assert torch.equal(share.movements.start, whole.movements.start[rank::2])
-        assert torch.equal(share.adapted, whole.adapted[rank::2])
-        assert torch.equal(share.begun, whole.begun)
+        assert torch.equal(share.draw.adapted, whole.draw.adapted[rank::2])
+        assert torch.equal(share.draw.begun, whole.draw.begun)
     later = draw_batch(SMALL, run.arm, run.pens, 8)
     assert not torch.equal(later.movements.velocity, whole.movements.velocity)
-    for noise in (whole.adapted[1], later.adapted[0], whole.begun):
-        assert abs(float((noise * whole.adapted[0]).mean())) < 0.2
+    for noise in (whole.draw.adapted[1], later.draw.adapted[0], whole.draw.begun):
+        assert abs(float((noise * whole.draw.adapted[0]).mean())) < 0.2
