@@ -255,7 +255,8 @@ def checked(config: MetaConfig) -> MetaConfig:
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
                f'least 0') for name in ('device_noise', 'read_noise', 'drift', 'age',
-                                        'rounding_step', 'dead_band', 'stuck_cells', 'write_weight')),
+                                        'rounding_step', 'dead_band', 'stuck_cells',
+                                        'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
             (config.validate_every < 0 or config.validation_tasks < 1,
