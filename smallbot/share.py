@@ -20,3 +20,8 @@ def share_directory() -> Path:
     raise FileNotFoundError(
         f'no share/smallbot beside {package}: the installation is incomplete; install it again '
         f'with `pip install .` or `colcon build`')
+
+
+def default_demonstration() -> Path:
+    """Return the pen stroke that is shown where nothing else is asked for."""
+    return share_directory() / 'config' / 'demonstrations' / 'greek_60_drawer_18.csv'

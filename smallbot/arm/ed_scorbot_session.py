@@ -371,9 +371,9 @@ class Session:
             least = shortest_duration(trial_positions(demonstration, STEPS), self._allowed.limits)
             if demonstration.duration * scale < least:
                 raise InputError(f'{demonstration.source}: too fast for the ED-Scorbot at time '
-                                 f'scale {scale:g}: set time_scale:='
+                                 f'scale {scale:g}: set a time scale of '
                                  f'{math.ceil(10 * least / demonstration.duration) / 10:.1f} '
-                                 f'or more, here and in snn_controller')
+                                 f'or more, for driver and controller alike')
         except InputError as error:
             self.refused = str(error)
             raise
@@ -579,7 +579,7 @@ class Session:
             self.trouble = (
                 f'no answer to CONNECT: the arm belongs to another client, or to an earlier run '
                 f'of this driver (client {client!r}); if nobody else uses it, start with '
-                f'take_over:=true')
+                f'take_over:=true (smallbot demo: --take-over)')
         elif phase is Phase.RELEASING and self._owned is False and self._then_connect:
             self._connect(now)
         elif phase is Phase.RELEASING and self._then_connect:

@@ -1,17 +1,24 @@
-"""Show one movement to a simulated arm, learn it once, play it back, and report.
+"""Show one movement to an arm, learn it once, play it back, and report.
 
-Starts the real ROS 2 nodes in this process: the arm is guided, `joint_states` recorded, one
-update learned, the movement executed. Leaves report.json, report.png and the recorded bag.
+Starts the real ROS 2 nodes in this process: the arm is guided (a real one commanded),
+`joint_states` recorded, one update learned, the movement executed. Leaves report.json,
+report.png and the recorded bag.
 """
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, check_output, made_folder, real, write_result
+from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
+from smallbot.cli.real_arm import may_search_home, reached
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
 VERB = 'demo'
+SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
+ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
+             'take_over': False}
+"""Options that make sense with the real arm alone, and what they are when not given."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -21,20 +28,35 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            '(default: a pen stroke that comes with the package)')
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
                       help='phase-change memory (default) or float32')
-    verb.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'), default='kinematic',
+    verb.add_argument('--arm', choices=(*SIMULATED, REAL), default='kinematic',
                       help='the simulated arm: ideal (default), in MuJoCo, or as the real '
-                           'ED-Scorbot was measured')
-    verb.add_argument('--time-scale', type=real(1, 1000), default=1.0, metavar='F',
-                      help='how many times longer than shown it is played (default 1)')
-    verb.add_argument('--correction', type=real(0, 10), default=0.0, metavar='K',
-                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind)')
+                           'ED-Scorbot was measured; ed_scorbot: the real one over MQTT')
+    verb.add_argument('--time-scale', type=real(1, 1000), metavar='F',
+                      help='how many times longer than shown it is played (default 1); '
+                           'ed_scorbot: than in the file it is shown and played (default 4)')
+    verb.add_argument('--correction', type=real(0, 10), metavar='K',
+                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
+                           'ed_scorbot: 1)')
     verb.add_argument('--duration', type=real(0, 600, above=True), metavar='S',
-                      help="seconds the playback takes (default: the demonstration's own)")
+                      help="seconds the playback takes (default: the demonstration's own times "
+                           "F); ed_scorbot: also the showing")
     verb.add_argument('--out', type=Path, default=Path('demo_out'), metavar='DIR',
                       help='folder for report and bag (default demo_out)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file')
     add_common(verb, 0, 'the devices of the chip')
+    arm = verb.add_argument_group('with --arm ed_scorbot')
+    arm.add_argument('--broker', metavar='HOST', help='MQTT broker (default 127.0.0.1)')
+    arm.add_argument('--port', type=whole(1, 65535), metavar='N', help='its port (default 1883)')
+    arm.add_argument('--convention', choices=('2023', '2026'),
+                     help="meaning of the arm's degrees (default 2023)")
+    arm.add_argument('--emulate', action='store_true',
+                     help='also start `smallbot ed-scorbot emulate`, no arm is needed; without '
+                          '--broker and --port on a mosquitto of its own')
+    arm.add_argument('--yes', action='store_true',
+                     help='the arm may move, nobody is near it: do not ask')
+    arm.add_argument('--take-over', action='store_true',
+                     help='free the arm first where an earlier run left it owned')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,27 +64,39 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.arm.demonstration import check_detail, playing_duration, read_demonstration
     from smallbot.arm.kinematics import default_arm
     from smallbot.one_shot.model import load_model
-    from smallbot.one_shot.on_arm import Execution
+    from smallbot.share import default_demonstration
 
     check_output(args.json)
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f'--out {args.out}: expected a folder')
+    on_broker = args.arm == REAL
+    if not on_broker:
+        for name, absent in ONLY_REAL.items():
+            if getattr(args, name) != absent:
+                raise InputError(f'--{name.replace("_", "-")} goes with --arm {REAL}')
     model = load_model(args.model)
-    if args.demonstration is not None:
-        arm = default_arm(model.joints)
-        shown = read_demonstration(args.demonstration, arm)
-        playing_duration(shown, check_detail(shown, arm, model.steps), arm.limits, args.duration)
+    arm = default_arm(model.joints)
+    file = args.demonstration or default_demonstration()
+    shown = read_demonstration(file, arm)
+    playing_duration(shown, check_detail(shown, arm, model.steps), arm.limits, args.duration)
     try:
         from smallbot.nodes.hosted_demo import run_demo
     except ImportError as error:
         raise InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
                          f'`make demo`, which installs it as wheels') from None
+    from smallbot.one_shot.on_arm import Execution
     from smallbot.plots.report import draw_report
 
+    scale = args.time_scale or (4.0 if on_broker else 1.0)
+    correction = (1.0 if on_broker else 0.0) if args.correction is None else args.correction
+    if on_broker and args.duration:
+        scale = args.duration / shown.duration
     made_folder(args.out)
-    result = run_demo(args.demonstration, args.model, args.synapses, args.duration, args.seed,
-                      args.out, lambda line: print(line, flush=True),
-                      Execution(args.arm, args.time_scale, args.correction))
+    with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
+        result = run_demo(file, args.model, args.synapses, args.duration, args.seed,
+                          args.out, lambda line: print(line, flush=True),
+                          Execution(args.arm, scale, correction), there,
+                          lambda: may_search_home(there))
     if result is None:
         return 1
     print(result.headline())

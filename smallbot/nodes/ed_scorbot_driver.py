@@ -9,7 +9,7 @@ published. This arm cannot be guided by hand: what it shows are commanded moveme
 from collections.abc import Sequence
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -72,9 +72,11 @@ class EdScorbotDriver(Node):
         self._measured: Measurement | None = None
         self._published_at = -np.inf
         self._told: tuple[Phase, str] = (Phase.OFFLINE, '')
+        self._published: tuple[Phase, str, str, str] | None = None
         self._link = MqttLink(chosen['broker'], chosen['port'], self._session.topics)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
+        self._phase = self.create_publisher(DiagnosticStatus, '~/phase', LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
         self.create_subscription(
             Float64MultiArray, 'velocity_controller/commands', self._on_command, RELIABLE)
@@ -158,8 +160,15 @@ class EdScorbotDriver(Node):
         self._states.publish(message)
 
     def _tell(self) -> None:
-        """Log what has changed, once."""
+        """Log and publish what has changed, once."""
         session = self._session
+        state = (session.phase, session.stopped, session.trouble, session.refused)
+        if state != self._published:
+            self._published = state
+            self._phase.publish(status(
+                'ed_scorbot_driver', session.phase is Phase.READY and not any(state[1:]),
+                session.phase.value, stopped=session.stopped, trouble=session.trouble,
+                refused=session.refused))
         why = session.stopped or session.trouble
         if (session.phase, why) == self._told:
             return

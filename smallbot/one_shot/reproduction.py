@@ -74,11 +74,13 @@ def readout(model: OneShotModel, spikes: np.ndarray) -> np.ndarray:
 
 
 def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 'chip',
-                 arm_name: str = 'kinematic', seed: int = 0) -> Reproduction:
+                 arm_name: str = 'kinematic', seed: int = 0, emulated: bool = False
+                 ) -> Reproduction:
     """Compare a course with its demonstration.
 
     The network's own velocities are read out of its spikes and integrated from the
     demonstration's start; the arm's path is what its joint states said during the playback.
+    `emulated` notes that a real arm's controller was played by the emulator.
     """
     shown = course.demonstration
     target = trial_positions(shown, model.steps)
@@ -117,6 +119,8 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
                           'seconds': shown.duration, 'joints': list(shown.joints)},
         'duration': duration, 'bag': course.bag,
     }
+    if emulated:
+        report['emulated'] = True
     return Reproduction(arm.driven, grid[1:], velocity,
                         {key: path.numpy() for key, path in tip.items()}, spikes, report)
 

@@ -43,7 +43,8 @@ def draw_report(result: Reproduction, path: Path) -> None:
         f'{report["demonstration"]["shown"]}: tool tip '
         f'{error["before"]["mean"]:.1f} cm off before, {error["after"]["mean"]:.1f} cm after one '
         f'update of {100 * cells["fraction"]:.0f} % of the cells ({report["synapses"]}); '
-        f'{report["arm"]} arm {report["arm_tip_rmse_cm"]:.1f} cm', fontsize=11)
+        f'{"emulated " if report.get("emulated") else ""}{report["arm"]} arm '
+        f'{report["arm_tip_rmse_cm"]:.1f} cm', fontsize=11)
     figure.savefig(path, dpi=110)
 
 

@@ -445,7 +445,7 @@ def test_a_movement_outside_the_published_limits_is_refused_before_any_motion():
 
 def test_a_movement_that_is_too_fast_is_refused_with_the_time_scale_that_would_do():
     bench = Bench().home()
-    with pytest.raises(InputError, match='set time_scale:=1.4 or more'):
+    with pytest.raises(InputError, match='set a time scale of 1.4 or more'):
         bench.session.consider(shown(1.5, 2.0))
     slow = Bench(time_scale=2.0)
     slow.session.consider(shown(1.5, 2.0))

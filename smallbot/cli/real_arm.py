@@ -1,0 +1,64 @@
+"""What comes before a real arm moves: is it there, does it allow the movement, may it move.
+
+An emulated arm is there because it is started, and may move.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+import signal
+import sys
+
+from smallbot.cli.emulated_arm import emulated_arm
+from smallbot.errors import InputError
+
+WARNING = (
+    'This moves a machine, the ED-Scorbot at {host}:{port}. Its controller first searches home, '
+    'up to two minutes\nthat cannot be stopped from here; then the arm shows the movement, plays '
+    'it, goes to zero, and searches home\nonce more when it is given back. Nobody may be near it, '
+    'and somebody has to be at its emergency stop.')
+
+
+@contextmanager
+def reached(args: argparse.Namespace, arm, shown, time_scale: float) -> Iterator:
+    """Yield where an arm is that answers, allows the movement `shown` and may move.
+
+    Raises InputError where one of these is not so. Nothing has moved then.
+    """
+    from smallbot.arm.ed_scorbot_on_broker import found, OnBroker
+
+    convention = args.convention or '2023'
+    if args.emulate:
+        with emulated_arm(args.broker, args.port, convention) as there:
+            found(there, arm, time_scale).consider(shown)
+            yield there
+        return
+    there = OnBroker(args.broker or '127.0.0.1', args.port or 1883, convention=convention,
+                     take_over=args.take_over)
+    found(there, arm, time_scale).consider(shown)
+    print(WARNING.format(host=there.host, port=there.port), flush=True)
+    if not args.yes and not _agreed('May it move?'):
+        raise InputError('the arm has not been moved: that takes --yes, or the answer "yes" on a '
+                         'terminal')
+    yield there
+
+
+def may_search_home(there) -> bool:
+    """Return whether an arm that was stopped on the way may be given back, and search home."""
+    if there is None or there.emulated:
+        return True
+    return _agreed('The arm is given back now, and its controller makes it search home. '
+                   'May it move?')
+
+
+def _agreed(question: str) -> bool:
+    """Ask on the terminal; nobody there, Ctrl-C and all but "yes" mean no."""
+    if not sys.stdin.isatty():
+        return False
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return input(f'{question} [yes/no] ').strip().lower() == 'yes'
+    except (EOFError, KeyboardInterrupt):
+        return False
+    finally:
+        signal.signal(signal.SIGINT, before)
