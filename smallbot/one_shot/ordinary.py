@@ -1,0 +1,149 @@
+"""Ordinary networks: a trainee for each movement, trained on it by backpropagation through time.
+
+What one has without learning to learn. Architecture, neurons, clock, loss and the limits of the
+weights are those of the meta-trained pair; the initial weights are random, every synapse and the
+readout are trained, and nothing of them comes from meta-training. All movements of a batch are
+trained at once, each with a network of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from smallbot.arm.kinematics import Arm
+from smallbot.one_shot.evaluation import tip_rmse_cm
+from smallbot.one_shot.families import Movements
+from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel
+from smallbot.one_shot.stand_in import begun_weights, Draw, StandIn
+from smallbot.snn.filters import filtered
+from smallbot.snn.unroll import Trial, unroll
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast ordinary networks are trained."""
+
+    iterations: int = 600
+    """Iterations of Adam, each on the whole movement."""
+    learning_rate: float = 0.01
+    """Adam's rate at the start; it falls to a hundredth along half a cosine."""
+    tip_weight: float = 4.0
+    """Weight of the squared tool-tip error (m^2) beside the squared velocity error, as in the
+    meta-training of the shipped model."""
+    rate_weight: float = 0.25
+    """Coefficient of the firing-rate regularisation, as in meta-training."""
+    rate: float = 20.0
+    """Target rate of every neuron, Hz, as in meta-training."""
+
+
+class Networks(NamedTuple):
+    """A network for each of B movements."""
+
+    trainee: Tensor
+    """Weights of all synapses [B, N, N_in + N], from postsynaptic to presynaptic."""
+    readout: Tensor
+    """[B, J, N]."""
+
+    def model(self, number: int, like: OneShotModel) -> OneShotModel:
+        """Return network `number` in the place of the trainee and the readout of `like`."""
+        weights = {**like.weights, 'trainee': self.trainee[number],
+                   'readout': self.readout[number]}
+        return replace(like, weights=weights, name=f'ordinary-{number}')
+
+
+def untrained(config: ModelConfig, seeds: list[int]) -> Networks:
+    """Draw a network for each seed, from the distribution with which meta-training begins."""
+    limit = config.weight_limits()
+    drawn = [initial_weights(config, torch.Generator().manual_seed(seed)) for seed in seeds]
+    trainee = torch.stack([weights['trainee'] for weights in drawn])
+    return Networks(trainee.clamp_(-limit, limit),
+                    torch.stack([weights['readout'] for weights in drawn]))
+
+
+def play(config: ModelConfig, networks: Networks) -> tuple[Tensor, Trial]:
+    """Run each network through a trial; differentiable.
+
+    Returns the velocities [B, T, J] and the trial, whose `output` [T, B, N] is the spikes.
+    """
+    clock = config.clock(networks.trainee)
+    inputs = config.clock_neurons
+    current = torch.einsum('ti,bni->tbn', clock, networks.trainee[:, :, :inputs])
+    every = torch.eye(config.neurons, dtype=clock.dtype)
+    trial = unroll(current, networks.trainee[:, :, inputs:].mT, every, config.trainee)
+    driven = torch.einsum('tbn,bjn->tbj', trial.output, networks.readout)
+    return filtered(driven, config.readout_decay).transpose(0, 1), trial
+
+
+def train(config: ModelConfig, arm: Arm, movements: Movements, seeds: list[int],
+          stand_in: StandIn, schedule: Schedule = Schedule(),
+          report: Callable[[int, Tensor], None] = lambda iteration, error: None) -> Networks:
+    """Train a network for each movement.
+
+    Parameters: `seeds`, one a movement: its initial weights and its noise, so that a network does
+    not depend on those beside it (but for float rounding); `stand_in`, what training sees of a
+    chip, fresh at every iteration: nothing, or what the meta-training saw; `report`, called with
+    the iteration and the loss of each network [B] before it.
+    """
+    chances = [torch.Generator().manual_seed(seed + 2 ** 32) for seed in seeds]
+    networks = Networks(*(x.requires_grad_() for x in untrained(config, seeds)))
+    optimiser = torch.optim.Adam(networks, lr=schedule.learning_rate)
+    mask, limit = config.synapse_mask(), config.weight_limits()
+    target = movements.positions()
+    for iteration in range(schedule.iterations):
+        fraction = iteration / schedule.iterations
+        for group in optimiser.param_groups:
+            group['lr'] = schedule.learning_rate * (
+                0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * fraction)))
+        held = networks._replace(trainee=on_the_chip(config, networks.trainee, stand_in, chances))
+        velocity, trial = play(config, held)
+        reached = Movements(movements.start, velocity, movements.step_seconds).positions()
+        tip_error = (arm.tip(reached) - arm.tip(target)).square().sum(-1).mean(1)
+        velocity_error = (velocity - movements.velocity).square().mean((1, 2))
+        wrong_rate = (trial.output.mean(0) - 1e-3 * schedule.rate).square().sum(1)
+        loss = (0.5 * velocity_error + 0.5 * schedule.tip_weight * tip_error
+                + schedule.rate_weight * wrong_rate)
+        report(iteration, loss.detach())
+        optimiser.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        with torch.no_grad():
+            networks.trainee.grad.mul_(mask)
+        optimiser.step()
+        with torch.no_grad():
+            networks.trainee.clamp_(-limit, limit)
+    return Networks(*(x.detach() for x in networks))
+
+
+def on_the_chip(config: ModelConfig, trainee: Tensor, stand_in: StandIn,
+                chances: list[torch.Generator]) -> Tensor:
+    """Return what a chip would hold of weights [B, N, N_in + N]; gradients pass straight through.
+
+    Each network has a chip of its own, drawn from its generator.
+    """
+    shape = config.synapse_mask().T.shape
+
+    def of_each(draw: Callable[..., Tensor]) -> Tensor:
+        return torch.stack([draw(shape, generator=chance) for chance in chances])
+
+    begun = stuck = held = None
+    if stand_in.noisy:
+        begun = of_each(torch.randn)
+    if stand_in.stuck_cells > 0:
+        stuck = of_each(torch.rand) < stand_in.stuck_cells
+        held = 2 * of_each(torch.rand) - 1
+    if begun is None and stuck is None:
+        return trainee
+    exact, limit = trainee.detach().mT, config.weight_limits()[:, None]
+    found = begun_weights(stand_in, exact, limit, Draw(begun=begun, stuck=stuck, held=held))
+    if stand_in.clip:
+        found = found.clamp(-limit, limit)
+    return trainee + (found - exact).mT
+
+
+def errors_cm(config: ModelConfig, arm: Arm, movements: Movements, networks: Networks) -> Tensor:
+    """Return the tool-tip error [B] of the networks with exact weights."""
+    with torch.no_grad():
+        return tip_rmse_cm(play(config, networks)[0], movements, arm)
