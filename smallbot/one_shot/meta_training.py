@@ -102,6 +102,10 @@ class MetaConfig:
     """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
     decay_every: int = 500
     """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
+    averaging: float = 0.0
+    """Share that a running average of the weights keeps at each iteration. The average is what is
+    validated and becomes the model: it takes out the wandering of the trainee's gain, on which
+    the error depends steeply. 0: the weights themselves."""
     gradient_clip: float = 1.0
     """Largest norm of the outer gradient; 0: any."""
     pen_share: float = 0.5
@@ -265,6 +269,8 @@ def checked(config: MetaConfig) -> MetaConfig:
                                         'rounding_step', 'dead_band', 'stuck_cells',
                                         'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
+            (not 0 <= config.averaging < 1,
+             f'averaging {config.averaging}: expected 0 to below 1'),
             (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
             (config.validate_every < 0 or config.validation_tasks < 1,
              f'validate_every {config.validate_every}, validation_tasks '
@@ -487,6 +493,8 @@ class MetaTraining:
         weights = start.weights if start is not None else initial_weights(
             config.model, torch.Generator().manual_seed(config.seed))
         self.weights = {key: value.clone().requires_grad_() for key, value in weights.items()}
+        self.average = {key: value.detach().clone() for key, value in self.weights.items()}
+        """Running average of the weights, or the weights themselves (`averaging`)."""
         self.optimiser = torch.optim.Adam(self.weights.values(), lr=config.learning_rate)
         self.pens = None
         if config.pen_share > 0:
@@ -511,6 +519,8 @@ class MetaTraining:
             with torch.no_grad():
                 limit = config.model.weight_limits()
                 self.weights['trainee'].clamp_(-limit, limit)
+        for key, value in self.weights.items():
+            self.average[key].lerp_(value.detach(), 1 - config.averaging)
         self.iteration += 1
         return parts
 
@@ -524,7 +534,7 @@ class MetaTraining:
         error = torch.zeros(())
         if len(mine.start):
             exact = replace(config, **EXACT)
-            tried = attempt(exact, self.weights, Batch(mine, len(tasks.start)), self.arm)
+            tried = attempt(exact, self.average, Batch(mine, len(tasks.start)), self.arm)
             error = tip_rmse_cm(tried.velocity, mine, self.arm).sum()
         error = self.group.total(error.float()) / len(tasks.start)
         self.validations.append(Validation(self.iteration, self.seconds, float(error)))
@@ -536,7 +546,7 @@ class MetaTraining:
 
     def model(self, name: str) -> OneShotModel:
         """Return the model as it is now."""
-        weights = {key: value.detach().clone() for key, value in self.weights.items()}
+        weights = {key: value.clone() for key, value in self.average.items()}
         weights['trainee'] *= self.config.model.synapse_mask()
         card = {'made_by': 'smallbot meta-train', 'seed': self.config.seed,
                 'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
@@ -559,6 +569,7 @@ class MetaTraining:
             'iteration': self.iteration,
             'seconds': self.seconds, 'validations': [tuple(v) for v in self.validations],
             'weights': {key: value.detach() for key, value in self.weights.items()},
+            'average': self.average,
             'optimiser': self.optimiser.state_dict(),
         }, content)
         write_atomically(directory / CHECKPOINT, content.getvalue())
@@ -591,6 +602,7 @@ class MetaTraining:
         with torch.no_grad():
             for key, value in saved['weights'].items():
                 run.weights[key].copy_(value)
+                run.average[key].copy_(saved['average'][key])
         run.optimiser.load_state_dict(saved['optimiser'])
         return run
 
