@@ -102,6 +102,9 @@ class MetaConfig:
     """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
     decay_every: int = 500
     """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
+    recurrent_rate: float = 1.0
+    """Learning rate of the trainee's recurrent weights, as share of the others'. Left to
+    themselves they wander until the network is chaotic, and what an update does unforeseeable."""
     averaging: float = 0.0
     """Share that a running average of the weights keeps at each iteration. The average is what is
     validated and becomes the model: it takes out the wandering of the trainee's gain, on which
@@ -265,8 +268,8 @@ def checked(config: MetaConfig) -> MetaConfig:
             (not 0 <= config.anywhere_share <= 1,
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
-               f'least 0') for name in ('device_noise', 'read_noise', 'drift', 'age',
-                                        'rounding_step', 'dead_band', 'stuck_cells',
+               f'least 0') for name in ('recurrent_rate', 'device_noise', 'read_noise', 'drift',
+                                        'age', 'rounding_step', 'dead_band', 'stuck_cells',
                                         'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (not 0 <= config.averaging < 1,
@@ -514,7 +517,12 @@ class MetaTraining:
         self.group.add_up([value.grad for value in self.weights.values()])
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(list(self.weights.values()), config.gradient_clip)
+        trainee, n_in = self.weights['trainee'], config.model.clock_neurons
+        before = trainee[:, n_in:].detach().clone()
         self.optimiser.step()
+        if config.recurrent_rate != 1:
+            with torch.no_grad():
+                trainee[:, n_in:] = torch.lerp(before, trainee[:, n_in:], config.recurrent_rate)
         if config.clip_to_chip:
             with torch.no_grad():
                 limit = config.model.weight_limits()
