@@ -11,6 +11,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from smallbot.cli.arguments import made_folder, whole
 from smallbot.files import write_json
 from smallbot.one_shot.baselines import BASELINES
 from smallbot.one_shot.conditions import Conditions
@@ -50,12 +51,13 @@ def row(name, found, said):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', default=DEFAULT_MODEL)
-    parser.add_argument('--tasks', type=int, default=100)
-    parser.add_argument('--tuning', type=int, default=32, help='movements to tune on')
+    parser.add_argument('--tasks', type=whole(1), default=100)
+    parser.add_argument('--tuning', type=whole(1), default=32, help='movements to tune on')
     parser.add_argument('--family', choices=('paper', 'pen'), default='paper')
-    parser.add_argument('--processes', type=int, default=cores())
+    parser.add_argument('--processes', type=whole(1), default=cores())
     parser.add_argument('--out', type=Path, default=Path('.'))
     args = parser.parse_args()
+    out = made_folder(args.out)
     model = load_model(args.model)
     arm = arm_of(model.config)
     draw = partial(draw_movements, args.family, config=model.config, arm=arm)
@@ -79,7 +81,7 @@ def main():
           f'| | tool tip, cm | 95 % interval | median | |\n|---|---|---|---|---|')
     for name in order:
         print(row(name, *lines[name]))
-    write_json(args.out / 'baselines.json', {
+    write_json(out / 'baselines.json', {
         'model': model.name, 'family': args.family, 'tasks': args.tasks, 'seed': TEST_SEED,
         'rows': {name: {'tip_rmse_cm': lines[name][0], **lines[name][1]} for name in order}})
 
