@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
+from smallbot.errors import InputError
+from smallbot.one_shot.evaluation import spread, tip_rmse_cm
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.model import initial_weights, OneShotModel
-from smallbot.one_shot.movement_primitive import movement_primitives, WEIGHTS
+from smallbot.one_shot.movement_primitive import MISSING, movement_primitives, WEIGHTS
 from smallbot.one_shot.plain_eprop import best_rate, plain_eprop, PlainEprop
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 
@@ -80,3 +82,18 @@ BASELINES: dict[str, Baseline] = {
     **{f'dmp {count}': partial(dmp, weights=count) for count in WEIGHTS},
 }
 """All baselines by name."""
+
+
+def compared(model: OneShotModel, arm: Arm, movements: Movements, tuning: Movements, name: str
+             ) -> dict[str, Any] | None:
+    """Return the figures of the baseline `name` under their contracted names.
+
+    None where the library it needs is not installed.
+    """
+    try:
+        velocity, said = BASELINES[name](model, arm, movements, tuning)
+    except InputError as error:
+        if not str(error).startswith(MISSING):
+            raise
+        return None
+    return {'tip_rmse_cm': spread(tip_rmse_cm(velocity, movements, arm).tolist()), **said}

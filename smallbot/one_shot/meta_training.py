@@ -40,7 +40,14 @@ from smallbot.one_shot.model import (
     OneShotModel,
 )
 from smallbot.one_shot.processes import Group
-from smallbot.one_shot.stand_in import begun_weights, Draw, share_written, StandIn, Written
+from smallbot.one_shot.stand_in import (
+    begun_weights,
+    Draw,
+    INITIAL_AGES,
+    share_written,
+    StandIn,
+    Written,
+)
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
@@ -255,7 +262,8 @@ def checked(config: MetaConfig) -> MetaConfig:
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
                f'least 0') for name in ('device_noise', 'read_noise', 'drift', 'age',
-                                        'rounding_step', 'dead_band', 'stuck_cells', 'write_weight')),
+                                        'rounding_step', 'dead_band', 'stuck_cells',
+                                        'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
             (config.validate_every < 0 or config.validation_tasks < 1,
@@ -343,6 +351,7 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
         return torch.stack([draw(plastic, generator=chance) for chance in chances[rank::size]])
 
     begun = adapted = rounding = stuck = held = None
+    age = INITIAL_AGES[0]
     if stand_in.noisy:
         begun = torch.randn(model.synapse_mask().T.shape, generator=general)
         adapted = of_each(torch.randn)
@@ -352,7 +361,10 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
         shape = model.synapse_mask().T.shape
         stuck = torch.rand(shape, generator=general) < stand_in.stuck_cells
         held = 2 * torch.rand(shape, generator=general) - 1
-    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held))
+    if stand_in.drift > 0:
+        low, high = (math.log(bound) for bound in INITIAL_AGES)
+        age = math.exp(low + (high - low) * float(torch.rand((), generator=general)))
+    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held, age))
 
 
 def of_process(tasks: Movements, rank: int, size: int) -> Movements:

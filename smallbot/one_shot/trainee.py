@@ -79,8 +79,12 @@ class Trainee:
         return self.synapses.update(delta)
 
     def forget(self) -> WriteReport:
-        """Restore the initial weights, writing only what updates have changed."""
+        """Restore the initial weights, writing only what updates have changed, and calibrate.
+
+        By now the devices have drifted: a calibration makes the next update begin as the first.
+        """
         self.updates = 0
+        self.synapses.calibrate()
         return self.synapses.restore(self.model.weights['trainee'])
 
     def _advance(self) -> Tensor:
