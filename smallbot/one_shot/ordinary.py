@@ -8,7 +8,6 @@ that its own update may change. All movements of a batch are trained at once, ea
 of its own.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 import math
 from typing import NamedTuple
@@ -22,6 +21,9 @@ from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel
 from smallbot.one_shot.stand_in import begun_weights, Draw, StandIn
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
+
+AGE = 3600.0
+"""Age of the weights in training with noise, s: that of the figures."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +133,21 @@ def on_the_chip(config: ModelConfig, trainee: Tensor, stand_in: StandIn,
 
     Each network has a chip of its own, drawn from its generator.
     """
-    shape = config.synapse_mask().T.shape
-
-    def of_each(draw: Callable[..., Tensor]) -> Tensor:
-        return torch.stack([draw(shape, generator=chance) for chance in chances])
-
-    begun = stuck = held = None
-    if stand_in.noisy:
-        begun = of_each(torch.randn)
-    if stand_in.stuck_cells > 0:
-        stuck = of_each(torch.rand) < stand_in.stuck_cells
-        held = 2 * of_each(torch.rand) - 1
-    if begun is None and stuck is None:
+    if not stand_in.noisy and stand_in.stuck_cells == 0:
         return trainee
-    exact, limit = trainee.detach().mT, config.weight_limits()[:, None]
-    found = begun_weights(stand_in, exact, limit, Draw(begun=begun, stuck=stuck, held=held))
+    limit, shape = config.weight_limits()[:, None], config.synapse_mask().T.shape
+    exact = trainee.detach().mT
+    found = []
+    for weights, chance in zip(exact, chances, strict=True):
+        begun = stuck = held = None
+        if stand_in.noisy:
+            begun = torch.randn(shape, generator=chance)
+        if stand_in.stuck_cells > 0:
+            stuck = torch.rand(shape, generator=chance) < stand_in.stuck_cells
+            held = 2 * torch.rand(shape, generator=chance) - 1
+        found.append(begun_weights(stand_in, weights, limit,
+                                   Draw(begun=begun, stuck=stuck, held=held, initial_age=AGE)))
+    found = torch.stack(found)
     if stand_in.clip:
         found = found.clamp(-limit, limit)
     return trainee + (found - exact).mT

@@ -8,6 +8,7 @@ from smallbot.one_shot.evaluation import tip_rmse_cm
 from smallbot.one_shot.families import brownian, Movements
 from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel
 from smallbot.one_shot.ordinary import (
+    AGE,
     begun,
     on_the_chip,
     play,
@@ -15,7 +16,7 @@ from smallbot.one_shot.ordinary import (
     train,
     untrained,
 )
-from smallbot.one_shot.stand_in import INITIAL_AGE, StandIn
+from smallbot.one_shot.stand_in import StandIn
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 
 ARM = default_arm()
@@ -82,7 +83,7 @@ def test_noise_in_training_is_that_of_the_stand_in_and_gradients_pass(effect):
     held = on_the_chip(CONFIG, trainee, stand_in,
                        [torch.Generator().manual_seed(k) for k in range(400)])
     exact = trainee[0].detach().T
-    expected = stand_in.error(exact, CONFIG.weight_limits()[:, None], INITIAL_AGE)
+    expected = stand_in.error(exact, CONFIG.weight_limits()[:, None], AGE)
     there = CONFIG.synapse_mask().T
     ratio = ((held - trainee).detach().std(0).T / expected)[there]
     assert float(ratio.mean()) == pytest.approx(1, abs=0.01)
