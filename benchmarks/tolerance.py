@@ -14,7 +14,7 @@ import time
 
 from tqdm import tqdm
 
-from smallbot.cli.arguments import made_folder
+from smallbot.cli.arguments import made_folder, whole
 from smallbot.files import write_json
 from smallbot.one_shot.evaluation import draw_movements, TEST_SEED
 from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model
@@ -27,9 +27,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', default=DEFAULT_MODEL)
     parser.add_argument('--without-noise', help='a model whose meta-training saw no noise')
-    parser.add_argument('--tasks', type=int, default=20)
-    parser.add_argument('--seed', type=int, default=TEST_SEED)
-    parser.add_argument('--processes', type=int, default=cores())
+    parser.add_argument('--tasks', type=whole(1), default=20)
+    parser.add_argument('--seed', type=whole(0), default=TEST_SEED)
+    parser.add_argument('--processes', type=whole(1), default=cores())
     parser.add_argument('--out', type=Path, default=Path('.'))
     args = parser.parse_args()
     out = made_folder(args.out)

@@ -1,12 +1,13 @@
 """Ordinary networks: a trainee for each movement, trained on it by backpropagation through time.
 
 What one has without learning to learn. Architecture, neurons, clock, loss and the limits of the
-weights are those of the meta-trained pair; the initial weights are random, every synapse and the
-readout are trained, and nothing of them comes from meta-training. All movements of a batch are
-trained at once, each with a network of its own.
+weights are those of the meta-trained pair; the weights begin at random (`untrained`), every
+synapse and the readout are trained, and nothing of them comes from meta-training. To tell where a
+difference comes from, training can also begin with a model's weights and be kept to the synapses
+that its own update may change. All movements of a batch are trained at once, each with a network
+of its own.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 import math
 from typing import NamedTuple
@@ -15,19 +16,21 @@ import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
-from smallbot.one_shot.evaluation import tip_rmse_cm
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel
 from smallbot.one_shot.stand_in import begun_weights, Draw, StandIn
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
 
+AGE = 3600.0
+"""Age of the weights in training with noise, s: that of the figures."""
+
 
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast ordinary networks are trained."""
 
-    iterations: int = 600
+    iterations: int = 400
     """Iterations of Adam, each on the whole movement."""
     learning_rate: float = 0.01
     """Adam's rate at the start; it falls to a hundredth along half a cosine."""
@@ -64,6 +67,11 @@ def untrained(config: ModelConfig, seeds: list[int]) -> Networks:
                     torch.stack([weights['readout'] for weights in drawn]))
 
 
+def begun(model: OneShotModel, count: int) -> Networks:
+    """Return the initial weights and the readout of a model, `count` times."""
+    return Networks(*(model.weights[key].repeat(count, 1, 1) for key in Networks._fields))
+
+
 def play(config: ModelConfig, networks: Networks) -> tuple[Tensor, Trial]:
     """Run each network through a trial; differentiable.
 
@@ -78,20 +86,23 @@ def play(config: ModelConfig, networks: Networks) -> tuple[Tensor, Trial]:
     return filtered(driven, config.readout_decay).transpose(0, 1), trial
 
 
-def train(config: ModelConfig, arm: Arm, movements: Movements, seeds: list[int],
-          stand_in: StandIn, schedule: Schedule = Schedule(),
-          report: Callable[[int, Tensor], None] = lambda iteration, error: None) -> Networks:
-    """Train a network for each movement.
+def train(config: ModelConfig, arm: Arm, movements: Movements, start: Networks,
+          chances: list[torch.Generator], stand_in: StandIn,
+          schedule: Schedule = Schedule(), plastic_rows: int | None = None) -> Networks:
+    """Train a network for each movement; `start` is left as it is.
 
-    Parameters: `seeds`, one a movement: its initial weights and its noise, so that a network does
-    not depend on those beside it (but for float rounding); `stand_in`, what training sees of a
-    chip, fresh at every iteration: nothing, or what the meta-training saw; `report`, called with
-    the iteration and the loss of each network [B] before it.
+    Parameters: `chances`, one for each network, so that its noise does not depend on the networks
+    beside it; `stand_in`, what training sees of a chip, drawn anew at every iteration: nothing,
+    or what meta-training saw; `plastic_rows`, how many rows of inputs are trained, the first
+    ones, and the readout is not; all and the readout without it.
     """
-    chances = [torch.Generator().manual_seed(seed + 2 ** 32) for seed in seeds]
-    networks = Networks(*(x.requires_grad_() for x in untrained(config, seeds)))
-    optimiser = torch.optim.Adam(networks, lr=schedule.learning_rate)
+    networks = Networks(*(x.clone().requires_grad_() for x in start))
     mask, limit = config.synapse_mask(), config.weight_limits()
+    trained = list(networks)
+    if plastic_rows is not None:
+        mask[:, plastic_rows:] = False
+        trained = [networks.trainee]
+    optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
     target = movements.positions()
     for iteration in range(schedule.iterations):
         fraction = iteration / schedule.iterations
@@ -106,7 +117,6 @@ def train(config: ModelConfig, arm: Arm, movements: Movements, seeds: list[int],
         wrong_rate = (trial.output.mean(0) - 1e-3 * schedule.rate).square().sum(1)
         loss = (0.5 * velocity_error + 0.5 * schedule.tip_weight * tip_error
                 + schedule.rate_weight * wrong_rate)
-        report(iteration, loss.detach())
         optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
         with torch.no_grad():
@@ -123,27 +133,21 @@ def on_the_chip(config: ModelConfig, trainee: Tensor, stand_in: StandIn,
 
     Each network has a chip of its own, drawn from its generator.
     """
-    shape = config.synapse_mask().T.shape
-
-    def of_each(draw: Callable[..., Tensor]) -> Tensor:
-        return torch.stack([draw(shape, generator=chance) for chance in chances])
-
-    begun = stuck = held = None
-    if stand_in.noisy:
-        begun = of_each(torch.randn)
-    if stand_in.stuck_cells > 0:
-        stuck = of_each(torch.rand) < stand_in.stuck_cells
-        held = 2 * of_each(torch.rand) - 1
-    if begun is None and stuck is None:
+    if not stand_in.noisy and stand_in.stuck_cells == 0:
         return trainee
-    exact, limit = trainee.detach().mT, config.weight_limits()[:, None]
-    found = begun_weights(stand_in, exact, limit, Draw(begun=begun, stuck=stuck, held=held))
+    limit, shape = config.weight_limits()[:, None], config.synapse_mask().T.shape
+    exact = trainee.detach().mT
+    found = []
+    for weights, chance in zip(exact, chances, strict=True):
+        begun = stuck = held = None
+        if stand_in.noisy:
+            begun = torch.randn(shape, generator=chance)
+        if stand_in.stuck_cells > 0:
+            stuck = torch.rand(shape, generator=chance) < stand_in.stuck_cells
+            held = 2 * torch.rand(shape, generator=chance) - 1
+        found.append(begun_weights(stand_in, weights, limit,
+                                   Draw(begun=begun, stuck=stuck, held=held, initial_age=AGE)))
+    found = torch.stack(found)
     if stand_in.clip:
         found = found.clamp(-limit, limit)
     return trainee + (found - exact).mT
-
-
-def errors_cm(config: ModelConfig, arm: Arm, movements: Movements, networks: Networks) -> Tensor:
-    """Return the tool-tip error [B] of the networks with exact weights."""
-    with torch.no_grad():
-        return tip_rmse_cm(play(config, networks)[0], movements, arm)

@@ -4,13 +4,16 @@ Each contestant plays the same movements on chips of the same seeds, first over 
 noise of the devices, then over the share of stuck devices. `LEARNS` is the product's path: the
 chip holds the initial weights and is updated once. The others come to the chip with their final
 weights, which are programmed, left for an hour and calibrated as the initial weights of the
-former are, and played `age` seconds later.
+former are, and played `age` seconds later. `PROGRAMMED` shows what the update's being made on the
+chip costs; `TUNED`, which begins with the meta-trained weights and lets backpropagation do what
+the one update does, what of a difference lies in those weights.
 """
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
@@ -19,7 +22,7 @@ from smallbot.one_shot.evaluation import learn_once, tip_rmse_cm
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import OneShotModel
-from smallbot.one_shot.ordinary import Schedule, train
+from smallbot.one_shot.ordinary import begun, Schedule, train, untrained
 from smallbot.one_shot.stand_in import StandIn
 from smallbot.one_shot.trainee import Trainee
 
@@ -27,6 +30,7 @@ LEARNS = 'meta-trained, one update on the chip'
 PROGRAMMED = 'meta-trained, updated in software, then programmed'
 ORDINARY = 'ordinary'
 ORDINARY_NOISY = 'ordinary, noise in training'
+TUNED = 'meta-trained initial weights, then backpropagation'
 EXACT_META = 'meta-trained without noise, one update on the chip'
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0)
 """Factors on programming error, drift and 1/f noise of the law."""
@@ -36,6 +40,8 @@ SOFTWARE = Conditions('software')
 TOGETHER = 10
 """Movements of a piece of work: so many ordinary networks are trained at once."""
 RESAMPLES = 10_000
+_CHANCE = 2 ** 32
+"""Keeps the seeds of the noise in training apart from those of weights and chips."""
 
 
 class Piece(NamedTuple):
@@ -69,12 +75,13 @@ class Contest:
 
     def contestants(self) -> list[str]:
         """Return who takes part."""
-        both = [LEARNS, PROGRAMMED, ORDINARY, ORDINARY_NOISY]
-        return both + [EXACT_META] if self.other is not None else both
+        all_but_one = [LEARNS, PROGRAMMED, TUNED, ORDINARY, ORDINARY_NOISY]
+        return all_but_one + [EXACT_META] if self.other is not None else all_but_one
 
     def pieces(self) -> list[Piece]:
         """Return the work, the longest pieces first."""
-        order = sorted(self.contestants(), key=lambda who: not who.startswith(ORDINARY))
+        order = sorted(self.contestants(),
+                       key=lambda who: who not in (ORDINARY, ORDINARY_NOISY, TUNED))
         count = len(self.movements.start)
         chunks = [list(range(count))[k:k + TOGETHER] for k in range(0, count, TOGETHER)]
         return [Piece(who, chunk) for who in order for chunk in chunks]
@@ -161,11 +168,16 @@ def _prepared(contest: Contest, piece: Piece) -> list[OneShotModel]:
     if piece.contestant == PROGRAMMED:
         return [_updated(model, contest.arm, _only(contest.movements, [number]))
                 for number in piece.numbers]
-    stand_in = noise_of(model) if piece.contestant == ORDINARY_NOISY else StandIn()
-    networks = train(model.config, contest.arm, _only(contest.movements, piece.numbers),
-                     [contest.seed + number for number in piece.numbers], stand_in,
-                     contest.schedule)
-    return [networks.model(k, model) for k in range(len(piece.numbers))]
+    seeds = [contest.seed + number for number in piece.numbers]
+    config, plastic_rows = model.config, None
+    start = untrained(config, seeds)
+    if piece.contestant == TUNED:
+        start, plastic_rows = begun(model, len(seeds)), config.plastic_rows
+    networks = train(config, contest.arm, _only(contest.movements, piece.numbers), start,
+                     [torch.Generator().manual_seed(_CHANCE + seed) for seed in seeds],
+                     noise_of(model) if piece.contestant == ORDINARY_NOISY else StandIn(),
+                     contest.schedule, plastic_rows)
+    return [networks.model(k, model) for k in range(len(seeds))]
 
 
 def _updated(model: OneShotModel, arm: Arm, movement: Movements) -> OneShotModel:

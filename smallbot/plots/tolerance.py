@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 import numpy as np
 
-_COLOURS = ('#d1495b', '#edae49', '#00798c', '#30638e', '#8d5a97')
-_MARKERS = ('o', 's', '^', 'v', 'D')
-_STYLES = ('-', '--', '-', '--', '-')
+_COLOURS = ('#d1495b', '#edae49', '#66a182', '#00798c', '#2e4057', '#8d5a97')
+_MARKERS = ('o', 's', 'P', '^', 'v', 'D')
+_STYLES = ('-', '--', ':', '-', '--', '-')
 
 
 def draw_tolerance(result: dict[str, Any], path: Path) -> None:
@@ -21,7 +21,7 @@ def draw_tolerance(result: dict[str, Any], path: Path) -> None:
         for row, (value, low_high) in enumerate((('mean', 'ci95'), ('times', 'times_ci95'))):
             axis = axes[row, column]
             for (who, found), colour, marker, style in zip(
-                    result['contestants'].items(), _COLOURS, _MARKERS, _STYLES):
+                    result['contestants'].items(), _COLOURS, _MARKERS, _STYLES, strict=False):
                 points = found[sweep]
                 axis.plot(x, [point[value] for point in points], style, marker=marker, ms=5,
                           color=colour, label=who)
@@ -37,6 +37,7 @@ def draw_tolerance(result: dict[str, Any], path: Path) -> None:
     axes[1, 0].set_xlabel('noise of the devices, times their law')
     axes[1, 1].set_xlabel('stuck devices')
     axes[1, 1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[1, 1].xaxis.set_major_locator(MultipleLocator(0.05))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc='outside upper center', ncols=3,
                   frameon=False, fontsize=9)
     figure.supxlabel(f'{result["tasks"]} movements, model {result["model"]}, seed '

