@@ -38,7 +38,7 @@ from smallbot.nodes.messages import (
     to_events,
     to_matrix,
 )
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
@@ -51,7 +51,7 @@ PARAMETERS = {
     'chip_file': Parameter(
         '', 'file of the chip: read if it exists, written after each programming; empty: none'),
     'seed': Parameter(0, 'seed of the devices of a new chip', 0, 2 ** 31),
-    **ARM_PARAMETERS,
+    **MODEL_ARM_PARAMETERS,
     'command_type': Parameter(
         'velocity', 'what is commanded: velocities on velocity_controller/commands, or short '
                     'trajectories on joint_trajectory_controller/joint_trajectory',
@@ -121,7 +121,7 @@ class SnnController(LifecycleNode):
         chosen = self._chosen
         try:
             model = load_model(chosen['model'])
-            self.arm = chosen_arm(chosen, model.joints)
+            self.arm = model_arm(chosen, model)
             joints = controller_joints(chosen['command_joints'], self.arm.driven)
             self._trainee = Trainee(model, self._synapses(model))
         except InputError as error:
