@@ -37,7 +37,7 @@ from smallbot.nodes.messages import (
     to_trajectory,
     values_of,
 )
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.spin import stop_event
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.reproduction import Course, reproduction
@@ -46,7 +46,7 @@ from smallbot.share import share_directory
 PARAMETERS = {
     'demonstration_file': Parameter('', 'bag or CSV to show; empty: one of those shipped'),
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
-    **ARM_PARAMETERS,
+    **MODEL_ARM_PARAMETERS,
     'report': Parameter('', 'file for the result as JSON; empty: none'),
 }
 DEFAULT_DEMONSTRATION = 'greek_60_drawer_18.csv'
@@ -70,7 +70,7 @@ class Director(Node):
         chosen = declare(self, PARAMETERS)
         self.report_file = Path(chosen['report']) if chosen['report'] else None
         self.model = load_model(chosen['model'])
-        self.arm = chosen_arm(chosen, self.model.joints)
+        self.arm = model_arm(chosen, self.model)
         self.file = chosen['demonstration_file'] or str(
             share_directory() / 'config' / 'demonstrations' / DEFAULT_DEMONSTRATION)
         self.shown = read_demonstration(self.file, self.arm)
