@@ -41,6 +41,7 @@ setup(
         'tqdm>=4.57',
     ],
     extras_require={
+        'baselines': ['movement_primitives>=0.9', 'pytransform3d>=3'],
         'train': ['tensorboard>=2.11'],
         'ed_scorbot': ['paho-mqtt>=1.6'],
         'mujoco': ['mujoco>=3.2'],

@@ -39,8 +39,22 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             'arm', default_value='kinematic', choices=[*SIMULATED, 'ed_scorbot', 'external'],
             description='the arm: simulated without dynamics, in MuJoCo, or as the real one was '
                         'measured; ed_scorbot, the real one over MQTT; or external, where '
-                        'your own driver publishes joint_states and takes '
-                        'velocity_controller/commands'),
+                        'your own driver publishes joint_states and takes commands'),
+        DeclareLaunchArgument(
+            'command_type', default_value='velocity', choices=['velocity', 'trajectory'],
+            description='what an arm is commanded: velocities, or short trajectories for a '
+                        'joint_trajectory_controller, each ending at rest'),
+        DeclareLaunchArgument(
+            'command_joints', default_value='',
+            description="joints of an external arm's controller in its order, with commas between "
+                        'them, where it has more than the driven ones; the others get zero, or '
+                        'are held'),
+        DeclareLaunchArgument(
+            'velocity_topic', default_value='velocity_controller/commands',
+            description='topic of the velocity commands'),
+        DeclareLaunchArgument(
+            'trajectory_topic', default_value='joint_trajectory_controller/joint_trajectory',
+            description='topic of the trajectory commands'),
         DeclareLaunchArgument(
             'broker', default_value='127.0.0.1',
             description='host of the MQTT broker of a real ED-Scorbot'),
@@ -108,9 +122,14 @@ def generate_launch_description() -> LaunchDescription:
     def text(argument: str) -> ParameterValue:
         return ParameterValue(LaunchConfiguration(argument), value_type=str)
 
+    commands = [
+        ('velocity_controller/commands', LaunchConfiguration('velocity_topic')),
+        ('joint_trajectory_controller/joint_trajectory', LaunchConfiguration('trajectory_topic'))]
+
     def node(name: str, condition: IfCondition | None = None, **parameters) -> Node:
         return Node(package='smallbot', executable=name, name=name, namespace=namespace,
                     parameters=[LaunchConfiguration('params_file'), parameters],
+                    remappings=commands,
                     condition=condition, output='screen', emulate_tty=True)
 
     def arm_is(condition: str) -> IfCondition:
@@ -135,7 +154,8 @@ def generate_launch_description() -> LaunchDescription:
         node('demo_recorder', bag_directory=text('bag_directory')),
         node('one_shot_learner', model=text('model')),
         node('snn_controller', model=text('model'), synapses=text('synapses'),
-             chip_file=text('chip_file'),
+             chip_file=text('chip_file'), command_type=text('command_type'),
+             command_joints=text('command_joints'),
              seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
              duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
              time_scale=time_scale,

@@ -175,9 +175,13 @@ def default_arm(driven: Sequence[str] = ('base', 'shoulder')) -> Arm:
     return Arm.from_urdf(urdf_path(), driven)
 
 
-def urdf_path() -> Path:
-    """Return the path of the shipped ED-Scorbot URDF."""
-    return share_directory() / 'urdf' / 'ed_scorbot.urdf'
+def urdf_path(name: str = '') -> Path:
+    """Return the path of a URDF that comes with the package (ed_scorbot, ur5e), or `name` itself.
+
+    Empty: the ED-Scorbot's.
+    """
+    shipped = share_directory() / 'urdf' / f'{name or "ed_scorbot"}.urdf'
+    return shipped if Path(name).name == name and shipped.is_file() else Path(name)
 
 
 def _parse(urdf: str | Path) -> tuple[str, ElementTree.Element]:

@@ -29,6 +29,8 @@ PACKAGES = (
     ('tensorboard', 'curves of meta-train', False, 'pip install tensorboard'),
     ('paho-mqtt', 'the real ED-Scorbot and its emulator', False, 'pip install paho-mqtt'),
     ('mujoco', 'an arm with dynamics', False, 'pip install mujoco'),
+    ('movement_primitives', 'movement primitives in evaluate --baselines', False,
+     'pip install movement_primitives pytransform3d'),
 )
 
 

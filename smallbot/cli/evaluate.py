@@ -26,6 +26,8 @@ SWEPT = ('noise', 'stuck', 'age', 'cells', 'step')
 
 FEW = 8
 """Movements that are not worth a process of their own."""
+TUNING = 32
+"""Movements of the validation seed on which baselines choose their learning rates."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -76,6 +78,10 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     more.add_argument('--sweep', type=sweep, metavar='WHAT=A,B,...',
                       help=f'evaluate at several values of one of {", ".join(SWEPT)}, as in '
                            f'--sweep noise=0,0.5,1,2')
+    more.add_argument('--baselines', action='store_true',
+                      help='also tell what the same movements come to in software without the '
+                           'generator: no update, plain e-prop with the true error, dynamic '
+                           'movement primitives (some minutes)')
     more.add_argument('--figure', type=Path, metavar='FILE.png',
                       help='draw the errors and some movements, or the sweep')
     more.add_argument('--processes', type=whole(1), metavar='N',
@@ -106,11 +112,15 @@ def run(args: argparse.Namespace) -> int:
     arm = arm_of(model.config)
     movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
                                args.demonstrations)
+    if args.sweep and args.baselines:
+        raise InputError('--baselines goes with a single evaluation: leave --sweep out')
     if args.sweep:
         return _swept(args, model, arm, movements, conditions)
     done, result = _evaluated(args, model, arm, movements, conditions)
-    write_result(args.json, result)
     print(table(result))
+    if args.baselines and not result['interrupted']:
+        result['baselines'] = _baselines(args, model, arm, movements)
+    write_result(args.json, result)
     if args.figure:
         _draw(args.figure, result, arm, movements, done)
     return _ended(result)
@@ -161,6 +171,30 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
     result = summary(model, list(done.values()), conditions, args.seed)
     result.update(family=args.family, asked=len(movements.start), interrupted=interrupted)
     return done, result
+
+
+def _baselines(args, model, arm, movements) -> dict[str, dict]:
+    """Return the figures of all baselines by name, printed as they come."""
+    from smallbot.one_shot.baselines import BASELINES, compared
+    from smallbot.one_shot.evaluation import draw_movements, VALIDATION_SEED
+    from smallbot.one_shot.movement_primitive import MISSING
+    from smallbot.one_shot.workers import cores, results
+
+    family = 'pen' if args.family == 'pen' else 'paper'
+    tuning = draw_movements(family, TUNING, model.config, arm, VALIDATION_SEED)
+    # The longest first, so that no process is left with one at the end.
+    names = sorted(BASELINES, key=lambda name: 'e-prop 100' not in name)
+    found = {}
+    print('without the generator, in software:')
+    for number, row in results(compared, (model, arm, movements, tuning), names,
+                               args.processes or cores()):
+        if row is None:
+            print(f'{names[number]:24}{"left out: " + MISSING}', flush=True)
+            continue
+        found[names[number]] = row
+        print(_row(names[number], row['tip_rmse_cm'],
+                   f'   rate {row["rate"]:.3g}' if 'rate' in row else ''), flush=True)
+    return {name: found[name] for name in BASELINES if name in found}
 
 
 def _swept(args, model, arm, movements, conditions) -> int:
@@ -215,6 +249,12 @@ def _ended(result: dict[str, Any]) -> int:
     return int(result['interrupted'])
 
 
+def _row(name: str, row: dict[str, Any], more: str) -> str:
+    interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
+    return (f'{name:24}{row["mean"]:9.2f}{row["sd"]:9.2f}{row["median"]:9.2f}{interval:>20}'
+            f'{more}')
+
+
 def table(result: dict) -> str:
     """Return the figures of an evaluation as text."""
     lines = [f'{result["tasks"]} movements of the {result["family"]} family, '
@@ -226,10 +266,7 @@ def table(result: dict) -> str:
         rows.append(('on the arm, cm', result['arm_tip_rmse_cm'],
                      f'   {result["arm"]}, time scale {result["time_scale"]:g}, '
                      f'correction {result["correction"]:g}'))
-    for name, row, more in rows:
-        interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
-        lines.append(f'{name:24}{row["mean"]:9.2f}{row["sd"]:9.2f}{row["median"]:9.2f}'
-                     f'{interval:>20}{more}')
+    lines += [_row(*row) for row in rows]
     for joint, row in result['velocity_rmse'].items():
         lines.append(f'{joint + " after, rad/s":24}{row["mean"]:9.4f}{row["sd"]:9.4f}')
     cells = result['cells_written']

@@ -39,7 +39,7 @@ from smallbot.nodes.messages import (
     to_demonstration,
     values_of,
 )
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.spin import stop_event
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.reproduction import Course, reproduction
@@ -48,7 +48,7 @@ from smallbot.share import default_demonstration
 PARAMETERS = {
     'demonstration_file': Parameter('', 'bag or CSV to show; empty: one of those shipped'),
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
-    **ARM_PARAMETERS,
+    **MODEL_ARM_PARAMETERS,
     'report': Parameter('', 'file for the result as JSON; empty: none'),
     'hand': Parameter(
         'guiding', 'how the movement is shown: guiding a simulated arm, or commanding the arm of '
@@ -75,7 +75,7 @@ class Director(Node):
         chosen = declare(self, PARAMETERS)
         self.report_file = Path(chosen['report']) if chosen['report'] else None
         self.model = load_model(chosen['model'])
-        self.arm = chosen_arm(chosen, self.model.joints)
+        self.arm = model_arm(chosen, self.model)
         self.file = chosen['demonstration_file'] or str(default_demonstration())
         self.shown = read_demonstration(self.file, self.arm)
         check_detail(self.shown, self.arm, self.model.steps)

@@ -37,14 +37,15 @@ def nanoseconds(stamp) -> int:
     return stamp.sec * 10 ** 9 + stamp.nanosec
 
 
-def to_trajectory(joints: Sequence[str], time: np.ndarray, position: np.ndarray
-                  ) -> JointTrajectory:
-    """Return positions [S, J], rad, at `time` [S], s, as a message."""
+def to_trajectory(joints: Sequence[str], time: np.ndarray, position: np.ndarray,
+                  velocity: np.ndarray | None = None) -> JointTrajectory:
+    """Return positions [S, J], rad, at `time` [S], s, as a message; velocities if there are."""
     message = JointTrajectory(joint_names=list(joints))
-    for moment, row in zip(time, position):
+    for number, (moment, row) in enumerate(zip(time, position)):
         since = round(float(moment) * 1e9)
         message.points.append(JointTrajectoryPoint(
             positions=[float(value) for value in row],
+            velocities=[] if velocity is None else [float(value) for value in velocity[number]],
             time_from_start=Duration(sec=since // 10 ** 9, nanosec=since % 10 ** 9)))
     return message
 

@@ -25,14 +25,14 @@ from smallbot.nodes.messages import (
     to_matrix,
     values_of,
 )
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 
 PARAMETERS = {
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
-    **ARM_PARAMETERS,
+    **MODEL_ARM_PARAMETERS,
     'acknowledge_timeout': Parameter(
         5.0, 'how long to wait for the controller after an update, s', 0.1, 60.0),
 }
@@ -46,7 +46,7 @@ class OneShotLearner(Node):
         chosen = declare(self, PARAMETERS)
         torch.set_num_threads(1)
         self.model = load_model(chosen['model'])
-        self.arm = chosen_arm(chosen, self.model.joints)
+        self.arm = model_arm(chosen, self.model)
         self._timeout = chosen['acknowledge_timeout']
         self._demonstration: Demonstration | None = None
         self._eligibility: tuple[str, Eligibility] | None = None

@@ -16,6 +16,7 @@ from rclpy.node import Node
 
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
+from smallbot.one_shot.model import arm_of, OneShotModel
 
 
 class ParameterError(InputError):
@@ -86,10 +87,17 @@ def declare(node: Node, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
 
 
 ARM_PARAMETERS = {
-    'urdf': Parameter('', 'robot description file; empty: the ED-Scorbot of this package'),
+    'urdf': Parameter('', 'robot description: a file, or the name of one that comes with the '
+                          'package; empty: ed_scorbot'),
     'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
 }
 """What every node that knows an arm is told of it."""
+MODEL_ARM_PARAMETERS = {
+    'urdf': Parameter('', 'robot description: a file, or the name of one that comes with the '
+                          'package; empty: the arm and the limits of the model'),
+    'tip': Parameter('tool_tip', 'link whose origin is the tool tip, where urdf is given'),
+}
+"""What a node that has a model is told of its arm."""
 
 
 def chosen_arm(values: Mapping[str, Any], joints: Sequence[str]) -> Arm:
@@ -97,4 +105,12 @@ def chosen_arm(values: Mapping[str, Any], joints: Sequence[str]) -> Arm:
 
     Raises ArmError for a description that cannot be used.
     """
-    return Arm.from_urdf(values['urdf'] or urdf_path(), joints, values['tip'])
+    return Arm.from_urdf(urdf_path(values['urdf']), joints, values['tip'])
+
+
+def model_arm(values: Mapping[str, Any], model: OneShotModel) -> Arm:
+    """Return the arm that `model` was made for, unless `values` name another description.
+
+    Raises ArmError for a description that cannot be used.
+    """
+    return chosen_arm(values, model.joints) if values['urdf'] else arm_of(model.config)

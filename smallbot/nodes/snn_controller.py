@@ -14,10 +14,9 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Float32MultiArray, Float64MultiArray, Int32MultiArray
+from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
@@ -26,6 +25,7 @@ from smallbot.arm.demonstration import check_detail, Demonstration, playing_dura
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import EASE_SPEED, Watchdog, way_is_within
 from smallbot.errors import InputError
+from smallbot.nodes.arm_commands import controller_joints, TrajectoryCommands, VelocityCommands
 from smallbot.nodes.messages import (
     demonstration_or_none,
     from_matrix,
@@ -38,7 +38,7 @@ from smallbot.nodes.messages import (
     to_events,
     to_matrix,
 )
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
@@ -51,8 +51,15 @@ PARAMETERS = {
     'chip_file': Parameter(
         '', 'file of the chip: read if it exists, written after each programming; empty: none'),
     'seed': Parameter(0, 'seed of the devices of a new chip', 0, 2 ** 31),
-    **ARM_PARAMETERS,
-    'control_rate': Parameter(100.0, 'velocity commands a second', 20.0, 1000.0),
+    **MODEL_ARM_PARAMETERS,
+    'command_type': Parameter(
+        'velocity', 'what is commanded: velocities on velocity_controller/commands, or short '
+                    'trajectories on joint_trajectory_controller/joint_trajectory',
+        choices=('velocity', 'trajectory')),
+    'command_joints': Parameter(
+        '', "joints of the arm's controller in its order, with commas between them, where it has "
+            'more than the driven ones: the others get zero, or are held; empty: the driven ones'),
+    'control_rate': Parameter(100.0, 'commands a second', 20.0, 1000.0),
     'state_timeout': Parameter(
         0.5, 'age of joint_states beyond which a movement is halted, s', 0.02, 10.0),
     'duration': Parameter(
@@ -91,7 +98,7 @@ class SnnController(LifecycleNode):
         self._trainee: Trainee | None = None
         self._playback: Playback | None = None
         self._demonstration: Demonstration | None = None
-        self._position: np.ndarray | None = None
+        self._pose: np.ndarray | None = None
         self._state_age = Watchdog(self._chosen['state_timeout'])
         self._learned: str | None = None
         self._taught: Demonstration | None = None
@@ -114,7 +121,8 @@ class SnnController(LifecycleNode):
         chosen = self._chosen
         try:
             model = load_model(chosen['model'])
-            self.arm = chosen_arm(chosen, model.joints)
+            self.arm = model_arm(chosen, model)
+            joints = controller_joints(chosen['command_joints'], self.arm.driven)
             self._trainee = Trainee(model, self._synapses(model))
         except InputError as error:
             self._trouble = str(error)
@@ -123,8 +131,11 @@ class SnnController(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         self._playback = Playback(self.arm.limits, model.steps, model.step_seconds,
                                   1 / chosen['control_rate'], chosen['correction'])
-        self._commands = self.create_publisher(
-            Float64MultiArray, 'velocity_controller/commands', RELIABLE)
+        if chosen['command_type'] == 'velocity':
+            self._commands = VelocityCommands(self, self.arm, joints)
+        else:
+            self._commands = TrajectoryCommands(self, self.arm, joints,
+                                                1 / chosen['control_rate'])
         self._traces = self.create_publisher(Float32MultiArray, 'eligibility', LATCHED)
         self._programmed = self.create_publisher(DiagnosticStatus, 'programmed', LATCHED)
         self._spikes = self.create_publisher(Int32MultiArray, 'spikes', STREAM)
@@ -174,7 +185,7 @@ class SnnController(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self) -> None:
-        """Send zeros until they are acknowledged; called before the process ends."""
+        """Stop the arm, acknowledged; called before the process ends."""
         if self._active:
             self._end_motion('shut down')
             self._active = False
@@ -187,7 +198,7 @@ class SnnController(LifecycleNode):
             self.destroy_service(service)
         for subscription in self._own:
             self.destroy_subscription(subscription)
-        for publisher in (self._commands, self._traces, self._programmed, self._spikes,
+        for publisher in (self._commands.publisher, self._traces, self._programmed, self._spikes,
                           self._progress, self._diagnostics):
             self.destroy_publisher(publisher)
         self._trainee = self._playback = None
@@ -303,14 +314,15 @@ class SnnController(LifecycleNode):
     # --- messages in
 
     def _on_state(self, message: JointState) -> None:
-        position = joint_positions(message, self.arm.driven)
-        if position is None:
+        watched = self._commands.watched
+        pose = joint_positions(message, watched)
+        if pose is None:
             self.get_logger().warning(
-                f'joint_states without finite positions of {", ".join(self.arm.driven)}; it has '
+                f'joint_states without finite positions of {", ".join(watched)}; it has '
                 f'{", ".join(message.name)}', throttle_duration_sec=5.0)
             return
         with self._lock:
-            self._position = position
+            self._pose = pose
             self._state_age.feed(time.monotonic())
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
@@ -355,8 +367,9 @@ class SnnController(LifecycleNode):
             wanted = self._chosen['duration'] or (scale * shown.duration if scale > 1 else None)
             duration, stretched = playing_duration(shown, positions, self.arm.limits, wanted)
             start = np.clip(shown.position[0], self.arm.limits.lower, self.arm.limits.upper)
-            if not way_is_within(self._position, start, self.arm.limits):
-                raise InputError(f'the way from {np.round(self._position, 3).tolist()} to the '
+            position = self._commands.driven(self._pose)
+            if not way_is_within(position, start, self.arm.limits):
+                raise InputError(f'the way from {np.round(position, 3).tolist()} to the '
                                  f'start {np.round(start, 3).tolist()} rad leaves the joint '
                                  f'limits: move the arm inside them first')
             self._age()
@@ -367,7 +380,7 @@ class SnnController(LifecycleNode):
             self._steps = 0
             self._events = []
             self._ticks = _Ticks()
-            far = float(np.abs(start - self._position).max())
+            far = float(np.abs(start - position).max())
             self._arrival_by = time.monotonic() + 2 * far / EASE_SPEED + SETTLING
             self._playback.start(start, duration, self._advance)
         self._tell_progress()
@@ -448,21 +461,27 @@ class SnnController(LifecycleNode):
             if playback.phase is Phase.EASING and now > self._arrival_by:
                 playback.halt('the arm has not arrived at the start')
                 self.get_logger().error(f'halted: {playback.reason}; does it follow '
-                                        f'velocity_controller/commands?')
-            position = self._position
-            if position is None:
+                                        f'{self._commands.publisher.topic_name}?')
+            pose = self._pose
+            if pose is None or playback.moving and not self._commands.ready(pose, now):
                 return
-            command = playback.command(now, position)
+            if playback.moving and (trouble := self._commands.trouble(pose, now)):
+                playback.halt(trouble)
+                self.get_logger().error(f'halted: {trouble}; does it follow '
+                                        f'{self._commands.publisher.topic_name}?')
+            command = playback.command(now, self._commands.driven(pose))
             events, self._events = self._events, []
             if playback.phase is Phase.PLAYING:
                 self._ticks.ticked(now, late)
-        if command is not None:
-            self._commands.publish(Float64MultiArray(data=command.tolist()))
+        if command is None:
+            self._commands.rest()
+        else:
+            self._commands.send(command, now)
         if events:
             self._spikes.publish(to_events(np.array(events), playback=self._version))
 
     def _end_motion(self, reason: str) -> None:
-        """Brake, end the loop, and send zeros until they are acknowledged."""
+        """Brake, end the loop, and say so until it is acknowledged."""
         if self._playback.moving:
             self._playback.halt(reason)
             deadline = time.monotonic() + 1.0
@@ -471,8 +490,7 @@ class SnnController(LifecycleNode):
         self._ending.set()
         if self._loop is not None and self._loop is not threading.current_thread():
             self._loop.join(timeout=2.0)
-        self._commands.publish(Float64MultiArray(data=[0.0] * len(self.arm.driven)))
-        self._commands.wait_for_all_acked(Duration(seconds=0.5))
+        self._commands.end(time.monotonic())
 
     def _at_rest(self) -> bool:
         with self._lock:

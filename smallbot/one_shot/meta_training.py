@@ -40,7 +40,14 @@ from smallbot.one_shot.model import (
     OneShotModel,
 )
 from smallbot.one_shot.processes import Group
-from smallbot.one_shot.stand_in import begun_weights, Draw, share_written, StandIn, Written
+from smallbot.one_shot.stand_in import (
+    begun_weights,
+    Draw,
+    INITIAL_AGES,
+    share_written,
+    StandIn,
+    Written,
+)
 from smallbot.snn.eligibility import eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
@@ -95,6 +102,13 @@ class MetaConfig:
     """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
     decay_every: int = 500
     """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
+    recurrent_rate: float = 1.0
+    """Learning rate of the trainee's recurrent weights, as share of the others'. Left to
+    themselves they wander until the network is chaotic, and what an update does unforeseeable."""
+    averaging: float = 0.0
+    """Share that a running average of the weights keeps at each iteration. The average is what is
+    validated and becomes the model: it takes out the wandering of the trainee's gain, on which
+    the error depends steeply. 0: the weights themselves."""
     gradient_clip: float = 1.0
     """Largest norm of the outer gradient; 0: any."""
     pen_share: float = 0.5
@@ -254,10 +268,12 @@ def checked(config: MetaConfig) -> MetaConfig:
             (not 0 <= config.anywhere_share <= 1,
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
-               f'least 0') for name in ('device_noise', 'read_noise', 'drift', 'age',
-                                        'rounding_step', 'dead_band', 'stuck_cells',
+               f'least 0') for name in ('recurrent_rate', 'device_noise', 'read_noise', 'drift',
+                                        'age', 'rounding_step', 'dead_band', 'stuck_cells',
                                         'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
+            (not 0 <= config.averaging < 1,
+             f'averaging {config.averaging}: expected 0 to below 1'),
             (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
             (config.validate_every < 0 or config.validation_tasks < 1,
              f'validate_every {config.validate_every}, validation_tasks '
@@ -344,6 +360,7 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
         return torch.stack([draw(plastic, generator=chance) for chance in chances[rank::size]])
 
     begun = adapted = rounding = stuck = held = None
+    age = INITIAL_AGES[0]
     if stand_in.noisy:
         begun = torch.randn(model.synapse_mask().T.shape, generator=general)
         adapted = of_each(torch.randn)
@@ -353,7 +370,10 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
         shape = model.synapse_mask().T.shape
         stuck = torch.rand(shape, generator=general) < stand_in.stuck_cells
         held = 2 * torch.rand(shape, generator=general) - 1
-    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held))
+    if stand_in.drift > 0:
+        low, high = (math.log(bound) for bound in INITIAL_AGES)
+        age = math.exp(low + (high - low) * float(torch.rand((), generator=general)))
+    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held, age))
 
 
 def of_process(tasks: Movements, rank: int, size: int) -> Movements:
@@ -476,6 +496,8 @@ class MetaTraining:
         weights = start.weights if start is not None else initial_weights(
             config.model, torch.Generator().manual_seed(config.seed))
         self.weights = {key: value.clone().requires_grad_() for key, value in weights.items()}
+        self.average = {key: value.detach().clone() for key, value in self.weights.items()}
+        """Running average of the weights, or the weights themselves (`averaging`)."""
         self.optimiser = torch.optim.Adam(self.weights.values(), lr=config.learning_rate)
         self.pens = None
         if config.pen_share > 0:
@@ -495,11 +517,18 @@ class MetaTraining:
         self.group.add_up([value.grad for value in self.weights.values()])
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(list(self.weights.values()), config.gradient_clip)
+        trainee, n_in = self.weights['trainee'], config.model.clock_neurons
+        before = trainee[:, n_in:].detach().clone()
         self.optimiser.step()
+        if config.recurrent_rate != 1:
+            with torch.no_grad():
+                trainee[:, n_in:] = torch.lerp(before, trainee[:, n_in:], config.recurrent_rate)
         if config.clip_to_chip:
             with torch.no_grad():
                 limit = config.model.weight_limits()
                 self.weights['trainee'].clamp_(-limit, limit)
+        for key, value in self.weights.items():
+            self.average[key].lerp_(value.detach(), 1 - config.averaging)
         self.iteration += 1
         return parts
 
@@ -513,7 +542,7 @@ class MetaTraining:
         error = torch.zeros(())
         if len(mine.start):
             exact = replace(config, **EXACT)
-            tried = attempt(exact, self.weights, Batch(mine, len(tasks.start)), self.arm)
+            tried = attempt(exact, self.average, Batch(mine, len(tasks.start)), self.arm)
             error = tip_rmse_cm(tried.velocity, mine, self.arm).sum()
         error = self.group.total(error.float()) / len(tasks.start)
         self.validations.append(Validation(self.iteration, self.seconds, float(error)))
@@ -525,7 +554,7 @@ class MetaTraining:
 
     def model(self, name: str) -> OneShotModel:
         """Return the model as it is now."""
-        weights = {key: value.detach().clone() for key, value in self.weights.items()}
+        weights = {key: value.clone() for key, value in self.average.items()}
         weights['trainee'] *= self.config.model.synapse_mask()
         card = {'made_by': 'smallbot meta-train', 'seed': self.config.seed,
                 'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
@@ -548,6 +577,7 @@ class MetaTraining:
             'iteration': self.iteration,
             'seconds': self.seconds, 'validations': [tuple(v) for v in self.validations],
             'weights': {key: value.detach() for key, value in self.weights.items()},
+            'average': self.average,
             'optimiser': self.optimiser.state_dict(),
         }, content)
         write_atomically(directory / CHECKPOINT, content.getvalue())
@@ -580,6 +610,7 @@ class MetaTraining:
         with torch.no_grad():
             for key, value in saved['weights'].items():
                 run.weights[key].copy_(value)
+                run.average[key].copy_(saved['average'][key])
         run.optimiser.load_state_dict(saved['optimiser'])
         return run
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from smallbot.chip.laws import HERMES_TWO_DEVICE
-from smallbot.synapses import DEFAULT_GRANULARITY
+from smallbot.synapses import CALIBRATION_DENSITY, DEFAULT_GRANULARITY
 
-INITIAL_AGE = 3600.0
-"""Age of the initial weights when the update is made, s: that of the figures."""
+INITIAL_AGES = (1800.0, 86400.0)
+"""Ages of the initial weights when the update is made, s; in the figures it is an hour."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class StandIn:
     read: float = 0.0
     """1/f noise, frozen for a trial, in units of the two-device law."""
     drift: float = 0.0
-    """Drift's difference from cell to cell, in units of the two-device law; what cells have in
-    common the calibration takes away."""
+    """Drift in units of the two-device law. Each column is calibrated, so that what remains is
+    that small weights have drifted more than large ones, and every cell in its own way."""
     age: float = 300.0
     """Seconds between update and playback, for `read` and `drift`."""
     rounding_step: float = 0.0
@@ -73,17 +73,35 @@ class Draw(NamedTuple):
     """bool [M, N]."""
     held: Tensor | None = None
     """What a stuck cell holds, share of its limit, uniform on [-1, 1), [M, N]."""
+    initial_age: float = INITIAL_AGES[0]
+    """Age of the initial weights when they are calibrated, just before the update, s."""
 
 
 def begun_weights(stand_in: StandIn, weights: Tensor, limit: Tensor, draw: Draw) -> Tensor:
     """Return what a chip holds of initial weights [M, N], 0 where there is no synapse."""
     begun = weights
+    if stand_in.drift > 0:
+        nu = HERMES_TWO_DEVICE.drift_mean(weights.abs() / limit)
+        gone = stand_in.drift * math.log(max(1.0, draw.initial_age / HERMES_TWO_DEVICE.t0))
+        begun = weights * nu.mul_(-gone).exp_()
+        begun.mul_(_calibrated(begun, weights))
     if draw.begun is not None:
-        error = stand_in.error(weights, limit, INITIAL_AGE).mul_(weights != 0)
-        begun = torch.addcmul(weights, error, draw.begun)
+        error = stand_in.error(weights, limit, draw.initial_age).mul_(weights != 0)
+        begun = torch.addcmul(begun, error, draw.begun)
     if draw.stuck is not None:
         begun = torch.where(draw.stuck & (weights != 0), draw.held * limit, begun)
     return begun
+
+
+def _calibrated(held: Tensor, intended: Tensor) -> Tensor:
+    """Return the scale [N] that a calibration gives the columns of weights `held` [M, N].
+
+    The least squares fit over random inputs of 0 and 1, each with the same chance of 1.
+    """
+    p = CALIBRATION_DENSITY
+    wanted = (1 - p) * (held * intended).sum(0) + p * held.sum(0) * intended.sum(0)
+    power = (1 - p) * held.square().sum(0) + p * held.sum(0).square()
+    return wanted / power.clamp_min(1e-12)
 
 
 class Written(torch.autograd.Function):

@@ -98,7 +98,7 @@ def small_model(tmp_path_factory):
 
 
 class Process:
-    """A node in a process of its own; what it writes is kept in a file."""
+    """A node, or a script of this folder, in a process of its own; what it writes is kept."""
 
     def __init__(self, name: str, namespace: str, log: Path, arguments=(), **parameters):
         self.name, self._log = name, log
@@ -106,12 +106,13 @@ class Process:
         for key, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             settings += ['-p', f'{key}:={text or repr(text)}']
+        program = [str(HERE / name)] if name.endswith('.py') else ['-m', f'smallbot.nodes.{name}']
         environment = dict(os.environ)
         environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
         with log.open('wb') as output:
             self.popen = subprocess.Popen(
-                [sys.executable, '-m', f'smallbot.nodes.{name}', '--ros-args', '-r',
-                 f'__ns:=/{namespace}', *settings, *arguments],
+                [sys.executable, *program, '--ros-args', '-r', f'__ns:=/{namespace}', *settings,
+                 *arguments],
                 stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
 
     @property

@@ -58,6 +58,39 @@ def test_resumed_training_equals_unbroken_training(tmp_path):
         assert torch.equal(value, resumed.weights[key].detach()), key
 
 
+def test_the_model_is_the_average_that_was_asked_for(tmp_path):
+    run = MetaTraining(replace(SMALL, averaging=0.75))
+    average = weights_after(run)
+    for _ in range(3):
+        run.step()
+        average = {key: 0.75 * average[key] + 0.25 * value
+                   for key, value in weights_after(run).items()}
+    run.save(tmp_path)
+    for same in (run, MetaTraining.restore(tmp_path)):
+        for key, value in same.model('m').weights.items():
+            assert torch.allclose(value, average[key], atol=1e-6), key
+    plain = MetaTraining(SMALL)
+    plain.step()
+    assert torch.equal(plain.model('m').weights['readout'], weights_after(plain)['readout'])
+
+
+def test_recurrent_weights_take_the_share_of_a_step_that_was_asked_for():
+    n_in = SMALL.model.clock_neurons
+
+    def change(share):
+        run = MetaTraining(replace(SMALL, recurrent_rate=share, clip_to_chip=False))
+        before = run.weights['trainee'].detach().clone()
+        run.step()
+        return run.weights['trainee'].detach() - before
+
+    whole, tenth, none = change(1.0), change(0.1), change(0.0)
+    assert whole[:, n_in:].any()
+    assert torch.allclose(tenth[:, n_in:], 0.1 * whole[:, n_in:], atol=1e-6)
+    assert not none[:, n_in:].any()
+    for changed in (tenth, none):
+        assert torch.equal(changed[:, :n_in], whole[:, :n_in])
+
+
 @pytest.mark.parametrize('setting', [SMALL, CLOCK_ALONE])
 def test_outer_gradients_reach_every_weight_and_lower_the_loss(setting):
     config = replace(setting, device_noise=0.0, dead_band=0.0)

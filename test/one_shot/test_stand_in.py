@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from smallbot.chip.laws import HERMES_TWO_DEVICE as LAW
-from smallbot.one_shot.stand_in import begun_weights, Draw, INITIAL_AGE, StandIn, Written
+from smallbot.one_shot.stand_in import begun_weights, Draw, StandIn, Written
 from smallbot.synapses import ChipSynapses, Granularity
 
 LIMIT = torch.full((40, 1), 0.6)
@@ -78,6 +78,20 @@ def test_the_error_is_that_of_the_full_model_with_its_converters_left_out(age):
 
 def test_programming_alone_is_the_published_law():
     x = torch.linspace(0, 1, 21)[None]
-    sd = StandIn(2.0).error(0.6 * x, torch.tensor([[0.6]]), INITIAL_AGE)
+    sd = StandIn(2.0).error(0.6 * x, torch.tensor([[0.6]]), 86400.0)
     assert torch.allclose(sd, 2 * 0.6 * LAW.programming(x) / LAW.g_max * torch.ones(1, 21),
                           rtol=1e-5)
+
+
+def test_calibration_leaves_that_small_weights_drift_more_as_on_the_full_model():
+    share = torch.tensor([0.1, 0.3, 0.6, 0.9])
+    weights = 0.6 * share.repeat(60)[:, None].expand(-1, 200).contiguous()
+    limit = torch.full((240, 1), 0.6)
+    begun = begun_weights(StandIn(drift=1.0), weights, limit, Draw(initial_age=86400.0))
+    chip = ChipSynapses.prepare(
+        weights.T.contiguous(), None, torch.full((240,), 0.6), torch.Generator().manual_seed(4),
+        age=86400.0, granularity=Granularity('exact'))
+    found = chip.effective_weights().T.reshape(60, 4, 200).mean((0, 2)) / (0.6 * share)
+    expected = begun.reshape(60, 4, 200).mean((0, 2)) / (0.6 * share)
+    assert expected[0] < 0.9 and expected[3] > 1
+    assert torch.allclose(found, expected, atol=0.02)

@@ -1,0 +1,90 @@
+"""The example of an arm under ros2_control: its files against nodes, URDF and each other."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+pytest.importorskip('rclpy')
+
+from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.nodes.arm_commands import controller_joints
+from smallbot.nodes.parameters import chosen_arm, model_arm
+from smallbot.one_shot.meta_training import MetaConfig, with_arm
+from smallbot.one_shot.model import initial_weights, OneShotModel
+
+ROOT = Path(__file__).resolve().parents[2]
+DRIVEN = ('shoulder_pan_joint', 'shoulder_lift_joint', 'elbow_joint')
+LIMITS = ((-2.0, 2.0), (-1.5, 1.5), (-2.0, 2.0))
+TRAJECTORY_CONTROLLER = {
+    'type', 'joints', 'command_interfaces', 'state_interfaces', 'interpolate_from_desired_state',
+    'allow_partial_joints_goal', 'constraints', 'cmd_timeout'}
+"""Parameters that joint_trajectory_controller has in Jazzy and later, of which we use some."""
+
+
+def written(name):
+    return yaml.safe_load((ROOT / 'config' / name).read_text())
+
+
+def assigned(path, name):
+    """Return the literal or the dict that a launch file assigns to `name`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == name:
+            return node.value
+    raise AssertionError(f'{path}: no {name}')
+
+
+def ur5e_joints():
+    return Arm.from_urdf(urdf_path('ur5e'), DRIVEN, 'tool0').joints
+
+
+def test_the_parameter_file_names_parameters_of_nodes_and_an_arm_that_is_there():
+    for node, content in written('ur5e.yaml').items():
+        name = node.removeprefix('/**/')
+        table = importlib.import_module(f'smallbot.nodes.{name}').PARAMETERS
+        given = content['ros__parameters']
+        for key, value in given.items():
+            assert type(value) is type(table[key].default) and table[key].fits(value), key
+        arm = chosen_arm(given, given['joints'])
+        assert arm.driven == DRIVEN and arm.name == 'ur5e'
+    assert {'/**/demo_recorder', '/**/trajectory_display'} <= set(written('ur5e.yaml')), (
+        'nodes that have no model must be told the arm')
+
+
+def test_the_controller_has_all_joints_in_the_order_of_the_commands():
+    (name, content), = written('ur5e_controllers.yaml').items()
+    given = content['ros__parameters']
+    assert set(given) <= TRAJECTORY_CONTROLLER
+    assert tuple(given['joints']) == ur5e_joints()
+    assert given['command_interfaces'] == ['position']
+    assert given['interpolate_from_desired_state'] is True
+    launch = ROOT / 'launch' / 'ur5e.launch.py'
+    joints = ast.literal_eval(assigned(launch, 'JOINTS'))
+    assert controller_joints(','.join(joints), DRIVEN) == tuple(given['joints'])
+    arguments = {key.value: value.elts[0] for key, value in zip(
+        assigned(launch, 'arguments').keys, assigned(launch, 'arguments').values)}
+    assert arguments['trajectory_topic'].value == f'/{name}/joint_trajectory'
+    demo = ast.parse((ROOT / 'launch' / 'one_shot_demo.launch.py').read_text())
+    declared = {call.args[0].value for call in ast.walk(demo) if isinstance(call, ast.Call)
+                and getattr(call.func, 'id', '') == 'DeclareLaunchArgument'}
+    assert set(arguments) <= declared
+
+
+def test_nodes_take_the_arm_and_its_narrower_limits_from_the_model():
+    config = with_arm(MetaConfig(), urdf_path('ur5e'), DRIVEN, 'tool0', LIMITS).model
+    model = OneShotModel(config, initial_weights(config, torch.Generator().manual_seed(0)), 'ur5e')
+    arm = model_arm({'urdf': '', 'tip': 'tool_tip'}, model)
+    assert arm.driven == DRIVEN
+    assert list(zip(arm.limits.lower, arm.limits.upper)) == list(LIMITS)
+    own = model_arm({'urdf': 'ur5e', 'tip': 'tool0'}, model)
+    assert own.limits.upper[0] > 6, 'a description that is given has its own limits'
+
+
+def test_a_node_starts_with_the_parameter_file(bench):
+    bench.start('arm_simulator', '--params-file', str(ROOT / 'config' / 'ur5e.yaml'))
+    probe = bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    assert set(DRIVEN) <= set(probe.heard['joint_states'][-1].name)
