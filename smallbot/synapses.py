@@ -61,7 +61,9 @@ ROUNDINGS = ('exact', 'nearest', 'stochastic')
 DEFAULT_GRANULARITY = Granularity()
 CALIBRATION_VECTORS = 1024
 CALIBRATION_DENSITY = 0.1
-"""Share of inputs that are 1 in a calibration vector."""
+"""Share of inputs that are 1 in a calibration vector, where nothing is known of those to come."""
+LEAST_DENSITY = 0.01
+"""Below it calibration vectors would say too little of most inputs."""
 
 
 class WriteReport(NamedTuple):
@@ -190,15 +192,18 @@ class ChipSynapses:
     """Weights on cores of phase-change memory, with all their errors.
 
     Make them with `prepare` or `load`. Parameters: `core`, whose rows are the inputs; `mask`
-    [outputs, inputs] of the synapses that exist; `granularity` of an update.
+    [outputs, inputs] of the synapses that exist; `granularity` of an update; `density`, share of
+    inputs that are 1 in a calibration vector.
     """
 
     def __init__(self, core: Core | Matrix, mask: Tensor,
-                 granularity: Granularity = DEFAULT_GRANULARITY):
+                 granularity: Granularity = DEFAULT_GRANULARITY,
+                 density: float = CALIBRATION_DENSITY):
         self.outputs, self.inputs = core.columns, core.rows
         self.core = core
         self.mask = _checked_mask(mask, (self.outputs, self.inputs))
         self.granularity = granularity
+        self.density = density
         self._cells = int(self.mask.sum())
 
     @classmethod
@@ -212,10 +217,11 @@ class ChipSynapses:
         Parameters: `weights`, `mask` [outputs, inputs]; `limits` [inputs], the largest magnitude
         a weight of each input may have; `generator`, kept by the chip for all noise to come;
         `inputs` [V, inputs], such as the network will have: the converters' ranges are set for
-        them, and a range too wide costs resolution; `cores`, how many there are: a matrix larger
+        them, as a range too wide costs resolution, and the columns calibrated with random inputs
+        as sparse as they are; `cores`, how many there are: a matrix larger
         than one is cut; `options` of `Core`: converters, faults,
-        phases, rules. Cells without a synapse are RESET. The calibration, and the ranges where
-        no inputs are given, come from random 0/1 inputs, a tenth of them 1.
+        phases, rules. Cells without a synapse are RESET. Where no inputs are given, ranges and
+        calibration come from random 0/1 inputs, a tenth of them 1.
         Raises ChipError for shapes that do not fit, numbers that are not finite, weights beyond
         their limit and a matrix larger than the cores.
         """
@@ -226,7 +232,9 @@ class ChipSynapses:
         regions = place({'weights': (weights.shape[1], weights.shape[0])}, cores).regions
         core = (Core(limits, weights.shape[0], generator, law, **options) if len(regions) == 1
                 else Matrix(limits, weights.shape[0], regions, generator, law=law, **options))
-        chip = cls(core, mask, granularity)
+        density = (CALIBRATION_DENSITY if inputs is None
+                   else max(float((inputs != 0).float().mean()), LEAST_DENSITY))
+        chip = cls(core, mask, granularity, density)
         intended = torch.where(mask, weights.detach().float(), 0.0).T.contiguous()
         core.program(intended)
         vectors = chip._calibration_vectors()
@@ -292,7 +300,7 @@ class ChipSynapses:
 
     def copy(self, generator: torch.Generator | None = None) -> 'ChipSynapses':
         """Return an independent chip in the same state, with its own noise if given a source."""
-        return ChipSynapses(self.core.copy(generator), self.mask, self.granularity)
+        return ChipSynapses(self.core.copy(generator), self.mask, self.granularity, self.density)
 
     def save(self, path: str | Path, notes: dict[str, Any] | None = None) -> None:
         """Write the chip to a file, bit for bit, with its clock and its generator.
@@ -300,21 +308,23 @@ class ChipSynapses:
         `notes`, plain values, come back from `load`: what the owner must know of the chip.
         """
         save_chip(self.core, path, {'mask': self.mask},
-                  {'granularity': asdict(self.granularity), 'notes': notes or {}})
+                  {'granularity': asdict(self.granularity), 'density': self.density,
+                   'notes': notes or {}})
 
     @classmethod
     def load(cls, path: str | Path) -> tuple['ChipSynapses', dict[str, Any]]:
         """Return the chip saved at `path` and its notes. Raises ChipError where it is none."""
         core, more, settings = load_chip(path)
         try:
-            return (cls(core, more['mask'], Granularity(**settings['granularity'])),
+            return (cls(core, more['mask'], Granularity(**settings['granularity']),
+                        settings['density']),
                     settings['notes'])
         except KeyError as error:
             raise ChipError(f'chip {path}: not saved by synapses, it has no {error}') from None
 
     def _calibration_vectors(self) -> Tensor:
         return (torch.rand(CALIBRATION_VECTORS, self.inputs, generator=self.generator)
-                < CALIBRATION_DENSITY).float()
+                < self.density).float()
 
     def _write(self, weights: Tensor, chosen: Tensor, saturated: int) -> WriteReport:
         done = self.core.program(weights.T.contiguous(), chosen.T.contiguous())

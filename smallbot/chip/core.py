@@ -198,9 +198,10 @@ class Core:
     def calibrate(self, vectors: Tensor) -> None:
         """Fit scale and offset of every column by reading `vectors` [V, rows], V >= 2.
 
-        The offset is what a column reads when nothing is driven: a network whose inputs are
-        silent most of the time would gather any other error of it in its membranes. The scale is
-        the least squares fit of the outputs that the intended weights would give. A column
+        Both come from the least squares fit of what is read to what the intended weights would
+        give; the other way round noise and programming errors would make the scale too small. Take
+        vectors as sparse as the inputs to come: counts are whole, small sums of currents err
+        otherwise than large ones, and a network gathers what is left in its membranes. A column
         without signal of its own gets the median scale of the others.
         Raises ChipError for vectors of a wrong shape.
         """
@@ -209,14 +210,14 @@ class Core:
         unit = self.phase_range / self.converters.levels
         if self._stale:
             self._refresh()
-        silent = self._products.count(torch.zeros(2, self.rows))[0] * unit
-        read = self._products.count(vectors) * unit - silent
-        self.account.products += len(vectors) + 2
-        scale = (read * wanted).sum(0) / read.square().sum(0)
+        read = self._products.count(vectors) * unit
+        self.account.products += len(vectors)
+        aside, level = wanted.mean(0), read.mean(0)
+        scale = (wanted - aside).square().sum(0) / ((read - level) * (wanted - aside)).sum(0)
         good = (scale > _SCALE_RANGE[0]) & (scale < _SCALE_RANGE[1])
         if good.any():
             scale = torch.where(good, scale, scale[good].median())
-            self._correct(scale, -scale * silent)
+            self._correct(scale, aside - scale * level)
 
     def polarity_conductance(self) -> Tensor:
         """Return what each polarity conducts now, slow noise included, S, [2, rows, columns]."""

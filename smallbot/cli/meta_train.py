@@ -30,7 +30,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='go on from the checkpoint in DIR, with its configuration')
     verb.add_argument('--start', metavar='MODEL',
                       help='begin with the networks of this model, shipped or a .safetensors '
-                           'file, instead of random ones; their sizes replace those configured')
+                           'file, instead of random ones; their sizes replace those configured, '
+                           'but for looks')
     verb.add_argument('--out', type=Path, default=Path('runs/meta'), metavar='DIR',
                       help='folder of checkpoint, curves and model (default runs/meta)')
     verb.add_argument('--name', default='ed_scorbot', metavar='NAME',
@@ -143,8 +144,8 @@ def _training(group, args: argparse.Namespace):
     from dataclasses import replace
 
     from smallbot.one_shot.meta_training import (
-        checked,
         CHECKPOINT,
+        going_on,
         MetaTraining,
         planned_iterations,
     )
@@ -161,7 +162,7 @@ def _training(group, args: argparse.Namespace):
     config = group.first(lambda: _configured(args))
     start = load_model(args.start) if args.start else None
     if start is not None:
-        config = checked(replace(config, model=start.config))
+        config = going_on(config, start)
     if args.minutes:
         config = replace(config, iterations=planned_iterations(config, args.minutes, group))
     return MetaTraining(config, group, start), directory

@@ -17,21 +17,27 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], path: Tenso
 
     Parameters: `path` [B, T, D], what `config.watched` says, the tool tip, m, or the joints, rad,
     after each step; `products` as in `unroll`.
-    Returns learning signals [T, B, N] and what the generator's K neurons did; differentiable in
-    the weights.
-    Source: Ortner et al. 2025, equation 17; the population code is ours.
+    Returns learning signals [T, B, N], the mean over `config.looks`, and what the generator's K
+    neurons did in all looks; differentiable in the weights.
+    Source: Ortner et al. 2025, equation 17; graded codes and looks are ours.
     """
-    clock = config.clock(path)[:, None].expand(-1, len(path), -1)
+    looks, movements = config.looks, len(path)
+    clock = config.clock(path)[:, None].expand(-1, looks * movements, -1)
     path = path.transpose(0, 1)
     rates = torch.gradient(path, spacing=config.step_seconds, dim=0)[0]
     steps = config.lead_steps + config.steps
     ahead = (torch.arange(steps) + config.preview_steps).clamp_max(config.steps - 1)
     path, rates = path[ahead], rates[ahead]
+    if looks > 1:
+        apart = torch.linspace(-config.look_spread, config.look_spread, looks, dtype=rates.dtype)
+        path = path.repeat(1, looks, 1)
+        rates = rates.repeat(1, looks, 1) + apart.repeat_interleave(movements)[None, :, None]
     clock = torch.cat([clock.new_zeros(config.lead_steps, *clock.shape[1:]), clock])
     inputs = torch.cat([config.encode(path, rates), clock], dim=-1)
     trial = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
                    weights['generator_out'].T, config.generator, products)
-    return filtered(trial.output, config.signal_decay)[config.lead_steps:], trial
+    output = trial.output.unflatten(1, (looks, movements)).mean(1)
+    return filtered(output, config.signal_decay)[config.lead_steps:], trial
 
 
 @torch.no_grad()

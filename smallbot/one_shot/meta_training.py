@@ -33,6 +33,7 @@ from smallbot.one_shot.families import (
 from smallbot.one_shot.learner import generator_trial
 from smallbot.one_shot.model import (
     arm_of,
+    Coding,
     from_mapping,
     initial_weights,
     ModelConfig,
@@ -258,10 +259,20 @@ def _urdf_text(path: Path) -> str:
         raise ModelError(f'URDF {path}: cannot be read: {error}') from None
 
 
+def going_on(config: MetaConfig, start: OneShotModel) -> MetaConfig:
+    """Return `config` for the networks of `start`; how often they look is left as configured."""
+    looks = {'looks': config.model.looks, 'look_spread': config.model.look_spread}
+    return checked(replace(config, model=replace(start.config, **looks)))
+
+
 def checked(config: MetaConfig) -> MetaConfig:
     """Return `config`; raises ModelError where a value makes no sense."""
     low, high = config.window_range
     for wrong, message in (
+            (config.model.looks < 1, f'looks {config.model.looks}: expected at least 1'),
+            (config.model.looks > 1 and config.model.coding is Coding.BINARY,
+             f'looks {config.model.looks}: the binary code shows no velocities to differ in; set '
+             f'looks: 1'),
             (config.batch < 1, f'batch {config.batch}: expected at least 1'),
             (config.iterations < 1, f'iterations {config.iterations}: expected at least 1'),
             (not 0 <= config.pen_share <= 1, f'pen_share {config.pen_share}: expected 0 to 1'),
@@ -476,12 +487,12 @@ class MetaTraining:
 
     def __init__(self, config: MetaConfig, group: Group | None = None,
                  start: OneShotModel | None = None):
-        """Begin with random weights, or with those of `start`, which replace `config.model`."""
+        """Begin with random weights, or with those of `start` and their sizes (`going_on`)."""
         self.group = group or Group()
         self.start = start and {'name': start.name, **start.card}
         """Card of the model that this run went on from."""
         if start is not None:
-            config = replace(config, model=start.config)
+            config = going_on(config, start)
         if config.products is Products.FASTER:
             config = replace(config, products=self.group.first(faster_products))
         self.config = checked(config)

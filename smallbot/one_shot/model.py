@@ -109,6 +109,13 @@ class ModelConfig:
     lead_steps: int = 0
     """Steps that the generator watches the demonstration before the trainee's clock starts. They
     make up for the delay of membranes and filters, at the beginning of the movement too."""
+    looks: int = 1
+    """How often the generator watches the recorded demonstration before its learning signals,
+    averaged, make the one update. Its spikes are chaotic: the least difference in what it watches
+    gives other signals, and the looks differ by `look_spread`."""
+    look_spread: float = 0.01
+    """How far the looks lie apart: what is added to the velocities, rad/s or m/s, runs from
+    minus to plus this."""
     input_limit: float = 1.5
     """Largest magnitude of an input weight on the chip."""
     recurrent_limit: float = 0.4

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from smallbot.chip.laws import HERMES_TWO_DEVICE
-from smallbot.synapses import CALIBRATION_DENSITY, DEFAULT_GRANULARITY
+from smallbot.synapses import DEFAULT_GRANULARITY
 
 INITIAL_AGES = (1800.0, 86400.0)
 """Ages of the initial weights when the update is made, s; in the figures it is an hour."""
@@ -96,12 +96,10 @@ def begun_weights(stand_in: StandIn, weights: Tensor, limit: Tensor, draw: Draw)
 def _calibrated(held: Tensor, intended: Tensor) -> Tensor:
     """Return the scale [N] that a calibration gives the columns of weights `held` [M, N].
 
-    The least squares fit over random inputs of 0 and 1, each with the same chance of 1.
+    The fit of what is read to what was intended, over random inputs of 0 and 1, in which the
+    errors of single weights average out.
     """
-    p = CALIBRATION_DENSITY
-    wanted = (1 - p) * (held * intended).sum(0) + p * held.sum(0) * intended.sum(0)
-    power = (1 - p) * held.square().sum(0) + p * held.sum(0).square()
-    return wanted / power.clamp_min(1e-12)
+    return intended.square().sum(0) / (held * intended).sum(0).clamp_min(1e-12)
 
 
 class Written(torch.autograd.Function):

@@ -6,7 +6,7 @@ import torch
 
 from smallbot.one_shot.conditions import Conditions
 from smallbot.one_shot.evaluation import draw_movements, evaluate, VALIDATION_SEED
-from smallbot.one_shot.learner import learning_signals, weight_update
+from smallbot.one_shot.learner import generator_trial, learning_signals, weight_update
 from smallbot.one_shot.meta_training import (
     attempt,
     Batch,
@@ -72,6 +72,30 @@ def test_the_model_is_the_average_that_was_asked_for(tmp_path):
     plain = MetaTraining(SMALL)
     plain.step()
     assert torch.equal(plain.model('m').weights['readout'], weights_after(plain)['readout'])
+
+
+def test_signals_are_the_mean_of_looks_that_differ_a_little_in_velocity():
+    model = replace(CLOCK_ALONE.model, looks=3, look_spread=0.05)
+    weights = {key: value.double().detach()
+               for key, value in MetaTraining(CLOCK_ALONE).weights.items()}
+    path = torch.randn(2, model.steps, 2, generator=torch.Generator().manual_seed(3)).double()
+    path = 0.01 * path.cumsum(1)
+    ramp = torch.arange(model.steps).double()[:, None] * model.step_seconds
+    one_by_one = [generator_trial(replace(model, looks=1), weights, path + faster * ramp)[0]
+                  for faster in (-0.05, 0.0, 0.05)]
+    assert not torch.equal(one_by_one[0], one_by_one[2])
+    together, trial = generator_trial(model, weights, path)
+    assert together.shape == (model.steps, 2, model.neurons)
+    assert torch.allclose(together, torch.stack(one_by_one).mean(0), atol=1e-12)
+    assert trial.rate.shape == (model.generator_neurons,)
+
+
+def test_a_second_stage_looks_as_often_as_it_is_told(tmp_path):
+    first = MetaTraining(CLOCK_ALONE)
+    told = replace(SMALL, model=ModelConfig(looks=2))
+    second = MetaTraining(told, start=first.model('m'))
+    assert second.config.model == replace(CLOCK_ALONE.model, looks=2)
+    second.step()
 
 
 def test_recurrent_weights_take_the_share_of_a_step_that_was_asked_for():
