@@ -75,6 +75,11 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='run the whole demonstration by itself on the simulated arm; false: '
                         'start the nodes and wait for your service calls'),
         DeclareLaunchArgument(
+            'may_move', default_value='false', choices=switch,
+            description='true, with arm:=ed_scorbot: nobody is near the arm, lead it through the '
+                        'whole demonstration: search home, show the movement by commands and play '
+                        'it, both time_scale times slower than in the file, give it back'),
+        DeclareLaunchArgument(
             'duration', default_value='0.0',
             description='seconds the playback takes; 0: as long as the movement that was shown, '
                         'longer where the arm needs it'),
@@ -136,12 +141,23 @@ def generate_launch_description() -> LaunchDescription:
         return IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {condition}"]))
 
     simulated = f'in {SIMULATED}'
-    time_scale = ParameterValue(LaunchConfiguration('time_scale'), value_type=float)
+    correction = ParameterValue(LaunchConfiguration('correction'), value_type=float)
+    # A movement that was shown slowly, by commands, is not slowed down once more to be played.
+    commanding = ["'", LaunchConfiguration('arm'), "' == 'ed_scorbot' and '",
+                  LaunchConfiguration('auto'), "' == 'true' and '",
+                  LaunchConfiguration('may_move'), "' == 'true'"]
+    playing_scale = ParameterValue(PythonExpression(
+        ['1.0 if ', *commanding, ' else ', LaunchConfiguration('time_scale')]), value_type=float)
     director = node(
         'demo_director',
-        IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {simulated} and '",
-                                      LaunchConfiguration('auto'), "' == 'true'"])),
-        demonstration_file=text('demonstration'), model=text('model'), report=text('report'))
+        IfCondition(PythonExpression([*commanding, " or '", LaunchConfiguration('arm'),
+                                      f"' {simulated} and '", LaunchConfiguration('auto'),
+                                      "' == 'true'"])),
+        demonstration_file=text('demonstration'), model=text('model'), report=text('report'),
+        hand=ParameterValue(PythonExpression(["'commanding' if ", *commanding,
+                                              " else 'guiding'"]), value_type=str),
+        time_scale=ParameterValue(LaunchConfiguration('time_scale'), value_type=float),
+        correction=correction, convention=text('convention'))
     # Frames of several arms must not meet in one tf tree: tf follows the namespace.
     frames = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
     urdf = (share / 'urdf' / 'ed_scorbot.urdf').read_text()
@@ -150,7 +166,7 @@ def generate_launch_description() -> LaunchDescription:
         *arguments(share),
         node('arm_simulator', arm_is(simulated), model=text('arm')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
-             convention=text('convention'), time_scale=time_scale),
+             convention=text('convention'), time_scale=playing_scale),
         node('demo_recorder', bag_directory=text('bag_directory')),
         node('one_shot_learner', model=text('model')),
         node('snn_controller', model=text('model'), synapses=text('synapses'),
@@ -158,8 +174,8 @@ def generate_launch_description() -> LaunchDescription:
              command_joints=text('command_joints'),
              seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
              duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
-             time_scale=time_scale,
-             correction=ParameterValue(LaunchConfiguration('correction'), value_type=float)),
+             time_scale=playing_scale,
+             correction=correction),
         node('trajectory_display'),
         director,
         RegisterEventHandler(

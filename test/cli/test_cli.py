@@ -258,3 +258,18 @@ def test_everything_but_the_nodes_works_without_ros():
             'print("fine", sorted(m for m in sys.modules if m.startswith("rcl")))')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'fine []'
+
+
+@pytest.mark.parametrize(('options', 'words'), [
+    (['--emulate'], '--emulate goes with --arm ed_scorbot'),
+    (['--broker', 'arm.local'], '--broker goes with --arm ed_scorbot'),
+    (['--arm', 'measured', '--take-over'], '--take-over goes with --arm ed_scorbot'),
+    (['--arm', 'ed_scorbot', '--port', 1, '--yes'], 'no MQTT broker at 127.0.0.1:1'),
+    (['--arm', 'ed_scorbot', '--port', 70000], '70000'),
+])
+def test_a_demo_with_options_that_do_not_fit_ends_with_2(capsys, tmp_path, options, words):
+    if '--yes' in options:
+        pytest.importorskip('paho.mqtt.client', reason='needs paho-mqtt: pip install paho-mqtt')
+    code, _, err = call(capsys, 'demo', '--out', tmp_path / 'out', *options)
+    assert code == 2 and words in err
+    assert not (tmp_path / 'out' / 'report.json').exists()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from smallbot.arm.demonstration import read_demonstration
@@ -71,3 +72,56 @@ def test_it_runs_on_the_arm_as_it_was_measured(tmp_path):
     assert report['arm'] == 'measured'
     assert report['duration'] > 3.9 * report['demonstration']['seconds']
     assert report['arm_tip_rmse_cm'] < report['tip_rmse_cm']['after']['mean'] + 2
+
+
+@pytest.fixture
+def short_movement(tmp_path):
+    time = np.linspace(0, 1.5, 76)
+    base, shoulder = 0.15 * np.sin(np.pi * time / 1.5) ** 2, 0.1 * np.sin(np.pi * time / 3) ** 2
+    path = tmp_path / 'short.csv'
+    np.savetxt(path, np.stack([time, base, shoulder], 1), fmt='%.6f', delimiter=',',
+               header='time,base,shoulder', comments='')
+    return path
+
+
+def test_an_emulated_arm_is_led_from_home_to_being_given_back(tmp_path, broker, short_movement):
+    process = start('--arm', 'ed_scorbot', '--emulate', '--port', broker.port, '--time-scale', 2,
+                    '--demonstration', short_movement, '--out', tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    told = [line.strip() for line in out.splitlines()]
+    assert [line[:3] for line in told if line[1:3] == '/5'] == ['1/5', '2/5', '3/5', '4/5', '5/5']
+    order = [told.index(line) for line in (
+        'connecting', 'searching home', 'checking reference pose and signs', 'ready',
+        'to zero, and giving the arm back', 'disconnecting')]
+    assert order == sorted(order)
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert report['arm'] == 'ed_scorbot' and report['emulated'] is True
+    assert report['updates'] == 1
+    recorded = read_demonstration(report['bag'], default_arm())
+    assert 3.0 <= recorded.duration < 7.0  # twice as slow as in the file, and what the arm lags
+    assert abs(recorded.position).max() == pytest.approx(0.15, abs=0.05)
+
+
+def test_an_interruption_stops_an_emulated_arm_and_gives_it_back(
+        tmp_path, broker, short_movement):
+    process = start('--arm', 'ed_scorbot', '--emulate', '--port', broker.port, '--time-scale', 4,
+                    '--demonstration', short_movement, '--out', tmp_path)
+    for line in process.stdout:
+        if line.startswith('2/5'):
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.strip().splitlines()[-1] == 'smallbot demo: interrupted; the arm has been stopped'
+    assert 'giving the arm back' in out
+    assert not (tmp_path / 'report.json').exists()
+
+
+def test_an_arm_that_may_not_move_is_left_alone(tmp_path, emulator, broker):
+    arm = emulator()
+    process = start('--arm', 'ed_scorbot', '--port', broker.port, '--out', tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and 'takes --yes' in err
+    assert 'This moves a machine' in out
+    assert all(row[2:6] == arm.rows()[0][2:6] for row in arm.rows())
