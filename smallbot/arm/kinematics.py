@@ -56,6 +56,18 @@ class Joint:
         """Return whether the joint has a position."""
         return self.kind != 'fixed'
 
+    def motion(self, position: float) -> np.ndarray:
+        """Return the transform [4, 4] of `position`, rad (m), about (along) the axis."""
+        transform = np.eye(4)
+        if self.kind == 'prismatic':
+            transform[:3, 3] = position * self.axis
+        elif self.moves:
+            x, y, z = self.axis
+            cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+            transform[:3, :3] += (math.sin(position) * cross
+                                  + (1 - math.cos(position)) * cross @ cross)
+        return transform
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -143,6 +155,27 @@ class Arm:
                              f'{len(self.joints)} joints ({", ".join(self.joints)}) last')
         return self._tip(positions, self.joints)
 
+    def frames(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the pose [4, 4] of every link in the root link, off the way to the tip too.
+
+        Parameters: positions [J] of the driven joints; the others are at zero.
+        """
+        where, root = _parse(self.urdf)
+        driven = dict(zip(self.driven, positions))
+        below: dict[str, list[tuple[str, Joint]]] = {}
+        for element in root.findall('joint'):
+            below.setdefault(_attribute(element, 'parent', 'link', where), []).append(
+                (_attribute(element, 'child', 'link', where), _joint(element, where)))
+        frames, waiting = {self.root: np.eye(4)}, [self.root]
+        while waiting:
+            link = waiting.pop()
+            for child, joint in below.get(link, []):
+                if child not in frames:
+                    frames[child] = frames[link] @ joint.origin @ joint.motion(
+                        driven.get(joint.name, 0.0))
+                    waiting.append(child)
+        return frames
+
     def _tip(self, positions: Tensor, names: tuple[str, ...]) -> Tensor:
         """Carry the tip from its own frame down to the root, one moving joint at a time.
 
@@ -182,6 +215,15 @@ def urdf_path(name: str = '') -> Path:
     """
     shipped = share_directory() / 'urdf' / f'{name or "ed_scorbot"}.urdf'
     return shipped if Path(name).name == name and shipped.is_file() else Path(name)
+
+
+def transform_of(xyz: Sequence[float], rpy: Sequence[float]) -> np.ndarray:
+    """Return the transform [4, 4] of a URDF's origin, m and rad."""
+    roll, pitch, yaw = rpy
+    transform = np.eye(4)
+    transform[:3, 3] = xyz
+    transform[:3, :3] = _about('z', yaw) @ _about('y', pitch) @ _about('x', roll)
+    return transform
 
 
 def _parse(urdf: str | Path) -> tuple[str, ElementTree.Element]:
@@ -237,10 +279,8 @@ def _joint(element: ElementTree.Element, where: str) -> Joint:
     if kind not in ('revolute', 'continuous', 'prismatic', 'fixed'):
         raise ArmError(f'{where}: joint {name!r} is {kind!r}; a serial arm has revolute, '
                        f'continuous, prismatic and fixed joints')
-    origin = np.eye(4)
-    origin[:3, 3] = _numbers(element, 'origin', 'xyz', '0 0 0', where)
-    roll, pitch, yaw = _numbers(element, 'origin', 'rpy', '0 0 0', where)
-    origin[:3, :3] = _about('z', yaw) @ _about('y', pitch) @ _about('x', roll)
+    origin = transform_of(_numbers(element, 'origin', 'xyz', '0 0 0', where),
+                          _numbers(element, 'origin', 'rpy', '0 0 0', where))
     axis = _numbers(element, 'axis', 'xyz', '1 0 0', where)
     length = np.linalg.norm(axis)
     if kind != 'fixed' and length == 0:

@@ -42,6 +42,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            "F); ed_scorbot: also the showing")
     verb.add_argument('--out', type=Path, default=Path('demo_out'), metavar='DIR',
                       help='folder for report and bag (default demo_out)')
+    verb.add_argument('--picture', type=Path, metavar='FILE',
+                      help='also draw the arm: at four moments of the playback into a .png, '
+                           'moving into a .gif')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file')
     add_common(verb, 0, 'the devices of the chip')
@@ -67,6 +70,10 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.share import default_demonstration
 
     check_output(args.json)
+    if args.picture and args.picture.parent != args.out:
+        check_output(args.picture, '--picture')
+    if args.picture and args.picture.suffix not in ('.png', '.gif'):
+        raise InputError(f'--picture {args.picture}: expected a name that ends in .png or .gif')
     if args.out.exists() and not args.out.is_dir():
         raise InputError(f'--out {args.out}: expected a folder')
     on_broker = args.arm == REAL
@@ -85,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
                          f'`make demo`, which installs it as wheels') from None
     from smallbot.one_shot.on_arm import Execution
+    from smallbot.plots.arm import draw_arm
     from smallbot.plots.report import draw_report
 
     scale = args.time_scale or (4.0 if on_broker else 1.0)
@@ -105,4 +113,7 @@ def run(args: argparse.Namespace) -> int:
     write_json(report, result.report)
     write_result(args.json, result.report)
     print(f'{report}\n{picture}\n{result.report["bag"]}')
+    if args.picture:
+        draw_arm(result, arm, args.picture)
+        print(args.picture)
     return 0

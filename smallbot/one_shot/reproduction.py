@@ -48,8 +48,10 @@ class Reproduction:
     joints: tuple[str, ...]
     time: np.ndarray
     """[T], s, of the playback."""
+    position: dict[str, np.ndarray]
+    """`demonstrated`, `before`, `after`, `arm`: [T, J], rad."""
     velocity: dict[str, np.ndarray]
-    """`demonstrated`, `before`, `after`, `arm`: [T, J], rad/s of the playback's time."""
+    """Of the same, [T, J], rad/s of the playback's time."""
     tip: dict[str, np.ndarray]
     """Tool tip of the same, [T, 3], m."""
     spikes: dict[str, np.ndarray]
@@ -121,7 +123,8 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
     }
     if emulated:
         report['emulated'] = True
-    return Reproduction(arm.driven, grid[1:], velocity,
+    return Reproduction(arm.driven, grid[1:],
+                        {key: path[1:] for key, path in positions.items()}, velocity,
                         {key: path.numpy() for key, path in tip.items()}, spikes, report)
 
 

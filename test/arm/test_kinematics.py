@@ -72,6 +72,20 @@ def test_limits_are_the_papers():
     assert limits.velocity.tolist() == pytest.approx([math.pi, math.pi])
 
 
+@pytest.mark.parametrize('urdf', [urdf_path(), PLANAR])
+def test_the_frame_of_the_tip_is_the_tool_tip(urdf):
+    arm = (Arm.from_urdf(urdf, FOUR) if urdf != PLANAR
+           else Arm.from_urdf(PLANAR, ('rail', 'spin'), 'tip'))
+    positions = np.linspace(0.3, 0.9, len(arm.driven))
+    frames = arm.frames(positions)
+    last = 'tip' if urdf == PLANAR else 'tool_tip'
+    expected = arm.tip(torch.as_tensor(positions)).numpy()
+    assert np.allclose(frames[last][:3, 3], expected, atol=1e-12)
+    for frame in frames.values():
+        assert np.allclose(frame[:3, :3] @ frame[:3, :3].T, np.eye(3), atol=1e-12)
+    assert urdf == PLANAR or {'gripper_finger_left', 'gripper_finger_right'} < set(frames)
+
+
 def test_prismatic_and_continuous_joints_of_another_arm():
     arm = Arm.from_urdf(PLANAR, ('rail', 'spin'), 'tip')
     tip = arm.tip(torch.tensor([0.25, math.pi / 2], dtype=torch.float64))

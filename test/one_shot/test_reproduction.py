@@ -7,6 +7,7 @@ from smallbot.arm.kinematics import default_arm
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.reproduction import Course, readout, reproduction
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.plots.arm import draw_arm, primitive_shapes
 from smallbot.plots.report import draw_report
 
 ARM, MODEL = default_arm(), load_model()
@@ -63,3 +64,32 @@ def test_the_report_is_drawn(tmp_path):
     picture = imread(tmp_path / 'report.png')
     assert picture.shape[0] > 600 and picture.shape[1] > 1000
     assert len(np.unique(picture.reshape(-1, picture.shape[2]), axis=0)) > 50
+
+
+def test_the_arm_is_drawn_still_and_moving(tmp_path):
+    from matplotlib.image import imread
+    result = reproduction(MODEL, ARM, course(followed()))
+    draw_arm(result, ARM, tmp_path / 'arm.png')
+    picture = imread(tmp_path / 'arm.png')[..., :3]
+    amber = np.abs(picture - [0.85, 0.55, 0.1]).max(-1) < 0.15
+    assert amber.sum() > 500  # the upper arm and the forearm
+    draw_arm(result, ARM, tmp_path / 'arm.gif', frames=4)
+    first, last = (_frame(tmp_path / 'arm.gif', number) for number in (0, 2))
+    assert (first != last).any(-1).sum() > 500
+
+
+def _frame(path, number):
+    from PIL import Image
+    with Image.open(path) as film:
+        film.seek(number)
+        return np.asarray(film.convert('RGB'))
+
+
+def test_shapes_keep_their_size_and_place():
+    shapes = primitive_shapes(ARM.urdf)
+    assert {'base_link', 'body', 'upper_arm', 'forearm'} <= {link for link, _, _ in shapes}
+    corners = {link: quads.reshape(-1, 3) for link, quads, _ in shapes[::-1]}
+    assert np.allclose(np.ptp(corners['body'], axis=0), [0.38, 0.14, 0.25])
+    assert np.allclose(corners['base_link'].max(0)[2], 0.045)
+    assert primitive_shapes('<robot name="r"><link name="a"><visual><geometry><mesh '
+                            'filename="a.stl"/></geometry></visual></link></robot>') == []
