@@ -103,6 +103,9 @@ class MetaConfig:
     """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
     decay_every: int = 500
     """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
+    training_looks: int = 0
+    """How often the generator looks at a demonstration while it is trained and validated, which
+    costs time; 0: as often as the model will."""
     recurrent_rate: float = 1.0
     """Learning rate of the trainee's recurrent weights, as share of the others'. Left to
     themselves they wander until the network is chaotic, and what an update does unforeseeable."""
@@ -279,8 +282,8 @@ def checked(config: MetaConfig) -> MetaConfig:
             (not 0 <= config.anywhere_share <= 1,
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
-               f'least 0') for name in ('recurrent_rate', 'device_noise', 'read_noise', 'drift',
-                                        'age', 'rounding_step', 'dead_band', 'stuck_cells',
+               f'least 0') for name in ('training_looks', 'recurrent_rate', 'device_noise',
+                                        'read_noise', 'drift', 'age', 'rounding_step', 'dead_band', 'stuck_cells',
                                         'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (not 0 <= config.averaging < 1,
@@ -409,8 +412,9 @@ def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: A
                 recurrent_trace=eligibility.recurrent_trace[:, :0])
 
     products = torch.bfloat16 if config.products is Products.BFLOAT16 else None
+    watching = replace(model, looks=config.training_looks or model.looks)
     signals, generator = generator_trial(
-        model, weights, model.watched(arm, batch.movements.positions()), products)
+        watching, weights, model.watched(arm, batch.movements.positions()), products)
     delta = eprop_update(eligibility, signals, model.inner_rate)
     share = share_written(stand_in, delta if config.write_weight else delta.detach(), mask[:rows],
                           limit[:rows], int(mask.sum()))

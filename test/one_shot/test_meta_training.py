@@ -98,6 +98,15 @@ def test_a_second_stage_looks_as_often_as_it_is_told(tmp_path):
     second.step()
 
 
+def test_training_may_look_less_often_than_the_model_will():
+    often = replace(CLOCK_ALONE, model=replace(CLOCK_ALONE.model, looks=4))
+    once, as_often, less = (MetaTraining(config) for config in (
+        CLOCK_ALONE, often, replace(often, training_looks=1)))
+    loss = {run: run.step().loss for run in (once, as_often, less)}
+    assert loss[less] == loss[once] != loss[as_often]
+    assert less.model('m').config.looks == 4
+
+
 def test_recurrent_weights_take_the_share_of_a_step_that_was_asked_for():
     n_in = SMALL.model.clock_neurons
 
