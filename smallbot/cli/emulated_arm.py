@@ -15,9 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import TYPE_CHECKING
 
-from smallbot.arm.ed_scorbot_on_broker import OnBroker
 from smallbot.errors import InputError
+
+if TYPE_CHECKING:
+    from smallbot.arm.ed_scorbot_on_broker import OnBroker
 
 HOMING = 1.0
 """How long the emulated arm searches home, s."""
@@ -30,13 +33,15 @@ DIE_WITH_PARENT = 1
 
 
 @contextmanager
-def emulated_arm(host: str | None, port: int | None, convention: str) -> Iterator[OnBroker]:
+def emulated_arm(host: str | None, port: int | None, convention: str) -> Iterator['OnBroker']:
     """Run an emulated arm while the block lasts; it has a name of its own on every broker.
 
     On the broker at `host` and `port` if either is given; else on a mosquitto that is started
     on a free port of this machine, or, where that is not installed, on the usual port. Raises
     InputError where there is no broker.
     """
+    from smallbot.arm.ed_scorbot_on_broker import OnBroker
+
     with ExitStack() as ending:
         if host is None and port is None:
             program = shutil.which('mosquitto') or shutil.which('mosquitto', path='/usr/sbin')

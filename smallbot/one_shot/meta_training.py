@@ -283,8 +283,8 @@ def checked(config: MetaConfig) -> MetaConfig:
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
                f'least 0') for name in ('training_looks', 'recurrent_rate', 'device_noise',
-                                        'read_noise', 'drift', 'age', 'rounding_step', 'dead_band', 'stuck_cells',
-                                        'write_weight')),
+                                        'read_noise', 'drift', 'age', 'rounding_step',
+                                        'dead_band', 'stuck_cells', 'write_weight')),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (not 0 <= config.averaging < 1,
              f'averaging {config.averaging}: expected 0 to below 1'),

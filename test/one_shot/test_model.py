@@ -46,7 +46,7 @@ def test_the_shipped_model_loads_and_says_how_it_was_made():
     model = load_model()
     assert model.joints == ('base', 'shoulder')
     assert model.card['iterations'] > 0
-    assert model.card['figures']['software']['paper']['tip_rmse_cm']['after']['mean'] < 4
+    assert model.card['figures']['software']['tip_rmse_cm']['after']['mean'] < 2
 
 
 @pytest.mark.parametrize(('damage', 'said'), [
