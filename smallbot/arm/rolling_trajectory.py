@@ -100,21 +100,28 @@ class RollingTrajectory:
     def _onward(self, wanted: np.ndarray, position: np.ndarray, velocity: np.ndarray) -> Points:
         """Return the way from a state [J] to `wanted` in one period, held, and then to rest.
 
-        Where even the strongest change in one period leaves a joint too fast to be held, it
-        brakes at once; the trajectory before ended within the limits, so this one does.
+        A joint that would come too close to a limit in that period, or be too fast after it to
+        be held, brakes at once; the trajectory before ended within the limits, so this one does.
         """
         limits, period = self._limits, self._period
         change = limits.acceleration * period
-        up = self._fastest(limits.upper - position, velocity)
-        down = self._fastest(position - limits.lower, -velocity)
+        above, below = limits.upper - position, position - limits.lower
+        up = self._fastest(above, velocity)
+        down = self._fastest(below, -velocity)
         then = np.clip(np.clip(wanted, -down, up), velocity - change, velocity + change)
-        brake = period + np.where((then > up) | (then < -down), 0.0, HOLD)
+        room = np.where(velocity > 0, above, below)
+        late = (then > up) | (then < -down) | (
+            (velocity != 0) & (np.abs(velocity) * period / 2 > room))
+        fall = np.where(late, 0.0, period + HOLD)
+        peak = np.where(late, velocity, then)
+        way = np.abs(peak) / limits.acceleration
         time = np.unique(np.concatenate([
-            [0.0, period], brake, brake + np.abs(then) / limits.acceleration]))
+            [0.0, period], fall, fall + np.where(way > CLOSEST, way, 0.0)]))
         after = time[:, None]
-        speed = np.abs(then) - limits.acceleration * np.maximum(after - brake, 0)
-        rates = np.where(after < period, velocity + (then - velocity) * after / period,
-                         np.sign(then) * np.maximum(speed, 0))
+        speed = np.abs(peak) - limits.acceleration * np.maximum(after - fall, 0)
+        rates = np.where((after < period) & ~late,
+                         velocity + (then - velocity) * after / period,
+                         np.sign(peak) * np.maximum(speed, 0))
         rates[-1] = 0.0
         ways = np.diff(time)[:, None] * (rates[1:] + rates[:-1]) / 2
         positions = position + np.concatenate([np.zeros_like(ways[:1]), ways.cumsum(axis=0)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.arm.rolling_trajectory import HOLD, LEAD, RollingTrajectory, SETTLE
+from smallbot.arm.rolling_trajectory import CLOSEST, HOLD, LEAD, RollingTrajectory, SETTLE
 
 LIMITS = default_arm().limits
 NEAR = 1e-6
@@ -24,13 +24,14 @@ def check(points, position=None, velocity=None, limits=LIMITS):
     span = np.diff(points.time)[:, None]
     assert (np.abs(np.diff(points.velocity, axis=0)) <= limits.acceleration * span + 1e-3).all()
     mean = (points.velocity[1:] + points.velocity[:-1]) / 2
-    np.testing.assert_allclose(np.diff(points.position, axis=0), mean * span, atol=1e-6)
+    merged = CLOSEST * limits.acceleration.max() * 0.1  # by points that are as good as one
+    np.testing.assert_allclose(np.diff(points.position, axis=0), mean * span, atol=merged)
     if position is not None:
         np.testing.assert_allclose(points.position[0], position, atol=1e-9)
         np.testing.assert_allclose(points.velocity[0], velocity, atol=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(commands, commands, delays), min_size=1, max_size=60),
        st.tuples(st.floats(0, 1), st.floats(0, 1)), st.sampled_from([0.001, 0.01, 0.05]))
 def test_whatever_is_commanded_and_whenever_each_trajectory_goes_on_from_the_one_before(

@@ -63,17 +63,6 @@ def test_an_interruption_ends_it_with_one_line(tmp_path):
     assert 'interrupted; the arm has been stopped' in err and 'Traceback' not in err
 
 
-def test_it_runs_on_the_arm_as_it_was_measured(tmp_path):
-    process = start('--out', tmp_path, '--synapses', 'software', '--arm', 'measured',
-                    '--time-scale', 4, '--correction', 1)
-    _, err = process.communicate(timeout=180)
-    assert process.returncode == 0, err
-    report = json.loads((tmp_path / 'report.json').read_text())
-    assert report['arm'] == 'measured'
-    assert report['duration'] > 3.9 * report['demonstration']['seconds']
-    assert report['arm_tip_rmse_cm'] < report['tip_rmse_cm']['after']['mean'] + 2
-
-
 @pytest.fixture
 def short_movement(tmp_path):
     time = np.linspace(0, 1.5, 76)
@@ -82,6 +71,17 @@ def short_movement(tmp_path):
     np.savetxt(path, np.stack([time, base, shoulder], 1), fmt='%.6f', delimiter=',',
                header='time,base,shoulder', comments='')
     return path
+
+
+def test_it_runs_on_the_arm_as_it_was_measured(tmp_path, short_movement):
+    process = start('--demonstration', short_movement, '--out', tmp_path, '--synapses', 'software',
+                    '--arm', 'measured', '--time-scale', 4, '--correction', 1)
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert report['arm'] == 'measured'
+    assert report['duration'] > 3.9 * report['demonstration']['seconds']
+    assert report['arm_tip_rmse_cm'] < report['tip_rmse_cm']['after']['mean'] + 2
 
 
 def test_an_emulated_arm_is_led_from_home_to_being_given_back(tmp_path, broker, short_movement):
