@@ -62,6 +62,10 @@ DEFAULT_GRANULARITY = Granularity()
 CALIBRATION_VECTORS = 1024
 CALIBRATION_DENSITY = 0.1
 """Share of inputs that are 1 in a calibration vector, where nothing is known of those to come."""
+RECALIBRATION = 10.0
+"""Devices drift by the logarithm of time, so that a calibration is due when a chip has become so
+many times older. One after every movement would do harm: its noise enters what is written next,
+and adds up."""
 LEAST_DENSITY = 0.01
 """Below it calibration vectors would say too little of most inputs."""
 
@@ -113,6 +117,9 @@ class Synapses(Protocol):
 
     def calibrate(self) -> None:
         """Correct the reads of what the weights have become since they were written."""
+
+    def calibration_due(self) -> bool:
+        """Return whether so much time has passed that a calibration is worth its noise."""
 
     def weights(self) -> Tensor:
         """Return the weights intended, [outputs, inputs]."""
@@ -175,6 +182,10 @@ class SoftwareSynapses:
 
     def calibrate(self) -> None:
         """Correct nothing: these reads are exact."""
+
+    def calibration_due(self) -> bool:
+        """Return False."""
+        return False
 
     def weights(self) -> Tensor:
         """Return the weights, [outputs, inputs]."""
@@ -285,6 +296,10 @@ class ChipSynapses:
     def calibrate(self) -> None:
         """Fit the correction of every column anew, by reading random inputs of 0 and 1."""
         self.core.calibrate(self._calibration_vectors())
+
+    def calibration_due(self) -> bool:
+        """Return whether the chip is `RECALIBRATION` times as old as at the last calibration."""
+        return self.core.now > RECALIBRATION * self.core.calibrated_at
 
     def weights(self) -> Tensor:
         """Return the weights intended, [outputs, inputs]."""

@@ -20,7 +20,7 @@ command may be without slowing the arm down."""
 SETTLE = 0.5
 """Time that a follower is given to where the arm is measured to be before a movement, s."""
 CLOSEST = 1e-5
-"""Points nearer in time than this are one, s."""
+"""Points nearer in time than this are one, s; what that costs is below 2e-5 rad."""
 
 
 class Points(NamedTuple):

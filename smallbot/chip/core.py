@@ -101,6 +101,8 @@ class Core:
         self.account = energy.Account(phases)
         self.now = 0.0
         """Clock, s."""
+        self.calibrated_at = 0.0
+        """The clock at the last calibration; 0 before the first."""
         self.limits = limits
         self.row_codes = (CODE_MAX * limits / limits.max()).round_().clamp_(min=1)
         """Input code of a full-scale input, [rows]."""
@@ -218,6 +220,7 @@ class Core:
         if good.any():
             scale = torch.where(good, scale, scale[good].median())
             self._correct(scale, aside - scale * level)
+        self.calibrated_at = self.now
 
     def polarity_conductance(self) -> Tensor:
         """Return what each polarity conducts now, slow noise included, S, [2, rows, columns]."""
@@ -259,6 +262,7 @@ class Core:
         return tensors, {'law': self.law.to_mapping(), 'rules': asdict(self.rules),
                          'converters': asdict(self.converters), 'phases': self.phases,
                          'account': asdict(self.account), 'now': self.now,
+                         'calibrated_at': self.calibrated_at,
                          'noise_moved_to': self._noise_moved_to,
                          'phase_range': self.phase_range, 'output_range': self.output_range}
 
@@ -282,6 +286,7 @@ class Core:
             core.account = energy.Account(**values['account'])
             core.phase_range = float(values['phase_range'])
             core.now, core._noise_moved_to = float(values['now']), float(values['noise_moved_to'])
+            core.calibrated_at = float(values['calibrated_at'])
         except (KeyError, TypeError, RuntimeError) as error:
             raise ChipError(f'not the state of a core: {error!r}') from None
         core._stale = True

@@ -156,6 +156,16 @@ class Matrix:
         """Return the source of all noise to come, which the cores share."""
         return self.cores[0].generator
 
+    @property
+    def now(self) -> float:
+        """Return the clock, s, which all cores share."""
+        return self.cores[0].now
+
+    @property
+    def calibrated_at(self) -> float:
+        """Return the clock at the last calibration; 0 before the first."""
+        return self.cores[0].calibrated_at
+
     def program(self, weights: Tensor, mask: Tensor | None = None) -> CoreWriteReport:
         """Write the weights [rows, columns] of the cells in `mask`; cores work in parallel.
 

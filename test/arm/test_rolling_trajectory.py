@@ -8,7 +8,8 @@ from smallbot.arm.kinematics import default_arm
 from smallbot.arm.rolling_trajectory import CLOSEST, HOLD, LEAD, RollingTrajectory, SETTLE
 
 LIMITS = default_arm().limits
-NEAR = 1e-6
+NEAR = CLOSEST * LIMITS.acceleration.max() * 0.1
+"""What joining points that are CLOSEST apart may cost, in rad and in rad/s."""
 delays = st.sampled_from([0.0, 0.0, 0.0, 0.003, 0.03, 0.08, 0.4])
 commands = st.one_of(st.floats(-20, 20), st.sampled_from([0.0, math.nan, math.inf, -math.inf]))
 
@@ -24,8 +25,7 @@ def check(points, position=None, velocity=None, limits=LIMITS):
     span = np.diff(points.time)[:, None]
     assert (np.abs(np.diff(points.velocity, axis=0)) <= limits.acceleration * span + 1e-3).all()
     mean = (points.velocity[1:] + points.velocity[:-1]) / 2
-    merged = CLOSEST * limits.acceleration.max() * 0.1  # by points that are as good as one
-    np.testing.assert_allclose(np.diff(points.position, axis=0), mean * span, atol=merged)
+    np.testing.assert_allclose(np.diff(points.position, axis=0), mean * span, atol=NEAR)
     if position is not None:
         np.testing.assert_allclose(points.position[0], position, atol=1e-9)
         np.testing.assert_allclose(points.velocity[0], velocity, atol=1e-9)

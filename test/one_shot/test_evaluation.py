@@ -135,6 +135,20 @@ def test_forgetting_restores_the_initial_weights_and_no_other_cell():
     assert trainee.forget().cells == 0
 
 
+def test_forgetting_calibrates_a_chip_that_has_grown_ten_times_as_old():
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'chip', 3))
+    core = trainee.synapses.core
+    first = core.scale
+    trainee.synapses.wait(9 * 3600.0)
+    trainee.forget()
+    assert core.scale is first and core.calibrated_at == 3600.0
+    trainee.synapses.wait(1.0)
+    trainee.forget()
+    assert core.scale.median() > 1.05 * first.median()
+    assert core.calibrated_at == core.now
+    assert not trainee.synapses.calibration_due()
+
+
 def test_devices_without_noise_come_close_to_software_and_noisy_ones_do_not():
     drawn = movements(4)
     exact, noisy = (np.mean([p.tip_rmse_cm[1] for p in evaluate(
