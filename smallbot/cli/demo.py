@@ -33,7 +33,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'ED-Scorbot was measured; ed_scorbot: the real one over MQTT')
     verb.add_argument('--time-scale', type=real(1, 1000), metavar='F',
                       help='how many times longer than shown it is played (default 1); '
-                           'ed_scorbot: than in the file it is shown and played (default 4)')
+                           'ed_scorbot: than in the file it is shown and played (default 8)')
     verb.add_argument('--correction', type=real(0, 10), metavar='K',
                       help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
                            'ed_scorbot: 1)')
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.plots.arm import draw_arm
     from smallbot.plots.report import draw_report
 
-    scale = args.time_scale or (4.0 if on_broker else 1.0)
+    scale = args.time_scale or (8.0 if on_broker else 1.0)
     correction = (1.0 if on_broker else 0.0) if args.correction is None else args.correction
     if on_broker and args.duration:
         scale = args.duration / shown.duration
