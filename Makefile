@@ -28,8 +28,12 @@ $(STAMP): setup.py constraints.txt requirements-ros.txt
 demo: $(STAMP)
 	$(BIN)/python -m smallbot demo --out demo_out
 
+# Nodes run in real time, and alone; the others share the cores.
 test: $(STAMP)
-	$(BIN)/python -m pytest -q test
+	@failed=0; \
+	$(BIN)/python -m pytest -q -n auto --dist loadfile test --ignore=test/nodes || failed=1; \
+	$(BIN)/python -m pytest -q test/nodes || failed=1; \
+	exit $$failed
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

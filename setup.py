@@ -46,7 +46,7 @@ setup(
         'ed_scorbot': ['paho-mqtt>=1.6'],
         'mujoco': ['mujoco>=3.2'],
         'test': ['hypothesis>=6', 'pytest>=7', 'pytest-rerunfailures>=12',
-                 'pytest-timeout>=2', 'ruff>=0.8'],
+                 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8'],
     },
     zip_safe=False,
     entry_points={
