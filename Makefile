@@ -28,11 +28,11 @@ $(STAMP): setup.py constraints.txt requirements-ros.txt
 demo: $(STAMP)
 	$(BIN)/python -m smallbot demo --out demo_out
 
-# Nodes run in real time, and alone; the others share the cores.
+# Nodes run in real time, and so not beside the others, which take all there is.
 test: $(STAMP)
 	@failed=0; \
 	$(BIN)/python -m pytest -q -n auto --dist loadfile test --ignore=test/nodes || failed=1; \
-	$(BIN)/python -m pytest -q test/nodes || failed=1; \
+	$(BIN)/python -m pytest -q -n auto --dist loadfile test/nodes || failed=1; \
 	exit $$failed
 
 lint: $(STAMP)
