@@ -18,7 +18,8 @@ from scipy.interpolate import PchipInterpolator
 from scipy.spatial import cKDTree
 import torch
 
-from smallbot.arm.kinematics import Arm, JointLimits
+from smallbot.arm.joint_limits import JointLimits
+from smallbot.arm.kinematics import Arm
 from smallbot.errors import InputError
 from smallbot.files import write_atomically
 

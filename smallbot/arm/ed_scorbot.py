@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from smallbot.arm.kinematics import JointLimits
+from smallbot.arm.joint_limits import JointLimits
 from smallbot.errors import InputError
 
 JOINTS = ('base', 'shoulder', 'elbow', 'pitch')

@@ -36,7 +36,8 @@ from smallbot.arm.ed_scorbot import (
     Signal,
     WireError,
 )
-from smallbot.arm.kinematics import Arm, JointLimits
+from smallbot.arm.joint_limits import JointLimits
+from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import ease_velocity, Gate, LONGEST_GAP
 from smallbot.errors import InputError
 

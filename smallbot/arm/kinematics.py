@@ -7,6 +7,7 @@ to the precision of its input.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 import math
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smallbot.arm.joint_limits import JointLimits
 from smallbot.errors import InputError
 from smallbot.share import share_directory
 
@@ -27,18 +29,8 @@ class ArmError(InputError):
 
 
 @dataclass(frozen=True)
-class JointLimits:
-    """What joints are allowed, each array [J]; rad and seconds (m for prismatic joints)."""
-
-    lower: np.ndarray
-    upper: np.ndarray
-    velocity: np.ndarray
-    acceleration: np.ndarray
-
-
-@dataclass(frozen=True)
 class Joint:
-    """One joint of the URDF on the way from root to tip."""
+    """One joint of the URDF."""
 
     name: str
     kind: str
@@ -160,21 +152,26 @@ class Arm:
 
         Parameters: positions [J] of the driven joints; the others are at zero.
         """
-        where, root = _parse(self.urdf)
         driven = dict(zip(self.driven, positions))
-        below: dict[str, list[tuple[str, Joint]]] = {}
-        for element in root.findall('joint'):
-            below.setdefault(_attribute(element, 'parent', 'link', where), []).append(
-                (_attribute(element, 'child', 'link', where), _joint(element, where)))
         frames, waiting = {self.root: np.eye(4)}, [self.root]
         while waiting:
             link = waiting.pop()
-            for child, joint in below.get(link, []):
+            for child, joint in self._below.get(link, []):
                 if child not in frames:
                     frames[child] = frames[link] @ joint.origin @ joint.motion(
                         driven.get(joint.name, 0.0))
                     waiting.append(child)
         return frames
+
+    @cached_property
+    def _below(self) -> dict[str, list[tuple[str, Joint]]]:
+        """Return the links and joints right below each link, read from the description once."""
+        where, root = _parse(self.urdf)
+        below: dict[str, list[tuple[str, Joint]]] = {}
+        for element in root.findall('joint'):
+            below.setdefault(_attribute(element, 'parent', 'link', where), []).append(
+                (_attribute(element, 'child', 'link', where), _joint(element, where)))
+        return below
 
     def _tip(self, positions: Tensor, names: tuple[str, ...]) -> Tensor:
         """Carry the tip from its own frame down to the root, one moving joint at a time.

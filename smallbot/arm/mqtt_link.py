@@ -47,7 +47,8 @@ class MqttLink:
         self.where = f'{host}:{port}'
         self._qos = qos
         self._topics = list(topics)
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        # Not SimpleQueue: a signal at the end of its wait makes CPython 3.11 wait for ever.
+        self._events: queue.Queue[Event] = queue.Queue()
         # Debian's and Ubuntu's packages are paho 1.6, which does not know the argument.
         version = getattr(paho, 'CallbackAPIVersion', None)
         self._client = paho.Client(*([version.VERSION2] if version else []))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from smallbot.arm.kinematics import JointLimits
+from smallbot.arm.joint_limits import JointLimits
 
 LEAD = 0.05
 """Time of the first point, s, and so how much later a command takes effect than in velocity: in it
@@ -19,8 +19,8 @@ HOLD = 0.04
 command may be without slowing the arm down."""
 SETTLE = 0.5
 """Time that a follower is given to where the arm is measured to be before a movement, s."""
-CLOSEST = 1e-5
-"""Points nearer in time than this are one, s; what that costs is below 2e-5 rad."""
+CLOSEST = 1e-7
+"""Points nearer in time than this are one, s; what that costs is below 1e-6 rad."""
 
 
 class Points(NamedTuple):

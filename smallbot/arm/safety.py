@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from smallbot.arm.kinematics import JointLimits
+from smallbot.arm.joint_limits import JointLimits
 
 LONGEST_GAP = 0.05
 """Longest time between two commands that braking distances allow for, s."""

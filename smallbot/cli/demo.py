@@ -92,7 +92,6 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
                          f'`make demo`, which installs it as wheels') from None
     from smallbot.one_shot.on_arm import Execution
-    from smallbot.plots.arm import draw_arm
     from smallbot.plots.report import draw_report
 
     scale = args.time_scale or (8.0 if on_broker else 1.0)
@@ -114,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     write_result(args.json, result.report)
     print(f'{report}\n{picture}\n{result.report["bag"]}')
     if args.picture:
+        from smallbot.plots.arm import draw_arm
         draw_arm(result, arm, args.picture)
         print(args.picture)
     return 0

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from smallbot.arm.kinematics import JointLimits
+from smallbot.arm.joint_limits import JointLimits
 from smallbot.arm.safety import ease_velocity, limit_velocity
 
 ARRIVED = 1e-3

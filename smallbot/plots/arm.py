@@ -94,8 +94,8 @@ def primitive_shapes(urdf: str) -> list[tuple[str, np.ndarray, tuple[float, ...]
 def _add(axis, shapes, arm: Arm, position: np.ndarray, opacity: float) -> list:
     """Add the arm in one pose; returns what was added."""
     frames = arm.frames(position)
-    joints = np.array([frame[:3, 3] for frame in frames.values()])
     if not shapes:
+        joints = np.array([frame[:3, 3] for frame in frames.values()])
         added = Line3DCollection([joints], colors=[COLOURS['arm']], linewidths=4, alpha=opacity)
         return [axis.add_collection3d(added)]
     faces = np.concatenate([_moved(frames[link], quads) for link, quads, _ in shapes])

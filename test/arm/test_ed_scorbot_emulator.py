@@ -1,7 +1,10 @@
 """The emulated controller: documented behaviour and quirks, first in virtual time."""
 
 import json
+from pathlib import Path
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -319,6 +322,23 @@ def test_a_link_that_is_down_forgets_instead_of_sending_later(broker, wait_for):
         assert {payload for kind, payload in kinds if kind == 'message'} == {b'fresh'}
     finally:
         link.close()
+
+
+def test_waiting_for_a_link_ends_in_time_whatever_signals_come():
+    pytest.importorskip('paho.mqtt.client')
+    script = """if True:
+        import signal, time
+        from smallbot.arm.mqtt_link import MqttLink
+        link = MqttLink('127.0.0.1', 9, ())
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 1e-3, 0.37e-3)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            link.wait(0.002)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        link.close()"""
+    subprocess.run([sys.executable, '-c', script], check=True, timeout=30,
+                   cwd=Path(__file__).parents[2])
 
 
 def test_it_ends_even_where_the_broker_hangs(broker, emulator):

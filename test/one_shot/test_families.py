@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from smallbot.arm.kinematics import default_arm, JointLimits
+from smallbot.arm.joint_limits import JointLimits
+from smallbot.arm.kinematics import default_arm
 from smallbot.one_shot.families import brownian, from_positions, joint_path, place
 
 ARM = default_arm()
