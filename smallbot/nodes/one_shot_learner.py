@@ -36,6 +36,8 @@ PARAMETERS = {
     'acknowledge_timeout': Parameter(
         5.0, 'how long to wait for the controller after an update, s', 0.1, 60.0),
 }
+TURN = 2e-3
+"""Time between looks at whether the controller has answered, s."""
 
 
 class OneShotLearner(Node):
@@ -133,7 +135,7 @@ class OneShotLearner(Node):
             self._update.publish(to_matrix(
                 delta.numpy(), 'neuron', f'{self.model.n_in} inputs, {self.model.n} neurons',
                 version=version, demonstration=digest))
-            answer = await self._waiting
+            answer = await _without_haste(self._waiting)
         finally:
             self._waiting = None
             self.destroy_timer(timer)
@@ -145,6 +147,25 @@ class OneShotLearner(Node):
         self._learned = digest
         return (f'{answer.message}; computed in {computed:.3f} s, done in '
                 f'{time.perf_counter() - began:.3f} s')
+
+
+class _Turn:
+    """Awaited, it lets the executor do everything else once."""
+
+    def __await__(self):
+        yield
+
+
+async def _without_haste(future: Future):
+    """Return the result of `future`.
+
+    Executors resume a task that waits over and over; nodes in the same interpreter, and be it the
+    one whose answer is waited for, need it more.
+    """
+    while not future.done():
+        time.sleep(TURN)
+        await _Turn()
+    return future.result()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

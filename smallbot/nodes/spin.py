@@ -16,6 +16,11 @@ from rclpy.signals import SignalHandlerOptions
 
 from smallbot.errors import InputError
 
+try:  # half the work for each message, which counts where nodes share an interpreter
+    from rclpy.experimental import EventsExecutor as HostedExecutor
+except ImportError:  # Humble, and Jazzy before 7.1.4
+    from rclpy.executors import SingleThreadedExecutor as HostedExecutor
+
 SPIN = 0.05
 """Longest wait of an executor before it looks whether to stop, s."""
 SWITCH = 0.0005
@@ -80,7 +85,7 @@ class Hosted:
         self._executors = []
         self._threads = []
         for node in self._nodes:
-            executor = SingleThreadedExecutor(context=node.context)
+            executor = HostedExecutor(context=node.context)
             executor.add_node(node)
             self._executors.append(executor)
             self._threads.append(threading.Thread(
@@ -93,7 +98,7 @@ class Hosted:
             thread.start()
         return self
 
-    def _spin(self, executor: SingleThreadedExecutor, name: str) -> None:
+    def _spin(self, executor: HostedExecutor, name: str) -> None:
         try:
             while not self._ending.is_set():
                 executor.spin_once(timeout_sec=SPIN)
