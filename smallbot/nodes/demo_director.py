@@ -14,7 +14,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
@@ -40,7 +39,7 @@ from smallbot.nodes.messages import (
     values_of,
 )
 from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
-from smallbot.nodes.spin import stop_event
+from smallbot.nodes.spin import HostedExecutor, stop_event
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.reproduction import Course, reproduction
 from smallbot.share import default_demonstration
@@ -85,7 +84,7 @@ class Director(Node):
         self._progress: tuple[str, dict[str, str]] = ('', {})
         self._executing = self._leaving = False
         self._interrupted: Callable[[], bool] = lambda: False
-        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor = HostedExecutor(context=self.context)
         self._executor.add_node(self)
         if chosen['hand'] == 'guiding':
             self._hand = GuidingHand(self, self, self.shown)
