@@ -313,12 +313,10 @@ def write_bag(path: Path, stamps: Sequence[int], names: Sequence[str], positions
     store = get_typestore(Stores.ROS2_HUMBLE)
     state = store.types['sensor_msgs/msg/JointState']
     header, moment = store.types['std_msgs/msg/Header'], store.types['builtin_interfaces/msg/Time']
+    scratch = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
-    except OSError as error:
-        raise DemonstrationError(f'{path}: cannot be written: {error.strerror}') from None
-    try:
         draft = scratch / path.name
         with Writer(draft, version=8, storage_plugin=StoragePlugin.MCAP) as bag:
             connection = bag.add_connection(f'/{topic.lstrip("/")}', state.__msgtype__,
@@ -332,8 +330,11 @@ def write_bag(path: Path, stamps: Sequence[int], names: Sequence[str], positions
                     none if velocities is None else np.asarray(velocities[row], dtype=float), none)
                 bag.write(connection, stamp, store.serialize_cdr(message, state.__msgtype__))
         draft.rename(path)
+    except OSError as error:
+        raise DemonstrationError(f'{path}: cannot be written: {error.strerror}') from None
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _from_bag(path: Path, arm: Arm) -> Demonstration:

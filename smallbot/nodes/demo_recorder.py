@@ -1,6 +1,7 @@
 """Records a demonstration from joint states: publishes it, and keeps it as a bag."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 import time
 
@@ -100,13 +101,17 @@ class DemoRecorder(Node):
             return response
         try:
             kept = self._keep()
+            where = f'; bag {kept}' if kept else ''
+        except InputError as error:  # what was shown is worth more than its bag
+            where = f'; no bag, {error}'
+            self.get_logger().error(f'no bag, {error}')
+        try:
             shown = self._judged(samples)
             self._publish(shown)
-            where = f'; bag {kept}' if kept else ''
             response.success = True
             response.message = f'{shown.duration:.2f} s of {", ".join(shown.joints)}{where}'
         except InputError as error:
-            response.message = str(error)
+            response.message = f'{error}{where}'
             self.get_logger().error(str(error))
         finally:
             self._samples = None
@@ -132,14 +137,17 @@ class DemoRecorder(Node):
         rows = [s for s in self._samples if s[1] == names and len(s[2]) == len(names)]
         speeds = [s[3] for s in rows]
         complete = all(len(speed) == len(names) for speed in speeds)
-        path = self._folder / time.strftime('demonstration_%Y%m%d_%H%M%S')
-        number = 1
-        while path.exists():
-            number += 1
-            path = path.with_name(f'{path.name.split("-")[0]}-{number}')
-        write_bag(path, [s[0] for s in rows], names, np.array([s[2] for s in rows]),
-                  np.array(speeds) if complete else None)
-        return path
+        name = time.strftime('demonstration_%Y%m%d_%H%M%S')
+        for number in count(1):
+            path = self._folder / (name if number == 1 else f'{name}-{number}')
+            try:
+                write_bag(path, [s[0] for s in rows], names, np.array([s[2] for s in rows]),
+                          np.array(speeds) if complete else None)
+            except InputError:
+                if path.exists():  # perhaps of another recorder, this very moment
+                    continue
+                raise
+            return path
 
     def _publish(self, shown: Demonstration) -> None:
         self._demonstration.publish(to_trajectory(shown.joints, shown.time, shown.position))

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +94,21 @@ def test_bags_are_never_overwritten(tmp_path):
     write_bag(tmp_path / 'bag', [0, 10 ** 9], ['base', 'shoulder'], np.zeros((2, 2)))
     with pytest.raises(DemonstrationError, match='never overwritten'):
         write_bag(tmp_path / 'bag', [0, 10 ** 9], ['base', 'shoulder'], np.zeros((2, 2)))
+
+
+def test_a_bag_that_another_writes_at_the_same_time_is_refused_and_left_whole(
+        tmp_path, monkeypatch):
+    path, rename = tmp_path / 'bag', Path.rename
+
+    def overtaken(draft, target):
+        monkeypatch.setattr(Path, 'rename', rename)
+        write_bag(path, [0, 10 ** 9], ['base', 'shoulder'], np.ones((2, 2)))
+        return draft.rename(target)
+    monkeypatch.setattr(Path, 'rename', overtaken)
+    with pytest.raises(DemonstrationError, match='bag: cannot be written: Directory not empty'):
+        write_bag(path, [0, 10 ** 9], ['base', 'shoulder'], np.zeros((2, 2)))
+    assert list(tmp_path.iterdir()) == [path]
+    assert (read_demonstration(path, ARM).position == 1).all()
 
 
 def test_joints_as_csv_survive_writing_and_reading(tmp_path):

@@ -93,6 +93,19 @@ def test_a_movement_beyond_the_limits_is_refused_but_kept(bench):
     assert len(bags(bench)) == 1
 
 
+def test_what_was_shown_is_published_even_where_no_bag_can_be_kept(bench):
+    (bench.folder / 'bags').write_text('a file, not a folder')
+    process, probe = recorder(bench, trim_rest=False)
+    assert probe.call('demo_recorder/start').success
+    _, position = wave(1.0)
+    Driver(probe).move(position)
+    answer = probe.call('demo_recorder/stop')
+    assert answer.success and '; no bag, ' in answer.message
+    assert 'cannot be written: File exists' in answer.message
+    probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')
+    assert probe.call('demo_recorder/start').success, process.said
+
+
 def test_sigterm_while_recording_leaves_a_whole_bag(bench):
     process, probe = recorder(bench)
     probe.call('demo_recorder/start')
