@@ -81,9 +81,11 @@ def draw_movements(family: str, tasks: int, config: ModelConfig, arm: Arm, seed:
         return from_positions(place(pens[torch.cat(rounds)[:tasks]], arm, generator),
                               config.step_seconds)
     if family == 'file':
-        if demonstrations is None or not demonstrations.is_dir():
-            raise EvaluationError(f'demonstrations {demonstrations}: not a folder; --family file '
-                                  f'needs --demonstrations DIR with CSV files or bags')
+        needs = '--family file needs --demonstrations DIR with CSV files or bags'
+        if demonstrations is None:
+            raise EvaluationError(needs)
+        if not demonstrations.is_dir():
+            raise EvaluationError(f'demonstrations {demonstrations}: not a folder; {needs}')
         found = sorted(p for p in demonstrations.iterdir()
                        if p.suffix == '.csv' or (p / 'metadata.yaml').is_file())
         if not found:
