@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from smallbot.chip.core import Core
+from smallbot.chip.core import Core, Correction
 from smallbot.chip.devices import ChipError
 from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.mapping import Matrix, place
@@ -66,6 +66,8 @@ RECALIBRATION = 10.0
 """Devices drift by the logarithm of time, so that a calibration is due when a chip has become so
 many times older. One after every movement would do harm: its noise enters what is written next,
 and adds up."""
+AGED = 1.5
+"""The same for reading what was written last, counted from there. No write goes by it."""
 LEAST_DENSITY = 0.01
 """Below it calibration vectors would say too little of most inputs."""
 
@@ -120,6 +122,12 @@ class Synapses(Protocol):
 
     def calibration_due(self) -> bool:
         """Return whether so much time has passed that a calibration is worth its noise."""
+
+    def calibrate_reading(self) -> None:
+        """Correct the reads until the next write, which goes by the correction before."""
+
+    def reading_aged(self) -> bool:
+        """Return whether what was written last has changed much since a calibration."""
 
     def weights(self) -> Tensor:
         """Return the weights intended, [outputs, inputs]."""
@@ -187,6 +195,13 @@ class SoftwareSynapses:
         """Return False."""
         return False
 
+    def calibrate_reading(self) -> None:
+        """Correct nothing: these reads are exact."""
+
+    def reading_aged(self) -> bool:
+        """Return False."""
+        return False
+
     def weights(self) -> Tensor:
         """Return the weights, [outputs, inputs]."""
         return self._weights.T.clone()
@@ -216,6 +231,8 @@ class ChipSynapses:
         self.granularity = granularity
         self.density = density
         self._cells = int(self.mask.sum())
+        self._to_write_by: Correction | None = None
+        """The correction that comes back before a write, while another serves the reads."""
 
     @classmethod
     def prepare(cls, weights: Tensor, mask: Tensor | None, limits: Tensor,
@@ -296,10 +313,28 @@ class ChipSynapses:
     def calibrate(self) -> None:
         """Fit the correction of every column anew, by reading random inputs of 0 and 1."""
         self.core.calibrate(self._calibration_vectors())
+        self._to_write_by = None
 
     def calibration_due(self) -> bool:
         """Return whether the chip is `RECALIBRATION` times as old as at the last calibration."""
-        return self.core.now > RECALIBRATION * self.core.calibrated_at
+        fitted_at = (self._to_write_by or self.core.correction).at
+        return self.core.now > RECALIBRATION * fitted_at
+
+    def calibrate_reading(self) -> None:
+        """Calibrate for the reads until the next write; that goes by the correction before.
+
+        A column has one correction for devices of every age. Fitted to an update of yesterday,
+        it is too large for the devices beside it; what was written by it would be so too.
+        """
+        before = self._to_write_by or self.core.correction
+        self.calibrate()
+        self._to_write_by = before
+
+    def reading_aged(self) -> bool:
+        """Return whether the last write is `AGED` times as old as when the reads were fitted."""
+        written = self.core.written_at
+        fitted = max(self.core.calibrated_at - written, self.core.law.t0)
+        return self.core.now - written > AGED * fitted
 
     def weights(self) -> Tensor:
         """Return the weights intended, [outputs, inputs]."""
@@ -315,14 +350,17 @@ class ChipSynapses:
 
     def copy(self, generator: torch.Generator | None = None) -> 'ChipSynapses':
         """Return an independent chip in the same state, with its own noise if given a source."""
-        return ChipSynapses(self.core.copy(generator), self.mask, self.granularity, self.density)
+        twin = ChipSynapses(self.core.copy(generator), self.mask, self.granularity, self.density)
+        twin._to_write_by = self._to_write_by
+        return twin
 
     def save(self, path: str | Path, notes: dict[str, Any] | None = None) -> None:
         """Write the chip to a file, bit for bit, with its clock and its generator.
 
-        `notes`, plain values, come back from `load`: what the owner must know of the chip.
+        Of two corrections it is the one for writing that is kept. `notes`, plain values, come
+        back from `load`: what the owner must know of the chip.
         """
-        save_chip(self.core, path, {'mask': self.mask},
+        save_chip(self._as_written(), path, {'mask': self.mask},
                   {'granularity': asdict(self.granularity), 'density': self.density,
                    'notes': notes or {}})
 
@@ -341,7 +379,18 @@ class ChipSynapses:
         return (torch.rand(CALIBRATION_VECTORS, self.inputs, generator=self.generator)
                 < self.density).float()
 
+    def _as_written(self) -> Core | Matrix:
+        """Return the array with the correction for writing: itself, or a copy."""
+        if self._to_write_by is None:
+            return self.core
+        core = self.core.copy()
+        core.correct(self._to_write_by)
+        return core
+
     def _write(self, weights: Tensor, chosen: Tensor, saturated: int) -> WriteReport:
+        if self._to_write_by is not None:
+            self.core.correct(self._to_write_by)
+            self._to_write_by = None
         done = self.core.program(weights.T.contiguous(), chosen.T.contiguous())
         return WriteReport(
             done.cells, self._cells, done.devices, done.pulses, 1e6 * done.energy, saturated,

@@ -65,6 +65,15 @@ class CoreWriteReport(NamedTuple):
     """Upper bound, J (`energy`)."""
 
 
+class Correction(NamedTuple):
+    """What reads are corrected by: output = scale * counted + offset, each [columns]."""
+
+    scale: Tensor
+    offset: Tensor
+    at: float
+    """Clock of the chip when it was fitted, s."""
+
+
 class Core:
     """A core, or the part of one that a matrix uses.
 
@@ -221,6 +230,21 @@ class Core:
             scale = torch.where(good, scale, scale[good].median())
             self._correct(scale, aside - scale * level)
         self.calibrated_at = self.now
+
+    @property
+    def correction(self) -> Correction:
+        """Return what the last calibration has made of the columns."""
+        return Correction(self.scale, self.offset, self.calibrated_at)
+
+    def correct(self, correction: Correction) -> None:
+        """Take up a correction again that this core had before."""
+        self._correct(correction.scale, correction.offset)
+        self.calibrated_at = correction.at
+
+    @property
+    def written_at(self) -> float:
+        """Return the clock when a device was last programmed, s."""
+        return float(self.devices.programmed_at.max())
 
     def polarity_conductance(self) -> Tensor:
         """Return what each polarity conducts now, slow noise included, S, [2, rows, columns]."""

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from smallbot.chip.core import Core, CORE_SIDE, CoreWriteReport
+from smallbot.chip.core import Core, CORE_SIDE, CoreWriteReport, Correction
 from smallbot.chip.devices import ChipError
+from smallbot.chip.laws import DeviceLaw
 
 DEVICES_PER_CELL = 4
 """Of every unit cell, used or not (Ortner et al. 2025: 4R8T)."""
@@ -165,6 +166,30 @@ class Matrix:
     def calibrated_at(self) -> float:
         """Return the clock at the last calibration; 0 before the first."""
         return self.cores[0].calibrated_at
+
+    @property
+    def written_at(self) -> float:
+        """Return the clock when a device was last programmed, s."""
+        return max(core.written_at for core in self.cores)
+
+    @property
+    def law(self) -> DeviceLaw:
+        """Return the law of the devices, which the cores share."""
+        return self.cores[0].law
+
+    @property
+    def correction(self) -> Correction:
+        """Return what the last calibration has made of the columns, core after core."""
+        each = [core.correction for core in self.cores]
+        return Correction(torch.cat([one.scale for one in each]),
+                          torch.cat([one.offset for one in each]), self.calibrated_at)
+
+    def correct(self, correction: Correction) -> None:
+        """Take up a correction again that this matrix had before."""
+        widths = [core.columns for core in self.cores]
+        for core, scale, offset in zip(self.cores, correction.scale.split(widths),
+                                       correction.offset.split(widths), strict=True):
+            core.correct(Correction(scale, offset, correction.at))
 
     def program(self, weights: Tensor, mask: Tensor | None = None) -> CoreWriteReport:
         """Write the weights [rows, columns] of the cells in `mask`; cores work in parallel.

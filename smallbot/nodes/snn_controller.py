@@ -43,7 +43,7 @@ from smallbot.nodes.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.synapses import ChipSynapses
+from smallbot.synapses import ChipSynapses, Synapses
 
 PARAMETERS = {
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
@@ -218,6 +218,7 @@ class SnnController(LifecycleNode):
             self._learned = notes.get('learned')
             self._taught = _shown_in(notes, self.arm, path)
             synapses.wait(max(0.0, time.time() - float(notes.get('saved', time.time()))))
+            self._refit(synapses)
             self._aged_at = time.monotonic()
             taught = f'it has learned {self._learned}' if self._learned else 'nothing learned yet'
             self.get_logger().info(f'chip {path}: {taught}')
@@ -230,6 +231,19 @@ class SnnController(LifecycleNode):
         now = time.monotonic()
         self._trainee.synapses.wait(now - self._aged_at)
         self._aged_at = now
+
+    def _tend(self) -> None:
+        """Look after a chip at rest."""
+        with self._lock:
+            if self._active and not self._playback.moving:
+                self._age()
+                self._refit(self._trainee.synapses)
+
+    def _refit(self, synapses: Synapses) -> None:
+        """Calibrate the columns for reading where what was written last has drifted."""
+        if synapses.reading_aged():
+            synapses.calibrate_reading()
+            self.get_logger().info('the chip has drifted: columns calibrated')
 
     def _keep_chip(self) -> None:
         """Write the chip and what it has learned to `chip_file`, if there is one."""
@@ -513,6 +527,7 @@ class SnnController(LifecycleNode):
         self._progress.publish(message)
 
     def _diagnose(self) -> None:
+        self._tend()
         now = time.monotonic()
         age = self._state_age.age(now)
         fine = not self._state_age.expired(now) and self._playback.phase is not Phase.HALTED

@@ -135,7 +135,7 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     learn_seconds = time.perf_counter() - began
     trainee.synapses.wait(age)
     if recalibrate:
-        trainee.synapses.calibrate()
+        trainee.synapses.calibrate_reading()
     after = trainee.trial()
     errors = [float(tip_rmse_cm(v.velocity[None], movement, arm)) for v in (before, after)]
     return Performance(movement.velocity[0].numpy(), before.velocity.numpy(),

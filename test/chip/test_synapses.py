@@ -167,6 +167,52 @@ def test_a_loaded_chip_is_the_saved_one_bit_for_bit(tmp_path):
     assert torch.equal(loaded.effective_weights(), saved.effective_weights())
 
 
+def test_reads_are_calibrated_where_the_last_write_has_aged_and_the_next_goes_as_before(
+        tmp_path):
+    synapses = chip(granularity=Granularity('exact'))
+    delta = 0.1 * torch.randn(N, N_IN + N, generator=generator(4)) * mask_of()
+    synapses.update(delta)
+    written_by = synapses.core.correction
+    synapses.wait(440.0)
+    assert not synapses.reading_aged()
+    synapses.wait(86400.0)
+    assert synapses.reading_aged()
+    wanted = spikes() @ synapses.weights().T
+
+    def error():
+        return float((synapses.matvec(spikes()) - wanted).norm() / wanted.norm())
+    aged = error()
+    synapses.calibrate_reading()
+    assert not synapses.reading_aged() and error() < 0.8 * aged
+    assert synapses.core.scale.median() > 1.1 * written_by.scale.median()
+    assert synapses.calibration_due()  # that for writing is an hour old, the chip a day
+    synapses.save(tmp_path / 'arm.chip')
+    twin, loaded = synapses.copy(), ChipSynapses.load(tmp_path / 'arm.chip')[0]
+    assert torch.equal(twin.core.scale, synapses.core.scale)
+    for each in (synapses, twin, loaded):
+        each.update(-delta)
+        assert torch.equal(each.core.scale, written_by.scale)
+        assert torch.equal(each.core.offset, written_by.offset)
+        assert each.core.calibrated_at == 3600.0
+        assert not each.reading_aged()
+    assert torch.equal(twin.core.devices.level, synapses.core.devices.level)
+    synapses.calibrate()
+    assert not synapses.calibration_due()
+
+
+def test_the_parts_of_a_cut_matrix_take_up_their_correction_again():
+    synapses = chip(n=300, cores=4)
+    assert len(synapses.core.cores) > 1
+    before = synapses.core.correction
+    synapses.wait(86400.0)
+    synapses.calibrate_reading()
+    assert not torch.equal(synapses.core.correction.scale, before.scale)
+    synapses.restore(weights_of(300, seed=9))
+    after = synapses.core.correction
+    assert torch.equal(after.scale, before.scale) and torch.equal(after.offset, before.offset)
+    assert after.at == before.at and synapses.core.written_at == synapses.core.now
+
+
 def test_files_that_hold_no_chip_are_refused(tmp_path):
     with pytest.raises(ChipError, match='no such file'):
         ChipSynapses.load(tmp_path / 'none')

@@ -22,6 +22,7 @@ from smallbot.nodes.messages import (
 )
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.synapses import ChipSynapses
 
 from .conftest import JOINTS, wave
 
@@ -245,7 +246,11 @@ def test_a_named_chip_plays_on_after_its_controller_was_killed(bench, small_mode
     process.send(signal.SIGKILL)
     process.exit_code()
     probe.close()
-    _, _, late = controller(bench, small_model, arm, **options)
+    synapses, notes = ChipSynapses.load(chip)
+    synapses.save(chip, notes | {'saved': notes['saved'] - 435.0})
+    _, again, late = controller(bench, small_model, arm, **options)
+    late.wait(lambda: 'the chip has drifted: columns calibrated' in again.said,
+              'a calibration, seven minutes and a half after the update', timeout=30.0)
     assert late.programmed()['demonstration'] == digest()
     answer = execute(late)
     assert answer.success, f'it knows what it has learned, and no more is needed: {answer}'
