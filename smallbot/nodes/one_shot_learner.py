@@ -83,6 +83,9 @@ class OneShotLearner(Node):
                 raise InputError(f'array of {matrix.shape[0]} x {matrix.shape[1]}, expected '
                                  f'{model.steps} x {wide} for model {model.name}: do learner and '
                                  f'controller use the same model?')
+            if labels.get('model', model.digest) != model.digest:
+                raise InputError(f'array of a model with weights {labels["model"]}, here they are '
+                                 f'{model.digest}: give learner and controller the same model')
             if not np.isfinite(matrix).all():
                 raise InputError('array holds NaN or infinity')
             if 'version' not in labels:

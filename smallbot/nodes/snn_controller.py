@@ -212,9 +212,10 @@ class SnnController(LifecycleNode):
         path = Path(chosen['chip_file']) if chosen['chip_file'] else None
         if path is not None and path.exists():
             synapses, notes = ChipSynapses.load(path)
-            if notes.get('model') != model.name:
-                raise InputError(f'chip {path} was made for model {notes.get("model")!r}, not '
-                                 f'{model.name!r}: choose another chip_file')
+            if notes.get('weights') != model.digest:
+                raise InputError(f'chip {path} was made for model {notes.get("model")!r} with '
+                                 f'weights {notes.get("weights")}, not {model.name!r} with '
+                                 f'{model.digest}: choose another chip_file')
             self._learned = notes.get('learned')
             self._taught = _shown_in(notes, self.arm, path)
             synapses.wait(max(0.0, time.time() - float(notes.get('saved', time.time()))))
@@ -250,7 +251,8 @@ class SnnController(LifecycleNode):
         if not self._chosen['chip_file']:
             return
         path = Path(self._chosen['chip_file'])
-        notes = {'model': self._trainee.model.name, 'learned': self._learned,
+        model = self._trainee.model
+        notes = {'model': model.name, 'weights': model.digest, 'learned': self._learned,
                  'saved': time.time()}
         if self._taught is not None:
             notes.update(time=self._taught.time.tolist(), position=self._taught.position.tolist())
@@ -269,7 +271,7 @@ class SnnController(LifecycleNode):
             traces.tobytes() + time.time_ns().to_bytes(16, 'big')).hexdigest()[:12]
         self._traces.publish(to_matrix(
             traces, 'step', 'pseudo-derivatives, input traces, recurrent traces',
-            version=self._version))
+            version=self._version, model=self._trainee.model.digest))
         self._spikes.publish(to_events(np.argwhere(record.spikes.numpy()), trial=self._version))
         self._keep_chip()
 

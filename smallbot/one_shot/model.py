@@ -7,6 +7,8 @@ the configuration that gives the weights their meaning, how they were made and w
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from functools import cached_property
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -235,6 +237,14 @@ class OneShotModel:
     trial_seconds = property(lambda self: self.config.trial_seconds)
     n = property(lambda self: self.config.neurons)
     n_in = property(lambda self: self.config.clock_neurons)
+
+    @cached_property
+    def digest(self) -> str:
+        """Return 12 hexadecimal digits that differ where the weights do, whatever the name."""
+        found = hashlib.sha256()
+        for key in sorted(self.weights):
+            found.update(key.encode() + self.weights[key].contiguous().numpy().tobytes())
+        return found.hexdigest()[:12]
 
 
 def arm_of(config: ModelConfig) -> Arm:

@@ -259,7 +259,7 @@ class Probe:
 
     def version(self) -> str:
         """Return the version in the label of the newest traces."""
-        return self.heard['eligibility'][-1].layout.dim[0].label.split('version=')[1]
+        return self.heard['eligibility'][-1].layout.dim[0].label.split('version=')[1].split(';')[0]
 
 
 def wave(seconds: float, start=(0.05, -0.05), extent: float = 0.2):

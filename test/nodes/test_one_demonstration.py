@@ -104,7 +104,7 @@ def learned(probe):
 
 
 def test_learning_says_what_is_missing(bench, small_model):
-    bench.start('one_shot_learner', model=small_model, acknowledge_timeout=0.5)
+    learner = bench.start('one_shot_learner', model=small_model, acknowledge_timeout=0.5)
     probe = bench.probe()
     answer = probe.call('one_shot_learner/learn', timeout=30.0)
     assert not answer.success and 'demo_recorder/start' in answer.message
@@ -113,8 +113,11 @@ def test_learning_says_what_is_missing(bench, small_model):
                'the demonstration to arrive')
     model = load_model(small_model)
     traces = np.random.default_rng(0).random((model.steps, 2 * model.n + model.n_in))
-    probe.publish(Float32MultiArray, 'eligibility', to_matrix(traces, 'step', 'traces',
-                                                              version='v1'))
+    probe.publish(Float32MultiArray, 'eligibility', to_matrix(
+        traces, 'step', 'traces', version='v0', model='000000000000'))
+    probe.wait(lambda: 'give learner and controller the same model' in learner.said, 'a refusal')
+    probe.publish(Float32MultiArray, 'eligibility', to_matrix(
+        traces, 'step', 'traces', version='v1', model=model.digest))
     probe.listen(Float32MultiArray, 'weight_update', STREAM)
     answer = probe.wait(lambda: waited(probe), 'the traces to arrive')
     assert not answer.success

@@ -257,6 +257,16 @@ def test_a_named_chip_plays_on_after_its_controller_was_killed(bench, small_mode
     late.wait_phase('done')
 
 
+def test_a_chip_of_other_weights_under_the_same_name_is_refused(bench, small_model):
+    model, chip = load_model(small_model), bench.folder / 'my.chip'
+    prepare_synapses(model, 'chip', 1).save(chip, {'model': model.name, 'weights': 'feedfeedfeed'})
+    before = chip.read_bytes()
+    process = bench.start('snn_controller', model=small_model, chip_file=str(chip))
+    assert process.exit_code() == 2
+    assert f"with weights feedfeedfeed, not 'small' with {model.digest}" in process.said
+    assert len(process.said.strip().splitlines()) == 1 and chip.read_bytes() == before
+
+
 def test_a_model_that_is_not_there_ends_it_with_one_line_and_code_2(bench):
     process = bench.start('snn_controller', model='nobody')
     assert process.exit_code(20) == 2
