@@ -241,10 +241,14 @@ class SnnController(LifecycleNode):
                 self._refit(self._trainee.synapses)
 
     def _refit(self, synapses: Synapses) -> None:
-        """Calibrate the columns for reading where what was written last has drifted."""
-        if synapses.reading_aged():
+        """Calibrate the columns where the chip has drifted: before an update to write it by."""
+        if self._learned is None and synapses.calibration_due():
+            synapses.calibrate()
+        elif self._learned is not None and synapses.reading_aged():
             synapses.calibrate_reading()
-            self.get_logger().info('the chip has drifted: columns calibrated')
+        else:
+            return
+        self.get_logger().info('the chip has drifted: columns calibrated')
 
     def _keep_chip(self) -> None:
         """Write the chip and what it has learned to `chip_file`, if there is one."""

@@ -2,6 +2,7 @@
 
 import math
 import signal
+import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
@@ -255,6 +256,18 @@ def test_a_named_chip_plays_on_after_its_controller_was_killed(bench, small_mode
     answer = execute(late)
     assert answer.success, f'it knows what it has learned, and no more is needed: {answer}'
     late.wait_phase('done')
+
+
+def test_a_chip_that_waited_for_days_is_calibrated_before_it_learns(bench, small_model):
+    model, chip = load_model(small_model), bench.folder / 'my.chip'
+    synapses = prepare_synapses(model, 'chip', 1)
+    synapses.save(chip, {'model': model.name, 'weights': model.digest,
+                         'saved': time.time() - 3 * 86400.0})
+    _, process, probe = controller(bench, small_model, synapses='chip', chip_file=str(chip))
+    assert 'the chip has drifted: columns calibrated' in process.said
+    kept, _ = ChipSynapses.load(chip)
+    assert kept.core.calibrated_at == pytest.approx(3600 + 3 * 86400, abs=60)
+    assert not kept.calibration_due()
 
 
 def test_a_chip_of_other_weights_under_the_same_name_is_refused(bench, small_model):
