@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import hashlib
 import math
 from pathlib import Path
-import shutil
 import tempfile
 
 import numpy as np
@@ -313,28 +312,26 @@ def write_bag(path: Path, stamps: Sequence[int], names: Sequence[str], positions
     store = get_typestore(Stores.ROS2_HUMBLE)
     state = store.types['sensor_msgs/msg/JointState']
     header, moment = store.types['std_msgs/msg/Header'], store.types['builtin_interfaces/msg/Time']
-    scratch = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
-        draft = scratch / path.name
-        with Writer(draft, version=8, storage_plugin=StoragePlugin.MCAP) as bag:
-            connection = bag.add_connection(f'/{topic.lstrip("/")}', state.__msgtype__,
-                                            typestore=store)
-            none = np.zeros(0)
-            for row, stamp in enumerate(stamps):
-                stamp = int(stamp)
-                message = state(
-                    header(moment(stamp // 10 ** 9, stamp % 10 ** 9), ''), list(names),
-                    np.asarray(positions[row], dtype=float),
-                    none if velocities is None else np.asarray(velocities[row], dtype=float), none)
-                bag.write(connection, stamp, store.serialize_cdr(message, state.__msgtype__))
-        draft.rename(path)
+        with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent,
+                                         ignore_cleanup_errors=True) as scratch:
+            draft = Path(scratch, path.name)
+            with Writer(draft, version=8, storage_plugin=StoragePlugin.MCAP) as bag:
+                connection = bag.add_connection(f'/{topic.lstrip("/")}', state.__msgtype__,
+                                                typestore=store)
+                none = np.zeros(0)
+                for row, stamp in enumerate(stamps):
+                    stamp = int(stamp)
+                    message = state(
+                        header(moment(stamp // 10 ** 9, stamp % 10 ** 9), ''), list(names),
+                        np.asarray(positions[row], dtype=float),
+                        none if velocities is None else np.asarray(velocities[row], dtype=float),
+                        none)
+                    bag.write(connection, stamp, store.serialize_cdr(message, state.__msgtype__))
+            draft.rename(path)
     except OSError as error:
         raise DemonstrationError(f'{path}: cannot be written: {error.strerror}') from None
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _from_bag(path: Path, arm: Arm) -> Demonstration:

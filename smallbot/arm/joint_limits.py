@@ -1,4 +1,4 @@
-"""What joints are allowed; a file of its own so that an arm's driver starts without torch."""
+"""What joints are allowed; a file of its own so that the emulated arm starts without torch."""
 
 from dataclasses import dataclass
 

@@ -53,6 +53,7 @@ REPEAT = 0.1
 """Time between repetitions of a state that is known but not measured again, s."""
 BRAKE = 1.0
 """How long the arm may take to brake before the process ends, s."""
+TOLD_TO_END = 'the driver has been told to end'
 
 
 class EdScorbotDriver(Node):
@@ -93,7 +94,7 @@ class EdScorbotDriver(Node):
 
         The arm stays owned: to disconnect would make it search home with nobody watching.
         """
-        self._session.stop('the driver has been told to end')
+        self._session.stop(TOLD_TO_END)
         deadline = time.monotonic() + BRAKE
         while not self._session.at_rest and time.monotonic() < deadline:
             self._tick()
@@ -174,7 +175,9 @@ class EdScorbotDriver(Node):
             return
         self._told = (session.phase, why)
         log = self.get_logger()
-        if session.stopped:
+        if session.stopped == TOLD_TO_END:
+            log.info(f'stopped: {TOLD_TO_END}')
+        elif session.stopped:
             cure = '' if 'reset' in why else '; ed_scorbot_driver/reset allows motion again'
             log.error(f'stopped: {why}{cure}')
         else:

@@ -241,7 +241,7 @@ class SnnController(LifecycleNode):
                 self._refit(self._trainee.synapses)
 
     def _refit(self, synapses: Synapses) -> None:
-        """Calibrate the columns where the chip has drifted: before an update to write it by."""
+        """Calibrate the columns where the chip has drifted: after the update for reading alone."""
         if self._learned is None and synapses.calibration_due():
             synapses.calibrate()
         elif self._learned is not None and synapses.reading_aged():

@@ -144,8 +144,8 @@ def test_a_commanded_movement_is_recorded_learned_once_and_played(bench, broker,
     probe.wait(lambda: probe.heard['eligibility'] and probe.phase() == 'idle', 'controller', 40.0)
     stream = Stream(probe, 0.0, 0.0)
     assert probe.call('demo_recorder/start').success
-    for values, there in (([0.25, 0.2], lambda: probe.position()[0] > 0.2),
-                          ([-0.1, 0.25], lambda: probe.position()[1] > 0.3),
+    for values, there in (([0.25, 0.2], lambda: probe.position()[0] > 0.3),
+                          ([-0.1, 0.25], lambda: probe.position()[1] > 0.5),
                           ([0.0, 0.0], lambda: probe.speed() < 0.01)):
         stream.values = values
         probe.wait(there, f'the end of {values}')
@@ -296,7 +296,7 @@ def test_somebody_elses_arm_and_an_arm_left_behind(bench, broker, emulator):
     probe.wait(lambda: 'start with take_over:=true' in second.said, 'the way out', 10.0)
     second.send(signal.SIGINT)
     second.exit_code()
-    ready(bench, broker, take_over=True)
+    homed(bench, broker, take_over=True)
 
 
 @pytest.mark.parametrize(('how', 'said'), [
