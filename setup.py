@@ -16,7 +16,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
-        f'{NAME}.arm': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
+        f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
     },
     data_files=[

@@ -14,11 +14,12 @@ import time
 import numpy as np
 import torch
 
-from smallbot.one_shot.conditions import Conditions
-from smallbot.one_shot.evaluation import draw_movements, VALIDATION_SEED
+from smallbot.one_shot.figures import VALIDATION_SEED
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import arm_of, load_model
 from smallbot.one_shot.trainee import Trainee
+from smallbot.study.conditions import Conditions
+from smallbot.study.evaluation import draw_movements
 
 
 def main():

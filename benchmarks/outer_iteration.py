@@ -16,8 +16,8 @@ import time
 
 import torch
 
-from smallbot.one_shot.meta_training import load_config, MetaConfig, MetaTraining
-from smallbot.one_shot.processes import in_processes, usable_cores
+from smallbot.outer_loop.meta_training import load_config, MetaConfig, MetaTraining
+from smallbot.outer_loop.processes import in_processes, usable_cores
 from smallbot.share import share_directory
 
 SHIPPED = share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'

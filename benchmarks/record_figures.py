@@ -14,11 +14,12 @@ import time
 import numpy as np
 
 from smallbot.files import write_json
-from smallbot.one_shot.conditions import Conditions
-from smallbot.one_shot.evaluation import draw_movements, evaluate, spread, summary, TEST_SEED
 from smallbot.one_shot.families import Movements
+from smallbot.one_shot.figures import spread, TEST_SEED
 from smallbot.one_shot.model import arm_of, load_model
-from smallbot.one_shot.workers import cores, results
+from smallbot.outer_loop.workers import cores, results
+from smallbot.study.conditions import Conditions
+from smallbot.study.evaluation import draw_movements, evaluate, summary
 
 CHIP = Conditions()
 MONTH = 30 * 86400.0

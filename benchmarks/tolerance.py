@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from smallbot.cli.arguments import made_folder, whole
 from smallbot.files import write_json
-from smallbot.one_shot.evaluation import draw_movements, TEST_SEED
+from smallbot.one_shot.figures import TEST_SEED
 from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model
-from smallbot.one_shot.tolerance import Contest, errors_cm, gathered, markdown
-from smallbot.one_shot.workers import cores, results
+from smallbot.outer_loop.workers import cores, results
 from smallbot.plots.tolerance import draw_tolerance
+from smallbot.study.evaluation import draw_movements
+from smallbot.study.tolerance import Contest, errors_cm, gathered, markdown
 
 
 def main():

@@ -1,1 +1,4 @@
-"""Arms without ROS: kinematics, limits and safety, demonstrations, simulated arms."""
+"""What an arm is and what it may do: kinematics from URDF, limits, safety.
+
+Any room may import it; it imports none. Begin with `kinematics.Arm`, then `safety.Gate`.
+"""

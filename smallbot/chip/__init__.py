@@ -1,1 +1,5 @@
-"""Phase-change-memory devices, unit cells and cores; knows nothing of spikes."""
+"""The simulated in-memory-computing chip: cores of unit cells with their converters and accounts.
+
+It knows nothing of spikes; `synapses` is its user, beside figures of the chip itself. Begin with
+`core.Core`.
+"""

@@ -23,13 +23,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from smallbot.chip import energy, flicker
+from smallbot.chip import energy
 from smallbot.chip.converters import CODE_MAX, ConverterSpread, MEASURED_SPREAD
-from smallbot.chip.devices import ChipError, DeviceState, Fault
-from smallbot.chip.faults import draw_faults, FaultRates, NO_FAULTS
-from smallbot.chip.laws import DeviceLaw, HERMES_TWO_DEVICE
+from smallbot.chip.device import flicker
+from smallbot.chip.device.faults import draw_faults, FaultRates, NO_FAULTS
+from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
+from smallbot.chip.device.programming import (
+    FULL,
+    PROGRAM_AND_VERIFY,
+    program_and_verify,
+    PulseModel,
+)
+from smallbot.chip.device.state import ChipError, DeviceState, Fault
 from smallbot.chip.products import Products
-from smallbot.chip.programming import FULL, PROGRAM_AND_VERIFY, program_and_verify, PulseModel
 
 CORE_SIDE = 256
 """Rows and columns of a core (Ortner et al. 2025, Methods)."""

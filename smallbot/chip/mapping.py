@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from smallbot.chip.core import Core, CORE_SIDE, CoreWriteReport, Correction
-from smallbot.chip.devices import ChipError
-from smallbot.chip.laws import DeviceLaw
+from smallbot.chip.device.laws import DeviceLaw
+from smallbot.chip.device.state import ChipError
 
 DEVICES_PER_CELL = 4
 """Of every unit cell, used or not (Ortner et al. 2025: 4R8T)."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from smallbot.chip.core import Core, CORE_SIDE
-from smallbot.chip.laws import DeviceLaw
+from smallbot.chip.device.laws import DeviceLaw
 
 BATCHES = (1, 90)
 

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from smallbot.chip.core import Core
-from smallbot.chip.devices import ChipError
+from smallbot.chip.device.state import ChipError
 from smallbot.chip.mapping import Matrix
 from smallbot.files import write_atomically
 

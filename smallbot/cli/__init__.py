@@ -1,1 +1,4 @@
-"""The `smallbot` command: one file for each verb, no logic of its own."""
+"""The `smallbot` command: one file for each verb, no logic of its own.
+
+Nobody imports it. Begin with `main`.
+"""

@@ -9,9 +9,9 @@ from smallbot.errors import InputError
 from smallbot.files import write_json
 
 LAW_NAMES = ('hermes-two-device', 'hermes-one-device', 'pcm-like', 'ideal')
-"""Of `smallbot.chip.laws.LAWS`, named here so that `--help` need not load torch."""
+"""Of `smallbot.chip.device.laws.LAWS`, named here so that `--help` need not load torch."""
 ROUNDINGS = ('exact', 'nearest', 'stochastic')
-"""Of `smallbot.synapses.ROUNDINGS`, named here for the same reason."""
+"""Of `smallbot.synapses.granularity.ROUNDINGS`, named here for the same reason."""
 
 
 def whole(low: int, high: int = 2 ** 63 - 1):

@@ -26,7 +26,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the figures, write the files."""
-    from smallbot.chip.laws import LAWS
+    from smallbot.chip.device.laws import LAWS
 
     check_output(args.json)
     law = LAWS[args.law]

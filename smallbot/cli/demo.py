@@ -64,8 +64,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the input first, then run the nodes and lead them through the demonstration."""
-    from smallbot.arm.demonstration import check_detail, playing_duration, read_demonstration
     from smallbot.arm.kinematics import default_arm
+    from smallbot.demonstration.samples import check_detail, playing_duration, read_demonstration
     from smallbot.one_shot.model import load_model
     from smallbot.share import default_demonstration
 
@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
                          f'`make demo`, which installs it as wheels') from None
-    from smallbot.one_shot.on_arm import Execution
     from smallbot.plots.report import draw_report
+    from smallbot.study.on_arm import Execution
 
     scale = args.time_scale or (8.0 if on_broker else 1.0)
     correction = (1.0 if on_broker else 0.0) if args.correction is None else args.correction

@@ -104,6 +104,6 @@ def _ros(listen: float) -> list[dict[str, str]]:
             found.append(_finding('info', f'{name} is not installed ({purpose})',
                                   f'apt install ros-$ROS_DISTRO-{name.replace("_", "-")}'))
     if listen > 0:
-        from smallbot.nodes.inspection import inspect_graph
+        from smallbot.nodes.common.inspection import inspect_graph
         found += [_finding(*line) for line in inspect_graph(listen)]
     return found

@@ -11,8 +11,8 @@ import signal
 import sys
 import time
 
-from smallbot.arm.ed_scorbot_misbehaviour import MISBEHAVIOURS
 from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
+from smallbot.ed_scorbot.misbehaviour import MISBEHAVIOURS
 from smallbot.errors import InputError
 
 VERB = 'ed-scorbot'
@@ -48,9 +48,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Emulate until SIGINT or SIGTERM; 1 where a message has crashed the controller."""
-    from smallbot.arm.ed_scorbot import CONVENTIONS
-    from smallbot.arm.ed_scorbot_emulator import EmulatedController
-    from smallbot.arm.mqtt_link import MqttLink
+    from smallbot.ed_scorbot.convention import CONVENTIONS
+    from smallbot.ed_scorbot.emulator import EmulatedController
+    from smallbot.ed_scorbot.mqtt_link import MqttLink
 
     check_output(args.json)
     asked = []

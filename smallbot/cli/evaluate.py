@@ -22,7 +22,7 @@ from smallbot.errors import InputError
 
 VERB = 'evaluate'
 SWEPT = ('noise', 'stuck', 'age', 'cells', 'step')
-"""Of `smallbot.one_shot.conditions.SWEPT`, named here so that `--help` need not load torch."""
+"""Of `smallbot.study.conditions.SWEPT`, named here so that `--help` need not load torch."""
 
 FEW = 8
 """Movements that are not worth a process of their own."""
@@ -102,8 +102,8 @@ def sweep(text: str) -> tuple[str, list[float]]:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print a table, write JSON and figure; an interruption keeps what is done."""
-    from smallbot.one_shot.evaluation import draw_movements
     from smallbot.one_shot.model import arm_of, load_model
+    from smallbot.study.evaluation import draw_movements
 
     check_output(args.json, '--json')
     check_output(args.figure, '--figure')
@@ -128,9 +128,9 @@ def run(args: argparse.Namespace) -> int:
 
 def conditions_of(args: argparse.Namespace):
     """Return the conditions that the options ask for."""
-    from smallbot.one_shot.conditions import Conditions
-    from smallbot.one_shot.on_arm import Execution
-    from smallbot.synapses import Granularity
+    from smallbot.study.conditions import Conditions
+    from smallbot.study.on_arm import Execution
+    from smallbot.synapses.granularity import Granularity
 
     if args.arm is None and (args.time_scale != 1 or args.correction):
         raise InputError('--time-scale and --correction go with --arm')
@@ -148,8 +148,8 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
     """Return the movements done, by number, and their summary, `interrupted` or whole."""
     from tqdm import tqdm
 
-    from smallbot.one_shot.evaluation import evaluate, summary
-    from smallbot.one_shot.workers import cores
+    from smallbot.outer_loop.workers import cores
+    from smallbot.study.evaluation import evaluate, summary
 
     done = {}
     interrupted = False
@@ -175,10 +175,11 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
 
 def _baselines(args, model, arm, movements) -> dict[str, dict]:
     """Return the figures of all baselines by name, printed as they come."""
-    from smallbot.one_shot.baselines import BASELINES, compared
-    from smallbot.one_shot.evaluation import draw_movements, VALIDATION_SEED
-    from smallbot.one_shot.movement_primitive import MISSING
-    from smallbot.one_shot.workers import cores, results
+    from smallbot.one_shot.figures import VALIDATION_SEED
+    from smallbot.outer_loop.workers import cores, results
+    from smallbot.study.baselines import BASELINES, compared
+    from smallbot.study.evaluation import draw_movements
+    from smallbot.study.movement_primitive import MISSING
 
     family = 'pen' if args.family == 'pen' else 'paper'
     tuning = draw_movements(family, TUNING, model.config, arm, VALIDATION_SEED)
@@ -232,8 +233,8 @@ def _swept(args, model, arm, movements, conditions) -> int:
 def _draw(path: Path, result: dict, arm, movements, done: dict) -> None:
     import numpy as np
 
-    from smallbot.one_shot.evaluation import tool_tips
     from smallbot.plots.evaluation import draw_evaluation
+    from smallbot.study.evaluation import tool_tips
 
     before, after = np.array([p.tip_rmse_cm for p in done.values()]).T
     errors = {'before': before, 'after': after}

@@ -64,7 +64,7 @@ def _limits(text: str) -> tuple[tuple[float, float], ...]:
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
-    from smallbot.one_shot.processes import in_processes, LostProcess, usable_cores
+    from smallbot.outer_loop.processes import in_processes, LostProcess, usable_cores
 
     check_output(args.json)
     if args.resume:
@@ -88,9 +88,9 @@ def _train(group, args: argparse.Namespace) -> int:
     """Train as one process of `group`; the first one writes and prints."""
     from tqdm import tqdm
 
-    from smallbot.one_shot.evaluation import VALIDATION_SEED
-    from smallbot.one_shot.meta_training import learning_rate, meta_train, TARGET_CM
+    from smallbot.one_shot.figures import VALIDATION_SEED
     from smallbot.one_shot.model import save_model
+    from smallbot.outer_loop.meta_training import learning_rate, meta_train, TARGET_CM
 
     training, directory = _training(group, args)
     stopped = []
@@ -143,14 +143,14 @@ def _training(group, args: argparse.Namespace):
     """Return the run to go on with, or a new one, and its folder."""
     from dataclasses import replace
 
-    from smallbot.one_shot.meta_training import (
+    from smallbot.one_shot.model import load_model
+    from smallbot.outer_loop.meta_training import (
         CHECKPOINT,
         going_on,
         MetaTraining,
         planned_iterations,
     )
-    from smallbot.one_shot.model import load_model
-    from smallbot.one_shot.processes import restarted
+    from smallbot.outer_loop.processes import restarted
 
     directory = args.resume or args.out
     there = group.first(lambda: (directory / CHECKPOINT).exists())
@@ -172,8 +172,8 @@ def _configured(args: argparse.Namespace):
     """Return the configuration that the arguments ask for."""
     from dataclasses import replace
 
-    from smallbot.one_shot.evaluation import TEST_SEED, VALIDATION_SEED
-    from smallbot.one_shot.meta_training import checked, load_config, with_arm
+    from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
+    from smallbot.outer_loop.meta_training import checked, load_config, with_arm
     from smallbot.share import share_directory
 
     if args.start and (args.urdf or args.joints or args.tip or args.limits):
@@ -193,7 +193,7 @@ def _result(training, directory: Path, recent: list[float], model: Path | None, 
     """Return what `--json` asked for."""
     import torch
 
-    from smallbot.one_shot.meta_training import TARGET_CM
+    from smallbot.outer_loop.meta_training import TARGET_CM
 
     return {'directory': str(directory), 'iterations': training.iteration,
             'planned': training.config.iterations, 'seed': training.config.seed,

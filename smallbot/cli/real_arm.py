@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import signal
 import sys
 
-from smallbot.cli.emulated_arm import emulated_arm
+from smallbot.ed_scorbot.emulated_arm import emulated_arm
 from smallbot.errors import InputError
 
 WARNING = (
@@ -25,7 +25,7 @@ def reached(args: argparse.Namespace, arm, shown, time_scale: float) -> Iterator
 
     Raises InputError where one of these is not so. Nothing has moved then.
     """
-    from smallbot.arm.ed_scorbot_on_broker import found, OnBroker
+    from smallbot.ed_scorbot.on_broker import found, OnBroker
 
     convention = args.convention or '2023'
     if args.emulate:

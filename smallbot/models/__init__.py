@@ -1,1 +1,1 @@
-"""Shipped weights, each with its card."""
+"""Shipped weights, each with its card: data only, read by `one_shot.model`."""

@@ -9,12 +9,12 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import from_joint_states
-from smallbot.arm.simulated import MODELS, SimulatedArm
+from smallbot.demonstration.samples import from_joint_states
 from smallbot.errors import InputError
-from smallbot.nodes.messages import from_trajectory, RELIABLE, STREAM
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.messages import from_trajectory, RELIABLE, STREAM
+from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.spin import run
+from smallbot.simulation.simulated import MODELS, SimulatedArm
 
 PARAMETERS = {
     **ARM_PARAMETERS,

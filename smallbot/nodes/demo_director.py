@@ -21,13 +21,12 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import check_detail, read_demonstration
-from smallbot.arm.ed_scorbot import CONVENTIONS
-from smallbot.arm.ed_scorbot_session import Session, Settings
+from smallbot.demonstration.samples import check_detail, read_demonstration
+from smallbot.ed_scorbot.convention import CONVENTIONS
+from smallbot.ed_scorbot.session import Session, Settings
 from smallbot.errors import InputError
 from smallbot.files import write_json
-from smallbot.nodes.hands import CommandingHand, DirectorError, GuidingHand, PATIENCE
-from smallbot.nodes.messages import (
+from smallbot.nodes.common.messages import (
     from_matrix,
     is_ok,
     joint_positions,
@@ -38,11 +37,12 @@ from smallbot.nodes.messages import (
     to_demonstration,
     values_of,
 )
-from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
-from smallbot.nodes.spin import HostedExecutor, stop_event
+from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
+from smallbot.nodes.common.spin import HostedExecutor, stop_event
+from smallbot.nodes.hands import CommandingHand, DirectorError, GuidingHand, PATIENCE
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
-from smallbot.one_shot.reproduction import Course, reproduction
 from smallbot.share import default_demonstration
+from smallbot.study.reproduction import Course, reproduction
 
 PARAMETERS = {
     'demonstration_file': Parameter('', 'bag or CSV to show; empty: one of those shipped'),

@@ -11,7 +11,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import (
+from smallbot.demonstration.samples import (
     Demonstration,
     from_joint_states,
     LONGEST,
@@ -20,9 +20,9 @@ from smallbot.arm.demonstration import (
     write_bag,
 )
 from smallbot.errors import InputError
-from smallbot.nodes.messages import LATCHED, nanoseconds, STATE, to_trajectory
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.messages import LATCHED, nanoseconds, STATE, to_trajectory
+from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.spin import run
 
 PARAMETERS = {
     **ARM_PARAMETERS,

@@ -1,6 +1,6 @@
 """The real ED-Scorbot over MQTT, with the ROS interface of the simulated arm.
 
-Everything that decides about motion is in `arm.ed_scorbot_session`. A state that has been
+Everything that decides about motion is in `ed_scorbot.session`. A state that has been
 measured carries an empty frame_id; one that is repeated while the arm stands, as its controller
 says nothing then, carries `last_known`. Where nobody knows how the arm stands, nothing is
 published. This arm cannot be guided by hand: what it shows are commanded movements.
@@ -18,13 +18,13 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.ed_scorbot import CONVENTIONS, JOINTS
-from smallbot.arm.ed_scorbot_session import Measurement, Phase, Session, Settings
-from smallbot.arm.mqtt_link import MqttLink
+from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
+from smallbot.ed_scorbot.mqtt_link import MqttLink
+from smallbot.ed_scorbot.session import Measurement, Phase, Session, Settings
 from smallbot.errors import InputError
-from smallbot.nodes.messages import demonstration_or_none, LATCHED, RELIABLE, status, STREAM
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.messages import demonstration_or_none, LATCHED, RELIABLE, status, STREAM
+from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.spin import run
 
 PARAMETERS = {
     **ARM_PARAMETERS,

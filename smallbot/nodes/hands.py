@@ -16,11 +16,11 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import Demonstration, trial_positions
-from smallbot.arm.ed_scorbot import JOINTS
-from smallbot.arm.ed_scorbot_session import Phase as ArmPhase
 from smallbot.arm.kinematics import Arm
-from smallbot.nodes.messages import (
+from smallbot.demonstration.samples import Demonstration, trial_positions
+from smallbot.ed_scorbot.convention import JOINTS
+from smallbot.ed_scorbot.session import Phase as ArmPhase
+from smallbot.nodes.common.messages import (
     joint_positions,
     LATCHED,
     RELIABLE,

@@ -9,18 +9,18 @@ import rclpy
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from smallbot.arm.ed_scorbot_on_broker import OnBroker
+from smallbot.ed_scorbot.on_broker import OnBroker
 from smallbot.nodes.arm_simulator import ArmSimulator
+from smallbot.nodes.common.spin import Hosted, stop_event
 from smallbot.nodes.demo_director import Director
 from smallbot.nodes.demo_recorder import DemoRecorder
 from smallbot.nodes.ed_scorbot_driver import EdScorbotDriver
 from smallbot.nodes.hands import DirectorError
 from smallbot.nodes.one_shot_learner import OneShotLearner
 from smallbot.nodes.snn_controller import SnnController
-from smallbot.nodes.spin import Hosted, stop_event
 from smallbot.nodes.trajectory_display import TrajectoryDisplay
-from smallbot.one_shot.on_arm import Execution
-from smallbot.one_shot.reproduction import Reproduction, reproduction
+from smallbot.study.on_arm import Execution
+from smallbot.study.reproduction import Reproduction, reproduction
 
 STATE_TIMEOUT = 1.0
 """Age of the states of a real arm beyond which the controller halts, s: its driver stops it

@@ -14,9 +14,9 @@ from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import check_detail, Demonstration
+from smallbot.demonstration.samples import check_detail, Demonstration
 from smallbot.errors import InputError
-from smallbot.nodes.messages import (
+from smallbot.nodes.common.messages import (
     demonstration_or_none,
     from_matrix,
     is_ok,
@@ -25,8 +25,8 @@ from smallbot.nodes.messages import (
     to_matrix,
     values_of,
 )
-from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
+from smallbot.nodes.common.spin import run
 from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 

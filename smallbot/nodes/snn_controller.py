@@ -21,12 +21,16 @@ from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import check_detail, Demonstration, playing_duration
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import EASE_SPEED, Watchdog, way_is_within
+from smallbot.demonstration.samples import check_detail, Demonstration, playing_duration
 from smallbot.errors import InputError
-from smallbot.nodes.arm_commands import controller_joints, TrajectoryCommands, VelocityCommands
-from smallbot.nodes.messages import (
+from smallbot.nodes.common.arm_commands import (
+    controller_joints,
+    TrajectoryCommands,
+    VelocityCommands,
+)
+from smallbot.nodes.common.messages import (
     demonstration_or_none,
     from_matrix,
     joint_positions,
@@ -38,12 +42,13 @@ from smallbot.nodes.messages import (
     to_events,
     to_matrix,
 )
-from smallbot.nodes.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
+from smallbot.nodes.common.spin import run
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.synapses import ChipSynapses, Synapses
+from smallbot.synapses.chip import ChipSynapses
+from smallbot.synapses.interface import Synapses
 
 PARAMETERS = {
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),

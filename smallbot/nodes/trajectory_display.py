@@ -13,9 +13,9 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smallbot.arm.demonstration import Demonstration
+from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
-from smallbot.nodes.messages import (
+from smallbot.nodes.common.messages import (
     joint_positions,
     LATCHED,
     nanoseconds,
@@ -23,8 +23,8 @@ from smallbot.nodes.messages import (
     to_demonstration,
     values_of,
 )
-from smallbot.nodes.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.spin import run
 
 PARAMETERS = {
     **ARM_PARAMETERS,

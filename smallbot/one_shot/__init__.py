@@ -1,1 +1,5 @@
-"""Demonstration to learning signals to one update to playback; meta-training and evaluation."""
+"""What runs on the robot: from a demonstration to one update to its playback, and its figures.
+
+For every room above; it needs no ROS. Begin with `model.OneShotModel`, then `learner` and
+`trainee`.
+"""

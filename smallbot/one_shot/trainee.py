@@ -9,7 +9,9 @@ from torch import Tensor
 from smallbot.one_shot.model import OneShotModel
 from smallbot.snn.eligibility import Eligibility, eligibility_traces
 from smallbot.snn.neuron import initial_state, step
-from smallbot.synapses import ChipSynapses, SoftwareSynapses, Synapses, WriteReport
+from smallbot.synapses.chip import ChipSynapses
+from smallbot.synapses.interface import Synapses, WriteReport
+from smallbot.synapses.software import SoftwareSynapses
 
 
 class TrialRecord(NamedTuple):

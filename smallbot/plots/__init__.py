@@ -1,1 +1,4 @@
-"""Figures and reports: they read results and compute nothing."""
+"""Figures and reports: they read results and compute nothing.
+
+For the command and `benchmarks/`. Begin with `report`.
+"""

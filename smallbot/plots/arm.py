@@ -14,8 +14,8 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 import numpy as np
 
 from smallbot.arm.kinematics import Arm, transform_of
-from smallbot.one_shot.reproduction import Reproduction
 from smallbot.plots.report import COLOURS, LABELS
+from smallbot.study.reproduction import Reproduction
 
 PATCH = 0.06
 """Longest edge of a patch of a surface, m: smaller ones hide one another more truly."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from smallbot.one_shot.reproduction import Reproduction
+from smallbot.study.reproduction import Reproduction
 
 COLOURS = {'demonstrated': '#222222', 'before': '#b0b4ba', 'after': '#d1495b', 'arm': '#00798c'}
 LABELS = {'demonstrated': 'demonstrated', 'before': 'before the update',

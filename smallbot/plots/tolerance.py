@@ -13,7 +13,7 @@ _STYLES = ('-', '--', ':', '-', '--', '-')
 
 
 def draw_tolerance(result: dict[str, Any], path: Path) -> None:
-    """Draw what `smallbot.one_shot.tolerance.gathered` returned into a PNG file."""
+    """Draw what `smallbot.study.tolerance.gathered` returned into a PNG file."""
     figure = Figure(figsize=(12, 8), layout='constrained')
     axes = figure.subplots(2, 2, sharex='col', sharey='row')
     for column, sweep in enumerate(('noise', 'stuck')):

@@ -1,1 +1,4 @@
-"""Spiking networks as pure functions: neuron steps, unrolled networks, traces and spike codes."""
+"""Spiking networks as pure functions: neuron steps, unrolled networks, traces and spike codes.
+
+It knows nothing of devices and robots. Begin with `neuron`.
+"""

@@ -13,7 +13,7 @@ import torch
 
 from smallbot.chip.converters import EQUAL
 from smallbot.chip.core import Core
-from smallbot.chip.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE
+from smallbot.chip.device.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE
 
 hermes = pytest.importorskip('aihwkit.inference.noise.hermes',
                              reason='aihwkit is not installed: pip install aihwkit')

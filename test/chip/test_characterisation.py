@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from smallbot.chip import characterisation as measure
-from smallbot.chip.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL, LAWS, PCM_LIKE
+from smallbot.chip.device.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL, LAWS, PCM_LIKE
 from smallbot.chip.mapping import place
 from smallbot.cli.arguments import LAW_NAMES, ROUNDINGS
 from smallbot.plots.chip import draw_map
-from smallbot.synapses import ROUNDINGS as KNOWN_ROUNDINGS
+from smallbot.synapses.chip import ROUNDINGS as KNOWN_ROUNDINGS
 
 
 @pytest.mark.parametrize('law', [HERMES_TWO_DEVICE, HERMES_ONE_DEVICE, PCM_LIKE],

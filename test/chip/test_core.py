@@ -5,8 +5,8 @@ import torch
 
 from smallbot.chip.converters import ConverterSpread, EQUAL
 from smallbot.chip.core import Core
-from smallbot.chip.devices import ChipError
-from smallbot.chip.laws import HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.device.laws import HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.device.state import ChipError
 
 ROWS, COLUMNS = 40, 30
 

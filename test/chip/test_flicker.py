@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from smallbot.chip import flicker
+from smallbot.chip.device import flicker
 
 
 def generator(seed=1):

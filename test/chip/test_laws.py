@@ -7,7 +7,7 @@ import torch
 
 from smallbot.chip.converters import EQUAL
 from smallbot.chip.core import Core
-from smallbot.chip.laws import (
+from smallbot.chip.device.laws import (
     DeviceLaw,
     HERMES_ONE_DEVICE,
     HERMES_TWO_DEVICE,

@@ -7,11 +7,12 @@ from torch.nn import functional
 
 from smallbot.chip.converters import EQUAL
 from smallbot.chip.core import Core
-from smallbot.chip.devices import ChipError
-from smallbot.chip.laws import HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.device.laws import HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.device.state import ChipError
 from smallbot.chip.mapping import cut, im2col, Matrix, place
 from smallbot.chip.storage import load_chip, save_chip
-from smallbot.synapses import ChipSynapses, Granularity
+from smallbot.synapses.chip import ChipSynapses
+from smallbot.synapses.granularity import Granularity
 
 CNN = {'conv1': (9 + 1, 56), 'conv2': (504 + 1, 56), 'conv3': (504 + 1, 56),
        'conv4': (504 + 1, 56), 'readout': (56, 5)}

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from smallbot.chip.core import Core
-from smallbot.chip.devices import ChipError, Fault
+from smallbot.chip.device.faults import disobeys, draw_faults, FaultRates
+from smallbot.chip.device.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL
+from smallbot.chip.device.programming import program_and_verify, PulseModel
+from smallbot.chip.device.state import ChipError, Fault
 from smallbot.chip.energy import RESET_PULSE, SET_PULSE, VERIFICATION
-from smallbot.chip.faults import disobeys, draw_faults, FaultRates
-from smallbot.chip.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL
-from smallbot.chip.programming import program_and_verify, PulseModel
 
 SIDE = 128
 

@@ -31,7 +31,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 import torch  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
-from smallbot.nodes.messages import to_trajectory, values_of  # noqa: E402
+from smallbot.nodes.common.messages import to_trajectory, values_of  # noqa: E402
 from smallbot.one_shot.model import (  # noqa: E402
     initial_weights,
     ModelConfig,

@@ -5,7 +5,7 @@ import pytest
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.nodes.messages import RELIABLE, to_trajectory
+from smallbot.nodes.common.messages import RELIABLE, to_trajectory
 
 COMMANDS = 'velocity_controller/commands'
 

@@ -14,7 +14,7 @@ from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter as Override  # noqa: E402
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
 
-from smallbot.nodes.parameters import declare, Parameter, ParameterError  # noqa: E402
+from smallbot.nodes.common.parameters import declare, Parameter, ParameterError  # noqa: E402
 from smallbot.nodes.trajectory_display import TrajectoryDisplay  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ import numpy as np
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.demonstration import read_demonstration
 from smallbot.arm.kinematics import default_arm
-from smallbot.nodes.messages import STREAM, to_demonstration
+from smallbot.demonstration.samples import read_demonstration
+from smallbot.nodes.common.messages import STREAM, to_demonstration
 
 from .conftest import JOINTS, LATCHED, wave
 

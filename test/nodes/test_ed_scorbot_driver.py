@@ -9,9 +9,9 @@ import pytest
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.arm.ed_scorbot import CONVENTIONS, JOINTS, request, Signal
-from smallbot.arm.mqtt_link import MqttLink
-from smallbot.nodes.messages import RELIABLE, STREAM, to_trajectory, values_of
+from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS, request, Signal
+from smallbot.ed_scorbot.mqtt_link import MqttLink
+from smallbot.nodes.common.messages import RELIABLE, STREAM, to_trajectory, values_of
 
 from .conftest import JOINTS as DRIVEN, LATCHED, wave
 from .test_snn_controller import execute

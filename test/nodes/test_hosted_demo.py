@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from smallbot.arm.demonstration import read_demonstration
 from smallbot.arm.kinematics import default_arm
+from smallbot.demonstration.samples import read_demonstration
 from smallbot.share import share_directory
 
 pytest.importorskip('rclpy')

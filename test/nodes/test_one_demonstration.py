@@ -11,9 +11,9 @@ from std_msgs.msg import Float32MultiArray
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smallbot.arm.demonstration import check_detail, read_demonstration
 from smallbot.arm.kinematics import default_arm
-from smallbot.nodes.messages import STREAM, to_demonstration, to_matrix
+from smallbot.demonstration.samples import check_detail, read_demonstration
+from smallbot.nodes.common.messages import STREAM, to_demonstration, to_matrix
 from smallbot.one_shot.model import load_model
 
 from .conftest import LATCHED

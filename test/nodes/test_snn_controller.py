@@ -13,7 +13,7 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.arm.safety import EASE_SPEED
-from smallbot.nodes.messages import (
+from smallbot.nodes.common.messages import (
     RELIABLE,
     STREAM,
     to_demonstration,
@@ -23,7 +23,7 @@ from smallbot.nodes.messages import (
 )
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.synapses import ChipSynapses
+from smallbot.synapses.chip import ChipSynapses
 
 from .conftest import JOINTS, wave
 

@@ -9,8 +9,8 @@ from trajectory_msgs.msg import JointTrajectory
 from smallbot.arm.kinematics import default_arm
 from smallbot.arm.rolling_trajectory import LEAD, SETTLE
 from smallbot.errors import InputError
-from smallbot.nodes.arm_commands import controller_joints
-from smallbot.nodes.messages import from_trajectory, values_of
+from smallbot.nodes.common.arm_commands import controller_joints
+from smallbot.nodes.common.messages import from_trajectory, values_of
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 

@@ -16,8 +16,8 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.nodes.messages import from_trajectory, RELIABLE, STREAM
-from smallbot.nodes.spin import run
+from smallbot.nodes.common.messages import from_trajectory, RELIABLE, STREAM
+from smallbot.nodes.common.spin import run
 
 PERIOD = 0.005
 

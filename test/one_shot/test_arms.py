@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import Arm, ArmError
-from smallbot.one_shot.conditions import Conditions
-from smallbot.one_shot.evaluation import draw_movements, evaluate
-from smallbot.one_shot.meta_training import (
+from smallbot.one_shot.model import arm_of, load_model, ModelConfig, ModelError, save_model
+from smallbot.outer_loop.meta_training import (
     draw_batch,
     load_config,
     meta_train,
@@ -19,8 +18,9 @@ from smallbot.one_shot.meta_training import (
     tip_reach,
     with_arm,
 )
-from smallbot.one_shot.model import arm_of, load_model, ModelConfig, ModelError, save_model
 from smallbot.share import share_directory
+from smallbot.study.conditions import Conditions
+from smallbot.study.evaluation import draw_movements, evaluate
 
 UR5E = share_directory() / 'urdf' / 'ur5e.urdf'
 UR5E_JOINTS = ('shoulder_pan_joint', 'shoulder_lift_joint', 'elbow_joint', 'wrist_1_joint',

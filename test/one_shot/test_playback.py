@@ -4,9 +4,9 @@ from hypothesis import given, settings, strategies as st
 import numpy as np
 import pytest
 
-from smallbot.arm.ed_scorbot import CENTRE, CONVENTIONS
 from smallbot.arm.kinematics import default_arm
-from smallbot.arm.measured_servo import MeasuredServo
+from smallbot.ed_scorbot.convention import CENTRE, CONVENTIONS
+from smallbot.ed_scorbot.measured_servo import MeasuredServo
 from smallbot.one_shot.playback import Phase, Playback
 
 LIMITS = default_arm().limits

@@ -5,7 +5,8 @@ from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee, trial_inputs
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import unroll
-from smallbot.synapses import ChipSynapses, SoftwareSynapses
+from smallbot.synapses.chip import ChipSynapses
+from smallbot.synapses.software import SoftwareSynapses
 
 MODEL = load_model()
 

@@ -1,0 +1,4 @@
+"""The real ED-Scorbot: its conventions and messages, a session with it, and its emulator.
+
+For its driver and for simulations of it. Begin with `session.Session`.
+"""

@@ -1,0 +1,4 @@
+"""The instrument of record, and what one-shot learning is compared with.
+
+For the command, the nodes' report and `benchmarks/`. Begin with `evaluation`.
+"""

@@ -1,0 +1,228 @@
+"""The instrument of record: one-shot learning on unseen movements, without ROS.
+
+What the figures mean is said in `one_shot.figures`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smallbot.arm.kinematics import Arm
+from smallbot.demonstration.drawings import pen_trials
+from smallbot.demonstration.samples import read_demonstration, trial_positions
+from smallbot.errors import InputError
+from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
+from smallbot.one_shot.figures import path_rmse_cm, spread, tip_rmse_cm, velocity_rmse
+from smallbot.one_shot.learner import learning_signals, weight_update
+from smallbot.one_shot.model import ModelConfig, OneShotModel
+from smallbot.one_shot.trainee import Trainee
+from smallbot.outer_loop.workers import results
+from smallbot.study.conditions import Conditions
+from smallbot.study.on_arm import executed
+from smallbot.synapses.interface import WriteReport
+
+FAMILIES = ('paper', 'pen', 'file')
+
+
+class EvaluationError(InputError):
+    """An evaluation that cannot be run as asked; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One movement, learned once."""
+
+    demonstrated: np.ndarray
+    """Joint velocities demonstrated [T, J], rad/s of nominal time."""
+    before: np.ndarray
+    """Joint velocities of the trainee before the update [T, J]."""
+    after: np.ndarray
+    """Joint velocities of the trainee after the update [T, J]."""
+    tip_rmse_cm: tuple[float, float]
+    """Before and after the update."""
+    written: WriteReport
+    updates: int
+    learn_seconds: float
+    """From the demonstration to the programmed trainee, its first trial included."""
+    arm_tip_rmse_cm: float | None = None
+    """What an arm made of `after`; None: it was played on none."""
+
+
+def draw_movements(family: str, tasks: int, config: ModelConfig, arm: Arm, seed: int,
+                   demonstrations: Path | None = None) -> Movements:
+    """Return the movements of an evaluation, the same for the same seed.
+
+    `paper`: Brownian, Hann window 120, from zero; `pen`: drawings of characters by drawers that
+    meta-training never saw, placed at random within limits; `file`: the demonstrations in a
+    folder, in order of name, `tasks` at most.
+    Raises EvaluationError where there is nothing to draw.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if family == 'paper':
+        return brownian(tasks, config.steps, config.step_seconds, arm, generator)
+    if family == 'pen':
+        if len(config.joints) != 2:
+            raise EvaluationError(f'family pen drives two joints, the model drives '
+                                  f'{len(config.joints)}: use --family paper or file')
+        pens = torch.as_tensor(pen_trials('test', config.steps, arm), dtype=torch.float32)
+        rounds = [torch.randperm(len(pens), generator=generator)
+                  for _ in range(-(-tasks // len(pens)))]
+        return from_positions(place(pens[torch.cat(rounds)[:tasks]], arm, generator),
+                              config.step_seconds)
+    if family == 'file':
+        needs = '--family file needs --demonstrations DIR with CSV files or bags'
+        if demonstrations is None:
+            raise EvaluationError(needs)
+        if not demonstrations.is_dir():
+            raise EvaluationError(f'demonstrations {demonstrations}: not a folder; {needs}')
+        found = sorted(p for p in demonstrations.iterdir()
+                       if p.suffix == '.csv' or (p / 'metadata.yaml').is_file())
+        if not found:
+            raise EvaluationError(f'demonstrations {demonstrations}: no CSV file and no bag in it')
+        positions = [trial_positions(read_demonstration(path, arm), config.steps)
+                     for path in found[:tasks]]
+        return from_positions(torch.as_tensor(np.stack(positions)), config.step_seconds)
+    raise EvaluationError(f'family {family!r}: expected one of {", ".join(FAMILIES)}')
+
+
+def strongest(delta: Tensor, share: float, cells: int) -> Tensor:
+    """Keep the `share` of `cells` whose change is largest in magnitude; the others become 0."""
+    kept = int(share * cells)
+    if kept == 0:
+        return torch.zeros_like(delta)
+    flat = delta.flatten().clone()
+    flat[flat.abs().argsort(descending=True)[kept:]] = 0
+    return flat.view_as(delta)
+
+
+def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trainee,
+               cells: float = 1.0, age: float = 300.0, recalibrate: bool = False) -> Performance:
+    """Show one movement (a batch of one) to a trainee, update it once, play it back.
+
+    Parameters: `cells`, the share of cells that the update may write; `age`, seconds between
+    the update and the playback, and `recalibrate`, whether the columns are calibrated anew at
+    its end (chip synapses only).
+    """
+    began = time.perf_counter()
+    before = trainee.trial()
+    signals = learning_signals(model, model.config.watched(arm, movement.positions()))
+    delta = weight_update(model, before.eligibility, signals)[0]
+    if cells < 1:
+        delta = strongest(delta, cells, int(model.config.synapse_mask().sum()))
+    written = trainee.program(delta)
+    learn_seconds = time.perf_counter() - began
+    trainee.synapses.wait(age)
+    if recalibrate:
+        trainee.synapses.calibrate_reading()
+    after = trainee.trial()
+    errors = [float(tip_rmse_cm(v.velocity[None], movement, arm)) for v in (before, after)]
+    return Performance(movement.velocity[0].numpy(), before.velocity.numpy(),
+                       after.velocity.numpy(), tuple(errors), written, trainee.updates,
+                       learn_seconds)
+
+
+def evaluate(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions,
+             seed: int, report: Callable[[int, Performance], None] = lambda number, done: None,
+             processes: int = 1) -> list[Performance]:
+    """Learn every movement once, and return what was reached, in the order of the movements.
+
+    Each is learned by a fresh trainee, movement k on a chip of seed `seed + k`; or with
+    `conditions.same_chip` all by one trainee on the chip of seed `seed`, one after another, in
+    this process. `report` is called with a movement's number when it is done, in any order. The
+    number of `processes` changes nothing but the time.
+    """
+    numbers = list(range(len(movements.start)))
+    if conditions.same_chip:
+        trainee = Trainee(model, conditions.fresh_synapses(model, seed))
+        found = _one_after_another(model, arm, movements, conditions, trainee)
+    else:
+        found = results(_fresh, (model, arm, movements, conditions, seed), numbers, processes)
+    done = {}
+    for number, performance in found:
+        done[number] = performance
+        report(number, performance)
+    return [done[number] for number in numbers]
+
+
+def _fresh(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions, seed: int,
+           number: int) -> Performance:
+    trainee = Trainee(model, conditions.fresh_synapses(model, seed + number))
+    return _performed(model, arm, movements, conditions, trainee, number)
+
+
+def _one_after_another(model: OneShotModel, arm: Arm, movements: Movements,
+                       conditions: Conditions, trainee: Trainee
+                       ) -> Iterator[tuple[int, Performance]]:
+    for number in range(len(movements.start)):
+        yield number, _performed(model, arm, movements, conditions, trainee, number)
+        trainee.forget()
+
+
+def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions,
+               trainee: Trainee, number: int) -> Performance:
+    """Learn movement `number`, play it, on an arm too where there is one."""
+    one = Movements(movements.start[number:number + 1], movements.velocity[number:number + 1],
+                    movements.step_seconds)
+    performance = learn_once(model, arm, one, trainee, conditions.cells, conditions.age,
+                             conditions.recalibrate)
+    if conditions.execution is None:
+        return performance
+    reached = executed(arm, conditions.execution, one.start[0].double().numpy(),
+                       performance.after, one.step_seconds)
+    error = path_rmse_cm(arm.tip(torch.as_tensor(reached)),
+                         arm.tip(one.positions()[0].double()))
+    return replace(performance, arm_tip_rmse_cm=float(error))
+
+
+def tool_tips(arm: Arm, movements: Movements, done: dict[int, Performance]
+              ) -> dict[str, np.ndarray]:
+    """Return tool-tip paths [B, T, 3], m: `demonstrated` and `after`, of the movements done."""
+    start = movements.start[list(done)]
+    velocities = {'demonstrated': [p.demonstrated for p in done.values()],
+                  'after': [p.after for p in done.values()]}
+    return {key: arm.tip(joint_path(start, torch.as_tensor(np.stack(velocity)),
+                                    movements.step_seconds).double()).numpy()
+            for key, velocity in velocities.items()}
+
+
+def summary(model: OneShotModel, performances: list[Performance], conditions: Conditions,
+            seed: int) -> dict[str, Any]:
+    """Return the figures of an evaluation under their contracted names."""
+    errors = np.array([p.tip_rmse_cm for p in performances])
+    wrong = np.array([velocity_rmse(p.after, p.demonstrated) for p in performances])
+    written = np.array([p.written.cells for p in performances], dtype=float)
+
+    def mean(values: list[float | None]) -> float | None:
+        return None if None in values else float(np.mean(values))
+
+    figures = {
+        'synapses': conditions.synapses,
+        'tasks': len(performances),
+        'tip_rmse_cm': {'before': spread(errors[:, 0]), 'after': spread(errors[:, 1])},
+        'velocity_rmse': {joint: {'mean': float(wrong[:, j].mean()),
+                                  'sd': spread(wrong[:, j])['sd']}
+                          for j, joint in enumerate(model.joints)},
+        'cells_written': {'mean': float(written.mean()),
+                          'fraction': float(written.mean() / performances[0].written.cells_total)},
+        'devices_written': mean([p.written.devices for p in performances]),
+        'pulses': mean([p.written.pulses for p in performances]),
+        'energy_uj': mean([p.written.energy_uj for p in performances]),
+        'write_seconds': mean([p.written.seconds for p in performances]),
+        'cells_unconverged': mean([p.written.unconverged for p in performances]),
+        'cells_compensated': mean([p.written.compensated for p in performances]),
+        'cells_out_of_reach': mean([p.written.out_of_reach for p in performances]),
+        'learn_seconds': float(np.mean([p.learn_seconds for p in performances])),
+        'updates': max(p.updates for p in performances),
+        'seed': seed,
+        'model': model.name,
+        **conditions.to_mapping(),
+    }
+    if conditions.execution is not None:
+        figures['arm_tip_rmse_cm'] = spread([p.arm_tip_rmse_cm for p in performances])
+    return figures

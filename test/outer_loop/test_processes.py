@@ -1,0 +1,115 @@
+"""Real processes that talk gloo over the loopback."""
+
+from dataclasses import replace
+import os
+
+import pytest
+import torch
+
+from smallbot.errors import InputError
+from smallbot.one_shot.model import ModelConfig
+from smallbot.outer_loop.meta_training import (
+    draw_batch,
+    MetaConfig,
+    MetaTraining,
+    outer_loss,
+    Products,
+)
+from smallbot.outer_loop.processes import in_processes, LostProcess
+
+SMALL = MetaConfig(model=ModelConfig(neurons=24, generator_neurons=16, steps=60, inner_rate=3e-3),
+                   batch=5, iterations=12, window_range=(20, 40), seed=4, steadiness=1.0,
+                   products=Products.FLOAT32, validation_tasks=7)
+
+
+def leave_gradients(group, directory):
+    run = MetaTraining(SMALL, group)
+    batch = draw_batch(SMALL, run.arm, run.pens, 0, group.rank, group.size)
+    loss, parts = outer_loss(SMALL, run.weights, batch, run.arm, group)
+    loss.backward()
+    gradients = [value.grad for value in run.weights.values()]
+    group.add_up(gradients)
+    torch.save((loss.detach(), parts, gradients), directory / f'{group.rank}.pt')
+    return 0
+
+
+def leave_weights(group, directory):
+    run = MetaTraining(SMALL, group)
+    for _ in range(3):
+        run.step()
+    seen = run.validate()
+    torch.save((seen.tip_cm, [x.detach() for x in run.weights.values()]),
+               directory / f'{group.rank}.pt')
+    return 0
+
+
+def refuse(group, directory):
+    group.first(lambda: MetaTraining(replace(SMALL, batch=0)))
+    return 0
+
+
+def answer(group, directory):
+    assert group.first(lambda: group.rank) == 0
+    assert group.any(group.rank == 1) and not group.any(False)
+    return 3 + group.rank
+
+
+def vanish(group, directory):
+    if group.rank == 1:
+        os._exit(3)
+    group.any(False)
+    return 0
+
+
+def left(directory, work, processes):
+    directory.mkdir()
+    assert in_processes(work, processes, directory) == 0
+    return [torch.load(directory / f'{rank}.pt', weights_only=False) for rank in range(processes)]
+
+
+@pytest.mark.parametrize('processes', [2, 3])
+def test_any_number_of_processes_gives_the_gradients_of_one(tmp_path, processes):
+    (loss, parts, expected), = left(tmp_path / 'one', leave_gradients, 1)
+    results = left(tmp_path / 'more', leave_gradients, processes)
+    for other_loss, other_parts, gradients in results:
+        assert other_loss == pytest.approx(loss.item(), rel=1e-5)
+        assert other_parts == pytest.approx(parts, rel=1e-5)
+        for one, other, first in zip(gradients, expected, results[0][2]):
+            assert torch.equal(one, first)
+            assert other.abs().max() > 0
+            assert (one - other).abs().max() < 1e-5 * other.abs().max()
+
+
+def test_processes_hold_the_same_weights_and_see_the_same_validation(tmp_path):
+    (seen, expected), = left(tmp_path / 'one', leave_weights, 1)
+    (first_seen, first), (second_seen, second) = left(tmp_path / 'two', leave_weights, 2)
+    assert first_seen == second_seen == pytest.approx(seen, rel=1e-3)
+    for one, other, alone in zip(first, second, expected):
+        assert torch.equal(one, other)
+        assert torch.allclose(one, alone, atol=1e-5)
+
+
+def test_bad_input_is_refused_by_all_and_answers_are_the_first_process_s(tmp_path):
+    with pytest.raises(InputError, match='batch 0'):
+        in_processes(refuse, 2, tmp_path)
+    assert in_processes(answer, 2, tmp_path) == 3
+
+
+def test_a_process_that_vanishes_is_an_error_not_a_long_wait(tmp_path):
+    with pytest.raises(LostProcess, match='another process'):
+        in_processes(vanish, 2, tmp_path)
+
+
+def test_tasks_and_noise_do_not_depend_on_the_number_of_processes():
+    run = MetaTraining(SMALL)
+    whole = draw_batch(SMALL, run.arm, run.pens, 7)
+    for rank in range(2):
+        share = draw_batch(SMALL, run.arm, run.pens, 7, rank, 2)
+        assert torch.equal(share.movements.velocity, whole.movements.velocity[rank::2])
+        assert torch.equal(share.movements.start, whole.movements.start[rank::2])
+        assert torch.equal(share.draw.adapted, whole.draw.adapted[rank::2])
+        assert torch.equal(share.draw.begun, whole.draw.begun)
+    later = draw_batch(SMALL, run.arm, run.pens, 8)
+    assert not torch.equal(later.movements.velocity, whole.movements.velocity)
+    for noise in (whole.draw.adapted[1], later.draw.adapted[0], whole.draw.begun):
+        assert abs(float((noise * whole.draw.adapted[0]).mean())) < 0.2

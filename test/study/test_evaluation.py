@@ -1,0 +1,187 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from smallbot.arm.kinematics import default_arm
+from smallbot.demonstration.samples import Demonstration, write_csv
+from smallbot.one_shot.families import from_positions
+from smallbot.one_shot.figures import spread, tip_rmse_cm
+from smallbot.one_shot.model import load_model
+from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.study.conditions import Conditions, ConditionsError
+from smallbot.study.evaluation import (
+    draw_movements,
+    evaluate,
+    EvaluationError,
+    learn_once,
+    strongest,
+    summary,
+)
+
+ARM = default_arm()
+MODEL = load_model()
+CELLS = int(MODEL.config.synapse_mask().sum())
+CHIP = Conditions()
+
+
+def movements(count, family='paper', seed=1000):
+    return draw_movements(family, count, MODEL.config, ARM, seed)
+
+
+@pytest.mark.parametrize('synapses', ['software', 'chip'])
+def test_one_update_teaches_a_movement(synapses):
+    conditions = Conditions(synapses=synapses)
+    done = evaluate(MODEL, ARM, movements(4), conditions, 1000)
+    result = summary(MODEL, done, conditions, 1000)
+    error = result['tip_rmse_cm']
+    assert error['before']['mean'] > 30
+    assert error['after']['mean'] < error['before']['mean'] / 3
+    assert result['updates'] == 1 and result['tasks'] == 4
+    assert 0 < result['cells_written']['fraction'] < 1
+    assert result['cells_written']['fraction'] == result['cells_written']['mean'] / CELLS
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_chip_others():
+    one, two, other = (evaluate(MODEL, ARM, movements(1), CHIP, seed)[0].tip_rmse_cm
+                       for seed in (5, 5, 6))
+    assert one == two != other
+
+
+def test_the_share_of_cells_is_kept():
+    done = evaluate(MODEL, ARM, movements(1), Conditions(cells=0.05), 0)[0]
+    assert 0 < done.written.cells <= 0.05 * CELLS
+    untouched = evaluate(MODEL, ARM, movements(1), Conditions('software', cells=0.0), 0)[0]
+    assert untouched.written.cells == 0
+    assert untouched.tip_rmse_cm[0] == untouched.tip_rmse_cm[1]
+
+
+def test_the_strongest_changes_are_kept():
+    delta = torch.tensor([[0.1, -0.5], [0.3, 0.0]])
+    assert strongest(delta, 0.5, 4).tolist() == [[0.0, -0.5], [pytest.approx(0.3), 0.0]]
+    assert strongest(delta, 0.0, 4).abs().max() == 0
+
+
+def test_a_perfect_playback_has_no_error_and_a_still_arm_its_whole_way():
+    one = movements(3)
+    assert tip_rmse_cm(one.velocity, one, ARM).max() < 1e-4
+    still = tip_rmse_cm(torch.zeros_like(one.velocity), one, ARM)
+    way = ARM.tip(one.positions().double()) - ARM.tip(one.start[:, None].double())
+    assert torch.allclose(still, 100 * way.square().sum(-1).mean(1).sqrt())
+
+
+def test_families_are_drawn_as_asked(tmp_path):
+    assert movements(70, 'pen').velocity.shape == (70, 250, 2)
+    time = np.linspace(0, 2, 201)
+    path = np.stack([0.3 * np.sin(time), 0.2 * time], axis=1)
+    write_csv(Demonstration(ARM.driven, time, path, ''), tmp_path / 'a.csv')
+    drawn = draw_movements('file', 10, MODEL.config, ARM, 0, tmp_path)
+    assert drawn.velocity.shape == (1, 250, 2)
+    assert torch.allclose(drawn.positions()[0, -1].double(), torch.as_tensor(path[-1]), atol=1e-5)
+
+
+@pytest.mark.parametrize('made', ['missing', 'empty'])
+def test_a_folder_without_demonstrations_is_refused(tmp_path, made):
+    folder = tmp_path if made == 'empty' else tmp_path / 'no'
+    said = 'no CSV file' if made == 'empty' else 'not a folder'
+    with pytest.raises(EvaluationError, match=said):
+        draw_movements('file', 3, MODEL.config, ARM, 0, folder)
+
+
+def test_an_aged_chip_plays_something_else_and_recovers_nothing_by_itself():
+    one = movements(1)
+    young, old = (learn_once(MODEL, ARM, one, Trainee(MODEL, prepare_synapses(MODEL, 'chip', 3)),
+                             age=age) for age in (300.0, 3e7))
+    assert not np.array_equal(young.after, old.after)
+    assert old.tip_rmse_cm[1] > young.tip_rmse_cm[1]
+
+
+def test_spread_is_that_of_a_sample():
+    found = spread([1.0, 2.0, 6.0])
+    assert (found['mean'], found['median']) == (3.0, 2.0)
+    assert found['sd'] == pytest.approx(np.sqrt(7))
+    assert found['ci95'] == pytest.approx([3 - 4.302653 * np.sqrt(7 / 3),
+                                           3 + 4.302653 * np.sqrt(7 / 3)])
+    assert spread([2.0]) == {'mean': 2.0, 'sd': 0.0, 'median': 2.0, 'ci95': None}
+
+
+def test_the_number_of_processes_changes_nothing():
+    alone, shared = (evaluate(MODEL, ARM, movements(3), CHIP, 7, processes=n) for n in (1, 2))
+    assert [p.tip_rmse_cm for p in alone] == [p.tip_rmse_cm for p in shared]
+    assert [p.written[:5] for p in alone] == [p.written[:5] for p in shared]
+
+
+def test_one_chip_learns_and_forgets_one_movement_after_another():
+    drawn = movements(3)
+    reached = {}
+    done = evaluate(MODEL, ARM, drawn, Conditions(same_chip=True), 7,
+                    lambda number, performance: reached.update({number: performance}))
+    assert [reached[k] for k in range(3)] == done
+    alone = evaluate(MODEL, ARM, drawn, CHIP, 7)
+    assert done[0].tip_rmse_cm == alone[0].tip_rmse_cm
+    assert [p.updates for p in done] == [1, 1, 1]
+    assert done[2].tip_rmse_cm[0] > 20 > done[2].tip_rmse_cm[1]
+
+
+def test_forgetting_restores_the_initial_weights_and_no_other_cell():
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'chip', 3))
+    initial = trainee.synapses.weights()
+    written = learn_once(MODEL, ARM, movements(1), trainee).written
+    restored = trainee.forget()
+    assert torch.equal(trainee.synapses.weights(), initial)
+    assert 0 < restored.cells < 1.01 * written.cells
+    assert trainee.forget().cells == 0
+
+
+def test_forgetting_calibrates_a_chip_that_has_grown_ten_times_as_old():
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, 'chip', 3))
+    core = trainee.synapses.core
+    first = core.scale
+    trainee.synapses.wait(9 * 3600.0)
+    trainee.forget()
+    assert core.scale is first and core.calibrated_at == 3600.0
+    trainee.synapses.wait(1.0)
+    trainee.forget()
+    assert core.scale.median() > 1.05 * first.median()
+    assert core.calibrated_at == core.now
+    assert not trainee.synapses.calibration_due()
+
+
+def test_devices_without_noise_come_close_to_software_and_noisy_ones_do_not():
+    drawn = movements(4)
+    exact, noisy = (np.mean([p.tip_rmse_cm[1] for p in evaluate(
+        MODEL, ARM, drawn, Conditions(noise=noise), 3)]) for noise in (0.0, 6.0))
+    assert exact < noisy
+
+
+def test_an_old_chip_is_better_for_being_calibrated():
+    month = Conditions(age=30 * 86400.0)
+    drawn = movements(4)
+    old, mended = (np.mean([p.tip_rmse_cm[1] for p in evaluate(MODEL, ARM, drawn, each, 3)])
+                   for each in (month, replace(month, recalibrate=True)))
+    assert mended < old
+
+
+def test_what_is_swept_is_what_was_asked_for():
+    assert Conditions().at('stuck', 0.1) == Conditions(stuck=0.1)
+    assert Conditions().at('step', 0.5).granularity.step == 0.5
+    assert Conditions('software').at('cells', 0.5).cells == 0.5
+    with pytest.raises(ConditionsError, match='exact weights'):
+        Conditions('software').at('noise', 2.0)
+    with pytest.raises(ConditionsError, match='expected one of'):
+        Conditions().at('law', 1.0)
+
+
+@pytest.mark.parametrize(('field', 'value'), [
+    ('cells', 1.5), ('age', -1.0), ('noise', float('nan')), ('stuck', 2.0), ('law', 'mine')])
+def test_conditions_that_cannot_be_had_are_refused(field, value):
+    with pytest.raises(ConditionsError, match=field):
+        Conditions(**{field: value})
+
+
+def test_the_grid_of_a_trial_is_the_movements():
+    positions = torch.zeros(1, 251, 2)
+    positions[0, :, 0] = torch.linspace(0, 1, 251)
+    assert torch.allclose(from_positions(positions, 0.01).velocity[0, :, 0],
+                          torch.full((250,), 0.4), atol=1e-4)
