@@ -45,8 +45,8 @@ setup(
         'train': ['tensorboard>=2.11'],
         'ed_scorbot': ['paho-mqtt>=1.6'],
         'mujoco': ['mujoco>=3.2'],
-        'test': ['hypothesis>=6', 'pytest>=7', 'pytest-rerunfailures>=12',
-                 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8'],
+        'test': ['hypothesis>=6', 'pytest>=7', 'pytest-timeout>=2', 'pytest-xdist>=3',
+                 'ruff>=0.8'],
     },
     zip_safe=False,
     entry_points={

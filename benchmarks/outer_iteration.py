@@ -16,8 +16,9 @@ import time
 
 import torch
 
-from smallbot.outer_loop.meta_training import load_config, MetaConfig, MetaTraining
+from smallbot.outer_loop.configuration import load_config, MetaConfig
 from smallbot.outer_loop.processes import in_processes, usable_cores
+from smallbot.outer_loop.run import MetaTraining
 from smallbot.share import share_directory
 
 SHIPPED = share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from smallbot.chip.converters import EQUAL
-from smallbot.chip.core import Core, CORE_SIDE
+from smallbot.chip.core import Core
 from smallbot.chip.device.faults import FaultRates
 from smallbot.chip.device.laws import DeviceLaw
 from smallbot.chip.device.programming import PROGRAM_AND_VERIFY, program_and_verify
+from smallbot.chip.state import CORE_SIDE
 
 STATES = (0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Programmed conductances whose drift is shown, over g_max."""

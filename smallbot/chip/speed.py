@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from smallbot.chip.core import Core, CORE_SIDE
+from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw
+from smallbot.chip.state import CORE_SIDE
 
 BATCHES = (1, 90)
 

@@ -65,7 +65,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the input first, then run the nodes and lead them through the demonstration."""
     from smallbot.arm.kinematics import default_arm
-    from smallbot.demonstration.samples import check_detail, playing_duration, read_demonstration
+    from smallbot.demonstration.reading import read_demonstration
+    from smallbot.demonstration.trial_grid import check_detail, playing_duration
     from smallbot.one_shot.model import load_model
     from smallbot.share import default_demonstration
 

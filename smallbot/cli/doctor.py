@@ -90,7 +90,7 @@ def _product() -> list[dict[str, str]]:
 
 def _ros(listen: float) -> list[dict[str, str]]:
     try:
-        import rclpy  # noqa: F401
+        from smallbot.nodes.common.inspection import inspect_graph
     except ImportError as error:
         return [_finding('info', f'ROS 2 is not to be found ({error}); evaluate and meta-train '
                                  f'work without it, demo and the nodes do not',
@@ -104,6 +104,5 @@ def _ros(listen: float) -> list[dict[str, str]]:
             found.append(_finding('info', f'{name} is not installed ({purpose})',
                                   f'apt install ros-$ROS_DISTRO-{name.replace("_", "-")}'))
     if listen > 0:
-        from smallbot.nodes.common.inspection import inspect_graph
         found += [_finding(*line) for line in inspect_graph(listen)]
     return found

@@ -90,7 +90,7 @@ def _train(group, args: argparse.Namespace) -> int:
 
     from smallbot.one_shot.figures import VALIDATION_SEED
     from smallbot.one_shot.model import save_model
-    from smallbot.outer_loop.meta_training import learning_rate, meta_train, TARGET_CM
+    from smallbot.outer_loop.run import learning_rate, meta_train, TARGET_CM
 
     training, directory = _training(group, args)
     stopped = []
@@ -144,13 +144,10 @@ def _training(group, args: argparse.Namespace):
     from dataclasses import replace
 
     from smallbot.one_shot.model import load_model
-    from smallbot.outer_loop.meta_training import (
-        CHECKPOINT,
-        going_on,
-        MetaTraining,
-        planned_iterations,
-    )
+    from smallbot.outer_loop.checkpoint import CHECKPOINT
+    from smallbot.outer_loop.configuration import going_on
     from smallbot.outer_loop.processes import restarted
+    from smallbot.outer_loop.run import MetaTraining, planned_iterations
 
     directory = args.resume or args.out
     there = group.first(lambda: (directory / CHECKPOINT).exists())
@@ -173,7 +170,7 @@ def _configured(args: argparse.Namespace):
     from dataclasses import replace
 
     from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
-    from smallbot.outer_loop.meta_training import checked, load_config, with_arm
+    from smallbot.outer_loop.configuration import checked, load_config, with_arm
     from smallbot.share import share_directory
 
     if args.start and (args.urdf or args.joints or args.tip or args.limits):
@@ -193,7 +190,7 @@ def _result(training, directory: Path, recent: list[float], model: Path | None, 
     """Return what `--json` asked for."""
     import torch
 
-    from smallbot.outer_loop.meta_training import TARGET_CM
+    from smallbot.outer_loop.run import TARGET_CM
 
     return {'directory': str(directory), 'iterations': training.iteration,
             'planned': training.config.iterations, 'seed': training.config.seed,

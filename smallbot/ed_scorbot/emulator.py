@@ -11,10 +11,9 @@ import math
 
 import numpy as np
 
-from smallbot.ed_scorbot.convention import (
-    CENTRE,
-    Convention,
-    JOINTS,
+from smallbot.ed_scorbot.convention import CENTRE, Convention, JOINTS
+from smallbot.ed_scorbot.measured_servo import MeasuredServo
+from smallbot.ed_scorbot.wire import (
     Message,
     METAINFO,
     metainfo,
@@ -25,7 +24,6 @@ from smallbot.ed_scorbot.convention import (
     Signal,
     WireError,
 )
-from smallbot.ed_scorbot.measured_servo import MeasuredServo
 
 MOVE_SECONDS = 2.0
 """What a MOVE_TO_POINT takes whatever time it asks for, s."""

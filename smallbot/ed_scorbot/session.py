@@ -1,12 +1,10 @@
-"""A client's dealings with an ED-Scorbot: from asking who is there to set-points in motion.
+"""A client's dealings with an ED-Scorbot: from asking who is there to giving it back.
 
-Pure: messages, commands and the time come in, messages go out. Whatever moves the arm, a user's
-velocities, the way home or the check of the signs, passes one `safety.Gate`; its velocities add
-up to a commanded position, and that becomes trajectories of one point, held for `hold` seconds
-and followed by the next only when the controller has said where the arm is. So at most one
-set-point is ever on its way, a client that dies leaves the references as they are, and CANCEL,
-which spoils the next trajectory when nothing runs, is never needed.
-Not here: network, threads, ROS.
+Pure: messages, commands and the time come in, messages go out. A client that dies leaves the
+references as they are, and CANCEL, which spoils the next trajectory when nothing runs, is never
+needed.
+Not here: how the arm is moved (`set_points`), what is checked once it has found home
+(`homing_check`), network, threads, ROS.
 """
 
 from collections.abc import Sequence
@@ -18,21 +16,15 @@ import numpy as np
 
 from smallbot.arm.joint_limits import JointLimits
 from smallbot.arm.kinematics import Arm
-from smallbot.arm.safety import ease_velocity, Gate, LONGEST_GAP
-from smallbot.demonstration.samples import (
-    check_samples,
-    Demonstration,
-    shortest_duration,
-    trial_positions,
-)
-from smallbot.ed_scorbot.convention import (
+from smallbot.demonstration.samples import check_samples, Demonstration
+from smallbot.demonstration.trial_grid import shortest_duration, trial_positions
+from smallbot.ed_scorbot.convention import Convention, convention_of, JOINTS, published_limits
+from smallbot.ed_scorbot.homing_check import HomingCheck, Verdict
+from smallbot.ed_scorbot.set_points import SetPoints
+from smallbot.ed_scorbot.wire import (
     apply_trajectory,
-    Convention,
-    convention_of,
-    JOINTS,
     Message,
     METAINFO,
-    published_limits,
     read_message,
     read_moved,
     request,
@@ -41,36 +33,11 @@ from smallbot.ed_scorbot.convention import (
 )
 from smallbot.errors import InputError
 
-PAUSE = 0.005
-"""From a `moved` to the next trajectory, s: the controller needs a moment to take another."""
-PATIENCE = 0.1
-"""How much later than expected a `moved` may come before the set-point is sent again, s."""
-STATE_TIMEOUT = 0.8
-"""Time without a `moved` beyond which an arm in motion is stopped, s; its references cannot run
-away meanwhile, as they stay near the last that was acknowledged (CATCH_UP)."""
 ANSWER = 5.0
 """How long the controller has for its answers to CONNECT, DISCONNECT and a reset, s: it may have
 to find the broker again."""
 ASK_AGAIN = 2.0
 """Time between questions to an arm that does not answer, s."""
-HOME_TOLERANCE = 3.0
-"""Degrees by which the joints may miss the reference pose once home has been found."""
-NUDGE = 4.0
-"""Degrees by which each joint is moved to see that it follows in the right sense."""
-SETTLING = 3.0
-"""How long the arm is asked where it is after it has been told to stand, s."""
-LOOK, FOLLOW = 0.3, 2.0
-"""How long joints are given before they are compared, s: at home, and after a nudge."""
-CATCH_UP = 1.5
-"""How many times the way of full speed a set-point may lie from the last that was acknowledged:
-what was held up on its way is made up for, but not at once."""
-NUMBERS = 1.0
-"""How much longer to wait for a `moved` that brings numbers, s."""
-FOLLOWING = math.radians(45)
-"""Largest distance between where the arm is told to be and where it is, rad: at full speed the
-lag that was measured and the settled gain come to 34 degrees."""
-ARRIVED = 1e-4
-"""Distance of the commanded position from a target that counts as there, rad."""
 STEPS = 250
 """Samples at which a demonstration's speed is judged."""
 
@@ -141,32 +108,18 @@ class Session:
         self.refused = ''
         """Why the movement that was demonstrated is not for this arm; empty: it is."""
         self.measurement: Measurement | None = None
-        self.resent = 0
-        """Set-points that had to be sent again."""
-        self.round_trips: list[float] = []
-        """From set-point to `moved`, less the time it was held, s; the last 1000."""
         self._driven = [JOINTS.index(name) for name in arm.driven]
         self._commands = f'{settings.robot}/commands'
         self._moved = f'{settings.robot}/moved'
         self._take_over = settings.take_over
-        self._limits(())
-        # Later than this session notices a silent arm itself, and can say what is wrong.
-        self.gate = Gate(self.limits, settings.period, settings.command_timeout,
-                         STATE_TIMEOUT + 0.3)
+        self._set_points = SetPoints(
+            settings.convention, self._allow(()), settings.hold, settings.period,
+            settings.command_timeout)
+        self._check = HomingCheck(settings.convention)
         self._out: list[tuple[str, bytes]] = []
         self._owned = self._in_use = self._then_connect = False
         self._deadline = math.inf
         self._ask_at = -math.inf
-        self._position = self._reached = np.zeros(4)
-        """Commanded position [4], rad, and the last one that was acknowledged."""
-        self._velocity = np.zeros(4)
-        self._stepped_at: float | None = None
-        self._moving_until = -math.inf
-        self._target: np.ndarray | None = None
-        self._check: list[tuple[np.ndarray, float]] = []
-        self._origin: np.ndarray | None = None
-        self._settled_at: float | None = None
-        self._quiet()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -176,31 +129,39 @@ class Session:
     @property
     def stopped(self) -> str:
         """Return why the arm has been stopped, until `reset`; empty: it has not."""
-        return self.gate.stopped
+        return self._set_points.stopped
 
     @property
     def at_rest(self) -> bool:
         """Return whether the arm has been told where to stand, and said that it knows."""
-        return self.gate.at_rest and self._sent_at is None
+        return self._set_points.at_rest and self._set_points.answered
 
     @property
     def known(self) -> bool:
         """Return whether the last measurement still holds: nothing has moved the arm since."""
-        return (self.phase in (Phase.READY, Phase.CHECKING) and self.at_rest
-                and not self._unsure)
+        return self._sending and self._set_points.known
 
-    def _quiet(self) -> None:
-        """Forget about set-points under way."""
-        self._reference: np.ndarray | None = None
-        self._sent_at: float | None = None
-        self._asked_at: float | None = None
-        self._free_at = -math.inf
-        self._unheard: list[tuple[float, np.ndarray]] = []
-        """When set-points were sent that nothing has been heard of, and which."""
-        self._again = self._news = False
-        self._unsure = True
+    @property
+    def limits(self) -> JointLimits:
+        """Return what the arm may do, for JOINTS."""
+        return self._set_points.limits
 
-    def _limits(self, ranges: Sequence[tuple[float, float]]) -> None:
+    @property
+    def resent(self) -> int:
+        """Return how many set-points had to be sent again."""
+        return self._set_points.resent
+
+    @property
+    def round_trips(self) -> list[float]:
+        """Return the times from set-point to `moved`, less that of holding, s; the last 1000."""
+        return self._set_points.round_trips
+
+    @property
+    def _sending(self) -> bool:
+        """Return whether the arm takes set-points."""
+        return self.phase in (Phase.READY, Phase.CHECKING)
+
+    def _allow(self, ranges: Sequence[tuple[float, float]]) -> JointLimits:
         """Intersect what is published, what the arm says and what the description allows."""
         published = published_limits(self.settings.convention, JOINTS,
                                      self.settings.acceleration, ranges)
@@ -210,10 +171,9 @@ class Session:
         lower[driven] = np.maximum(lower[driven], own.lower)
         upper[driven] = np.minimum(upper[driven], own.upper)
         speed[driven] = np.minimum(speed[driven], own.velocity)
-        self.limits = JointLimits(lower, upper, speed, published.acceleration)
-        """What the arm may do, for JOINTS."""
         self._allowed = replace(self.arm, limits=JointLimits(
             *(array[driven] for array in (lower, upper, speed, published.acceleration))))
+        return JointLimits(lower, upper, speed, published.acceleration)
 
     # --- what comes in
 
@@ -236,7 +196,7 @@ class Session:
         self._in_use = self.phase is Phase.READY
         self.phase, self.trouble = Phase.OFFLINE, f'{reason}: is it running?'
         self._out = []  # nothing stale may go out when it is back
-        self._quiet()
+        self._set_points.forget()
 
     def heard(self, topic: str, payload: bytes, now: float) -> str:
         """Take a message; returns what is wrong with it, in a line, or nothing."""
@@ -258,8 +218,7 @@ class Session:
             return
         spoken = convention_of(message.ranges)
         mine = self.settings.convention.name
-        self._limits(message.ranges)
-        self.gate.limits = self.limits
+        self._set_points.limits = self._allow(message.ranges)
         self.phase = Phase.FREE
         self.trouble = 'call ed_scorbot_driver/home to connect; the arm then searches home'
         if spoken not in ('', mine):
@@ -299,7 +258,7 @@ class Session:
         if (moved.client != self.settings.client or not self._owned
                 or self.phase is Phase.OFFLINE):
             return
-        self._acknowledge(now)
+        self._set_points.acknowledge(now)
         if not np.isfinite(moved.degrees).all():
             raise WireError(f'moved to {moved.degrees.tolist()}, expected numbers')
         position = self.settings.convention.position(moved.degrees)
@@ -309,29 +268,11 @@ class Session:
         else:
             velocity = np.zeros(4)
         self.measurement = Measurement(now, position, velocity)
-        self._unsure, self._news = False, True
+        if self.phase is Phase.CHECKING:
+            self._check.measured(position, now)
         if self.phase is Phase.READY:  # what a reset has asked for is answered
             self._deadline = math.inf
-        astray = np.abs(position - self._position)
-        if astray.max() > FOLLOWING:
-            joint = int(astray.argmax())
-            self.stop(f'{JOINTS[joint]} is {math.degrees(astray[joint]):.0f} degrees from where '
-                       f'it was told to be: is it blocked, is the convention right?')
-
-    def _acknowledge(self, now: float) -> None:
-        """Note that a set-point has been held for its time; messages do not say which.
-
-        One sent less than that ago it cannot be; of several others count on the first.
-        """
-        hold = self.settings.hold
-        held = [sent for sent in self._unheard if now > sent[0] + 0.9 * hold]
-        if held:
-            self._reached = held[0][1]
-            self._unheard = self._unheard[len(held):]
-            self._asked_at = self._unheard[0][0] if self._unheard else None
-        if self._sent_at is not None and not self._unheard:
-            self.round_trips = [*self.round_trips[-999:], now - self._sent_at - hold]
-            self._sent_at, self._asked_at, self._free_at = None, None, now + PAUSE
+        self._set_points.measured(position)
 
     # --- what users ask for
 
@@ -349,10 +290,9 @@ class Session:
             raise ValueError(f'{self.phase.value}: {self.trouble or "wait"}')
         if self.refused and values.any():
             raise ValueError(self.refused)
-        self._target = None
         wanted = np.zeros(4)
         wanted[self._driven] = values
-        self.gate.command(wanted, now)
+        self._set_points.command(wanted, now)
         fast = np.abs(wanted) > self.limits.velocity + 1e-9
         if fast.any():
             joint = int(fast.argmax())
@@ -388,7 +328,7 @@ class Session:
         if self.stopped:
             raise InputError(f'stopped ({self.stopped}): call ed_scorbot_driver/reset first')
         if self.phase is Phase.READY:
-            self._go(np.zeros(4), now)
+            self._set_points.go(np.zeros(4), now)
             return 'going to zero at 0.2 rad/s'
         if self.phase is not Phase.FREE:
             raise InputError(f'{self.phase.value}: {self.trouble or "wait"}')
@@ -403,33 +343,29 @@ class Session:
         """Disconnect; the controller then searches home, so the arm moves."""
         if not self._owned or self.phase not in (Phase.READY, Phase.FREE):
             raise InputError(f'{self.phase.value}: there is nothing to give back')
-        if not self.gate.at_rest:
+        if not self._set_points.at_rest:
             raise InputError('the arm moves: wait until it stands')
         self._release(now, then_connect=False)
         return 'giving the arm back; its controller makes it search home'
 
     def stop(self, reason: str) -> None:
         """Brake, and stay stopped until `reset`."""
-        self._target = None
-        self.gate.stop(reason)
+        self._set_points.stop(reason)
 
     def reset(self, now: float) -> str:
         """Allow motion again; raises InputError while the arm brakes or is not in reach."""
         if self.phase is Phase.OFFLINE:
             raise InputError(self.trouble)
         try:
-            self.gate.reset()
+            self._set_points.reset()
         except ValueError as error:
             raise InputError(str(error)) from None
-        self._target = None
         if self.phase is not Phase.READY:
             return self.trouble or self.phase.value
-        if not self._unsure:
+        if self._set_points.sure:
             return 'standing still'
         # Ask where the arm is by sending it where it is known to have been sent.
-        self._position = self._reached
-        self._quiet()
-        self._again = True
+        self._set_points.start_from(self._set_points.reached)
         self._enter(Phase.READY, now + ANSWER)
         return 'asking the arm where it is'
 
@@ -438,7 +374,7 @@ class Session:
     def step(self, now: float) -> list[tuple[str, bytes]]:
         """Move on to the time `now`, s; returns (topic, payload) to publish, with QoS 0."""
         if self.phase is Phase.OFFLINE:
-            self._advance(now)
+            self._set_points.step(now, sending=False)
             return []
         if self.phase is Phase.SEEKING and now > self._ask_at:
             self._ask_at = now + ASK_AGAIN
@@ -447,131 +383,41 @@ class Session:
             self._too_late(now)
         if self.phase is Phase.CHECKING:
             self._run_check(now)
-        self._advance(now)
-        if self.phase in (Phase.CHECKING, Phase.READY):
-            self._next_set_point(now)
+        degrees = self._set_points.step(
+            now, self._sending, patient=self.phase is Phase.READY and self._deadline < math.inf)
+        if degrees is not None:
+            self._out.append((self._commands, apply_trajectory(
+                self.settings.client,
+                [(degrees.tolist(), round(1000 * self.settings.hold))])))
         out, self._out = self._out, []
         return out
 
-    def _advance(self, now: float) -> None:
-        """Add what the gate has let through to the commanded position, ask it what passes now."""
-        if self._stepped_at is not None and now > self._stepped_at:
-            elapsed = min(now - self._stepped_at, LONGEST_GAP)
-            self._position = self._position + self._velocity * elapsed
-        self._stepped_at = now
-        if self._news or self.known:
-            self.gate.state(self._position, now)
-            self._news = False
-        if self._target is not None and not self.stopped:
-            self._approach(now)
-        self._velocity = self.gate.send(now)
-        if self._velocity.any():
-            self._moving_until = now + SETTLING
-
-    def _go(self, target: np.ndarray, now: float) -> None:
-        """Begin to ease to `target` [4], rad."""
-        self._target = target
-        self.gate.command(np.zeros(4), now)
-
-    def _approach(self, now: float) -> None:
-        if np.abs(self._target - self._position).max() >= ARRIVED:
-            wanted = ease_velocity(self._position, self._target, self.settings.period)
-        else:
-            wanted = np.zeros(4)
-            if self.gate.at_rest:
-                self._target = None
-        try:
-            self.gate.command(wanted, now)
-        except ValueError:  # no fresh state yet: the set-point under way brings one
-            pass
-
-    def _next_set_point(self, now: float) -> None:
-        """Send where the arm is to be in the middle of the time it is held there."""
-        hold = self.settings.hold
-        asking = self.phase is Phase.READY and self._deadline < math.inf
-        if (self._asked_at is not None and not asking
-                and now > self._asked_at + hold + STATE_TIMEOUT):
-            self.stop(f'the arm has not said where it is for {now - self._asked_at:.1f} s: is its '
-                      f'controller running? ed_scorbot_driver/reset asks it')
-            self._sent_at, self._asked_at, self._unsure = None, None, True
-        if self._sent_at is not None:
-            if now < self._sent_at + hold + PATIENCE:
-                return
-            self.resent += 1
-            self._unsure = self._again = True
-        if now < self._free_at or (self._unsure and self.stopped):
-            return
-        way = CATCH_UP * (hold + 2 * self.settings.period) * self.limits.velocity
-        ahead = np.clip(self._position + 0.5 * hold * self._velocity,
-                        self.limits.lower, self.limits.upper)
-        ahead = np.clip(ahead, self._reached - way, self._reached + way)
-        convention = self.settings.convention
-        degrees = convention.nearest(convention.degrees(ahead))
-        reference = convention.reference(degrees)
-        if (np.array_equal(reference, self._reference) and not self._again
-                and now > self._moving_until):
-            return
-        self._unheard.append((now, ahead))
-        if self._asked_at is None:
-            self._asked_at = now
-        self._reference, self._sent_at, self._again = reference, now, False
-        self._out.append((self._commands, apply_trajectory(
-            self.settings.client, [(degrees.tolist(), round(1000 * hold))])))
-
     def _begin_check(self) -> None:
-        """Look at the reference pose, then move every joint a little."""
-        self._position = self._reached = self.settings.convention.position(np.zeros(4))
         self.measurement = None
-        self._quiet()
-        self._again = True
-        self._origin = None
-        self._settled_at = None
-        out = self.settings.convention.position(np.full(4, NUDGE))
-        self._check = [(self._position, LOOK), (out, FOLLOW)]
-        self._enter(Phase.CHECKING, math.inf)
+        self._check = HomingCheck(self.settings.convention)
+        self._set_points.start_from(self._check.pose)
+        self._enter(Phase.CHECKING)
 
     def _run_check(self, now: float) -> None:
-        """Go to each pose of the check, let the joints settle, measure, compare."""
+        """Go to each pose of the check and have it looked at."""
         if self.stopped:
             self._fail(f'the check was stopped: {self.stopped}')
             return
-        if self._target is not None:
+        if self._set_points.going:
             return
-        target, settling = self._check[0]
-        if np.abs(target - self._position).max() >= ARRIVED:
-            self._go(target, now)
+        if not self._set_points.is_at(self._check.pose):
+            self._set_points.go(self._check.pose, now)
             return
-        if self._settled_at is None:
-            self._settled_at, self._again = now, True
-            return
-        fresh = self.measurement is not None and self.measurement.at > self._settled_at
-        if now < self._settled_at + settling + (0.0 if fresh else NUMBERS):
-            # measured again and again: a number that is missing may come the next time
-            self._again = self._sent_at is None
-            return
-        if not fresh:
-            self._fail('moved brings no numbers: look at the controller of the arm')
-            return
-        degrees = self.settings.convention.degrees(self.measurement.position)
-        if self._origin is None:
-            self._origin = degrees
-            wrong = np.abs(degrees) > HOME_TOLERANCE
-            told = 'home has been found, yet {} is at {:.1f} degrees: search home again'
-        else:
-            way = degrees - self._origin
-            wrong = (way < 0.5 * NUDGE) | (way > 1.5 * NUDGE)
-            degrees = way
-            told = (f'told to move by {NUDGE:g} degrees, {{}} moved by {{:.1f}}: is the '
-                    f'convention right?')
-        if wrong.any():
-            joint = int(wrong.argmax())
-            self._fail(told.format(JOINTS[joint], degrees[joint]))
-            return
-        self._check.pop(0)
-        self._settled_at = None
-        if not self._check:
+        verdict = self._check.look(now)
+        if verdict is Verdict.ARRIVED:
+            self._set_points.ask()
+        elif verdict is Verdict.SETTLING:
+            self._set_points.keep_asking()
+        elif verdict is Verdict.FAILED:
+            self._fail(self._check.trouble)
+        elif verdict is Verdict.PASSED:
             self._enter(Phase.READY)
-            self._go(np.zeros(4), now)
+            self._set_points.go(np.zeros(4), now)
 
     def _too_late(self, now: float) -> None:
         phase, client = self.phase, self.settings.client
@@ -592,11 +438,11 @@ class Session:
             self.trouble = 'no answer to DISCONNECT: look at the controller of the arm'
         elif phase is Phase.HOMING:
             self._fail(f'home not found in {self.settings.homing_timeout:g} s: look at the arm')
-        elif phase is Phase.READY and self._unsure:
+        elif phase is Phase.READY and not self._set_points.sure:
             self._lose('the arm does not say where it is: its controller is gone or was started '
                        'again, or another client owns it; call ed_scorbot_driver/home')
-            if self.gate.at_rest:
-                self.gate.reset()
+            if self._set_points.at_rest:
+                self._set_points.reset()
         else:
             self._deadline = math.inf
 
@@ -616,7 +462,7 @@ class Session:
         """Give up what was being done; the arm stays ours and where it is."""
         self.stop(trouble)
         self._enter(Phase.FREE)
-        self._quiet()
+        self._set_points.forget()
         self.trouble = trouble
 
     def _lose(self, trouble: str) -> None:

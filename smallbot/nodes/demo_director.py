@@ -21,7 +21,8 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.demonstration.samples import check_detail, read_demonstration
+from smallbot.demonstration.reading import read_demonstration
+from smallbot.demonstration.trial_grid import check_detail
 from smallbot.ed_scorbot.convention import CONVENTIONS
 from smallbot.ed_scorbot.session import Session, Settings
 from smallbot.errors import InputError

@@ -11,14 +11,9 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.demonstration.samples import (
-    Demonstration,
-    from_joint_states,
-    LONGEST,
-    read_demonstration,
-    trimmed,
-    write_bag,
-)
+from smallbot.demonstration.bag import write_bag
+from smallbot.demonstration.reading import read_demonstration
+from smallbot.demonstration.samples import Demonstration, from_joint_states, LONGEST, trimmed
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import LATCHED, nanoseconds, STATE, to_trajectory
 from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter

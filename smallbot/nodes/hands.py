@@ -17,7 +17,8 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.samples import Demonstration, trial_positions
+from smallbot.demonstration.samples import Demonstration
+from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.ed_scorbot.convention import JOINTS
 from smallbot.ed_scorbot.session import Phase as ArmPhase
 from smallbot.nodes.common.messages import (

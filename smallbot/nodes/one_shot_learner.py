@@ -14,7 +14,8 @@ from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.demonstration.samples import check_detail, Demonstration
+from smallbot.demonstration.samples import Demonstration
+from smallbot.demonstration.trial_grid import check_detail
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import (
     demonstration_or_none,

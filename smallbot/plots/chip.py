@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
 
-from smallbot.chip.core import CORE_SIDE
 from smallbot.chip.mapping import Map
+from smallbot.chip.state import CORE_SIDE
 
 MEASURED, LAW, OTHER, MUTED = '#d1495b', '#222222', '#00798c', '#8d99a6'
 _AGES = {1: '1 s', 60: '1 min', 3600: '1 h', 86400: '1 day', 2.63e6: '1 month', 3.16e7: '1 year'}

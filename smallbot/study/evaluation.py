@@ -15,7 +15,8 @@ from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.drawings import pen_trials
-from smallbot.demonstration.samples import read_demonstration, trial_positions
+from smallbot.demonstration.reading import read_demonstration
+from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.errors import InputError
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
 from smallbot.one_shot.figures import path_rmse_cm, spread, tip_rmse_cm, velocity_rmse

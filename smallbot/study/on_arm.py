@@ -23,7 +23,7 @@ class Execution:
     """How movements are executed on an arm."""
 
     model: str = 'kinematic'
-    """One of `arm.simulated.MODELS`."""
+    """One of `simulation.simulated.MODELS`."""
     time_scale: float = 1.0
     """How many times longer than the trial the movement takes."""
     correction: float = 0.0

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.samples import Demonstration, trial_positions
+from smallbot.demonstration.samples import Demonstration
+from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.one_shot.figures import path_rmse_cm, spread, velocity_rmse
 from smallbot.one_shot.model import OneShotModel
 from smallbot.snn.filters import filtered

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from smallbot.chip.core import Core, Correction
+from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.state import ChipError
 from smallbot.chip.mapping import Matrix, place
+from smallbot.chip.state import Correction
 from smallbot.chip.storage import load_chip, save_chip
 from smallbot.synapses.granularity import DEFAULT_GRANULARITY, Granularity
 from smallbot.synapses.interface import checked, checked_mask, WriteReport

@@ -8,7 +8,7 @@ from smallbot.chip.device.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEA
 from smallbot.chip.mapping import place
 from smallbot.cli.arguments import LAW_NAMES, ROUNDINGS
 from smallbot.plots.chip import draw_map
-from smallbot.synapses.chip import ROUNDINGS as KNOWN_ROUNDINGS
+from smallbot.synapses.granularity import ROUNDINGS as KNOWN_ROUNDINGS
 
 
 @pytest.mark.parametrize('law', [HERMES_TWO_DEVICE, HERMES_ONE_DEVICE, PCM_LIKE],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from smallbot.cli.main import main
-from smallbot.demonstration.samples import write_bag
+from smallbot.demonstration.bag import write_bag
 
 
 def call(capsys, *arguments):
@@ -253,7 +253,7 @@ def test_everything_but_the_nodes_works_without_ros():
             '        if name.split(".")[0] in ("rclpy", "std_msgs", "sensor_msgs", "launch"):\n'
             '            raise ImportError(name)\n'
             'sys.meta_path.insert(0, NoRos())\n'
-            'import smallbot.study.evaluation, smallbot.outer_loop.meta_training\n'
+            'import smallbot.study.evaluation, smallbot.outer_loop.run\n'
             'import smallbot.one_shot.playback, smallbot.plots.report, smallbot.cli.main\n'
             'print("fine", sorted(m for m in sys.modules if m.startswith("rcl")))')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)

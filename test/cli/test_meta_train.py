@@ -13,7 +13,7 @@ import torch
 
 from smallbot.cli.main import main
 from smallbot.one_shot.model import load_model
-from smallbot.outer_loop.meta_training import CHECKPOINT
+from smallbot.outer_loop.checkpoint import CHECKPOINT
 from smallbot.share import share_directory
 
 SMALL = """

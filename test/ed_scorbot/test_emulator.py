@@ -9,20 +9,19 @@ import sys
 import numpy as np
 import pytest
 
-from smallbot.ed_scorbot.convention import (
+from smallbot.ed_scorbot.convention import CENTRE, CONVENTIONS
+from smallbot.ed_scorbot.emulator import EmulatedController
+from smallbot.ed_scorbot.measured_servo import MEASURED, MeasuredServo
+from smallbot.ed_scorbot.misbehaviour import MISBEHAVIOURS
+from smallbot.ed_scorbot.mqtt_link import MqttLink
+from smallbot.ed_scorbot.wire import (
     apply_trajectory,
-    CENTRE,
-    CONVENTIONS,
     move_to_point,
     read_message,
     read_moved,
     request,
     Signal,
 )
-from smallbot.ed_scorbot.emulator import EmulatedController
-from smallbot.ed_scorbot.measured_servo import MEASURED, MeasuredServo
-from smallbot.ed_scorbot.misbehaviour import MISBEHAVIOURS
-from smallbot.ed_scorbot.mqtt_link import MqttLink
 
 COMMANDS = 'EDScorbot/commands'
 

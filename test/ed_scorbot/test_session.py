@@ -3,15 +3,16 @@
 from copy import deepcopy
 import math
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.samples import Demonstration
-from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS, request, Signal
+from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
 from smallbot.ed_scorbot.emulator import EmulatedController
 from smallbot.ed_scorbot.session import Phase, Session, Settings
+from smallbot.ed_scorbot.wire import request, Signal
 from smallbot.errors import InputError
 
 DELAY = 0.002
@@ -478,6 +479,7 @@ acts = st.tuples(
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(acts, min_size=3, max_size=25), st.sampled_from(['', 'nan', 'skips', 'late']))
+@example([([1.0, 0.0], 0.5, ''), ([0.0, 1.0], 0.3125, 'freeze'), (None, 0.5, '')], '')
 def test_whatever_happens_references_stay_inside_and_never_jump(sequence, how):
     bench = deepcopy(HOMED)
     bench.controller.misbehaviour = frozenset([how] if how else [])

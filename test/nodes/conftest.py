@@ -49,18 +49,6 @@ STATES = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 JOINTS = ('base', 'shoulder')
 
 
-def pytest_collection_modifyitems(config, items):
-    """Let what runs in real time try again, where the plugin for it is installed.
-
-    Watchdogs of a fifth of a second and a machine with other work do not always agree; what is
-    wrong fails three times.
-    """
-    if config.pluginmanager.hasplugin('rerunfailures'):
-        for item in items:
-            if HERE in item.path.parents:
-                item.add_marker(pytest.mark.flaky(reruns=2))
-
-
 @pytest.fixture(scope='session')
 def domain(tmp_path_factory):
     """Return the environment of all processes of this session."""

@@ -7,7 +7,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.demonstration.samples import read_demonstration
+from smallbot.demonstration.reading import read_demonstration
 from smallbot.nodes.common.messages import STREAM, to_demonstration
 
 from .conftest import JOINTS, LATCHED, wave

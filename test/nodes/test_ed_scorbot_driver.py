@@ -9,8 +9,9 @@ import pytest
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS, request, Signal
+from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
 from smallbot.ed_scorbot.mqtt_link import MqttLink
+from smallbot.ed_scorbot.wire import request, Signal
 from smallbot.nodes.common.messages import RELIABLE, STREAM, to_trajectory, values_of
 
 from .conftest import JOINTS as DRIVEN, LATCHED, wave

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.demonstration.samples import read_demonstration
+from smallbot.demonstration.reading import read_demonstration
 from smallbot.share import share_directory
 
 pytest.importorskip('rclpy')

@@ -12,7 +12,8 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.demonstration.samples import check_detail, read_demonstration
+from smallbot.demonstration.reading import read_demonstration
+from smallbot.demonstration.trial_grid import check_detail
 from smallbot.nodes.common.messages import STREAM, to_demonstration, to_matrix
 from smallbot.one_shot.model import load_model
 

@@ -14,7 +14,7 @@ from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.nodes.common.arm_commands import controller_joints
 from smallbot.nodes.common.parameters import chosen_arm, model_arm
 from smallbot.one_shot.model import initial_weights, OneShotModel
-from smallbot.outer_loop.meta_training import MetaConfig, with_arm
+from smallbot.outer_loop.configuration import MetaConfig, with_arm
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVEN = ('shoulder_pan_joint', 'shoulder_lift_joint', 'elbow_joint')

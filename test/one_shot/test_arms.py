@@ -9,15 +9,9 @@ import torch
 
 from smallbot.arm.kinematics import Arm, ArmError
 from smallbot.one_shot.model import arm_of, load_model, ModelConfig, ModelError, save_model
-from smallbot.outer_loop.meta_training import (
-    draw_batch,
-    load_config,
-    meta_train,
-    MetaConfig,
-    MetaTraining,
-    tip_reach,
-    with_arm,
-)
+from smallbot.outer_loop.configuration import load_config, MetaConfig, tip_reach, with_arm
+from smallbot.outer_loop.run import meta_train, MetaTraining
+from smallbot.outer_loop.tasks import draw_batch
 from smallbot.share import share_directory
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements, evaluate

@@ -8,14 +8,11 @@ import torch
 
 from smallbot.errors import InputError
 from smallbot.one_shot.model import ModelConfig
-from smallbot.outer_loop.meta_training import (
-    draw_batch,
-    MetaConfig,
-    MetaTraining,
-    outer_loss,
-    Products,
-)
+from smallbot.outer_loop.configuration import MetaConfig, Products
+from smallbot.outer_loop.iteration import outer_loss
 from smallbot.outer_loop.processes import in_processes, LostProcess
+from smallbot.outer_loop.run import MetaTraining
+from smallbot.outer_loop.tasks import draw_batch
 
 SMALL = MetaConfig(model=ModelConfig(neurons=24, generator_neurons=16, steps=60, inner_rate=3e-3),
                    batch=5, iterations=12, window_range=(20, 40), seed=4, steadiness=1.0,
@@ -98,18 +95,3 @@ def test_bad_input_is_refused_by_all_and_answers_are_the_first_process_s(tmp_pat
 def test_a_process_that_vanishes_is_an_error_not_a_long_wait(tmp_path):
     with pytest.raises(LostProcess, match='another process'):
         in_processes(vanish, 2, tmp_path)
-
-
-def test_tasks_and_noise_do_not_depend_on_the_number_of_processes():
-    run = MetaTraining(SMALL)
-    whole = draw_batch(SMALL, run.arm, run.pens, 7)
-    for rank in range(2):
-        share = draw_batch(SMALL, run.arm, run.pens, 7, rank, 2)
-        assert torch.equal(share.movements.velocity, whole.movements.velocity[rank::2])
-        assert torch.equal(share.movements.start, whole.movements.start[rank::2])
-        assert torch.equal(share.draw.adapted, whole.draw.adapted[rank::2])
-        assert torch.equal(share.draw.begun, whole.draw.begun)
-    later = draw_batch(SMALL, run.arm, run.pens, 8)
-    assert not torch.equal(later.movements.velocity, whole.movements.velocity)
-    for noise in (whole.draw.adapted[1], later.draw.adapted[0], whole.draw.begun):
-        assert abs(float((noise * whole.draw.adapted[0]).mean())) < 0.2

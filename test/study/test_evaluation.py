@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.demonstration.samples import Demonstration, write_csv
+from smallbot.demonstration.csv_file import write_csv
+from smallbot.demonstration.samples import Demonstration
 from smallbot.one_shot.families import from_positions
 from smallbot.one_shot.figures import spread, tip_rmse_cm
 from smallbot.one_shot.model import load_model

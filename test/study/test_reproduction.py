@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.demonstration.samples import Demonstration, trial_positions
+from smallbot.demonstration.samples import Demonstration
+from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.plots.arm import draw_arm, primitive_shapes

@@ -45,6 +45,7 @@ class VelocityCommands:
         """Joints whose positions [W] are needed."""
         self.publisher = node.create_publisher(
             Float64MultiArray, 'velocity_controller/commands', RELIABLE)
+        self.topic = self.publisher.topic_name
         self._driven = [joints.index(name) for name in arm.driven]
         self._count = len(joints)
 
@@ -87,6 +88,7 @@ class TrajectoryCommands:
         self.watched = tuple(joints)
         self.publisher = node.create_publisher(
             JointTrajectory, 'joint_trajectory_controller/joint_trajectory', RELIABLE)
+        self.topic = self.publisher.topic_name
         self._driven = [joints.index(name) for name in arm.driven]
         self._reference = RollingTrajectory(arm.limits, period)
         self._held: np.ndarray | None = None

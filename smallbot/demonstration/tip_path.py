@@ -1,0 +1,87 @@
+"""From the path of the tool tip to the joint positions that take it there."""
+
+import math
+
+import numpy as np
+from scipy.spatial import cKDTree
+import torch
+
+from smallbot.arm.kinematics import Arm
+from smallbot.demonstration.samples import (
+    check_finite,
+    check_samples,
+    check_time,
+    Demonstration,
+    DemonstrationError,
+)
+
+REACH = 0.005
+"""Distance by which the driven joints may miss a demonstrated tool tip, m."""
+
+
+def from_tip_path(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> Demonstration:
+    """Make a demonstration from a tool-tip path [S, 3], m, by inverse kinematics.
+
+    Damped Gauss-Newton within the joint limits, for 32 samples at a time from the pose before
+    them, so that the joints move continuously; a sample that is missed from there is tried again
+    from the nearest of 4096 poses all over the workspace. Raises DemonstrationError where the
+    driven joints miss the path by more than 5 mm.
+    """
+    check_time(time, source)
+    check_finite(time, ('x', 'y', 'z'), tip, source)
+    lower = np.maximum(arm.limits.lower, -math.pi)
+    upper = np.minimum(arm.limits.upper, math.pi)
+    starts = np.random.default_rng(0).uniform(lower, upper, size=(4096, len(lower)))
+    starts[0] = np.clip(0, lower, upper)
+    around = cKDTree(_tips(arm, starts))
+    pose = starts[around.query(tip[0])[1]]
+    solved, miss = np.empty((len(tip), len(lower))), np.empty(len(tip))
+    for row in range(0, len(tip), 32):
+        part = slice(row, min(row + 32, len(tip)))
+        solved[part], miss[part] = _nearest_poses(arm, pose, tip[part], lower, upper)
+        lost = row + np.flatnonzero(miss[part] > REACH)
+        if len(lost):
+            again, left = _nearest_poses(arm, starts[around.query(tip[lost])[1]], tip[lost],
+                                         lower, upper)
+            better = left < miss[lost]
+            solved[lost[better]], miss[lost[better]] = again[better], left[better]
+        pose = solved[part.stop - 1]
+    if miss.max() > REACH:
+        row = int((miss > REACH).argmax())
+        x, y, z = tip[row]
+        raise DemonstrationError(
+            f'{source}: tool tip ({x:.3f}, {y:.3f}, {z:.3f}) m at {time[row]:g} s is out of reach '
+            f'by {1000 * miss[row]:.0f} mm for {", ".join(arm.driven)}; expected at most '
+            f'{1000 * REACH:.0f} mm')
+    made = Demonstration(arm.driven, time - time[0], solved, source)
+    check_samples(made, arm)
+    return made
+
+
+def _nearest_poses(arm: Arm, start: np.ndarray, targets: np.ndarray, lower: np.ndarray,
+                   upper: np.ndarray, rounds: int = 40, nudge: float = 1e-6
+                   ) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses [S, J] within limits whose tips are nearest to `targets` [S, 3], and the miss.
+
+    The search begins at `start`, [J] for all or [S, J]; the miss [S] is in m.
+    """
+    joints = len(lower)
+    probes = np.vstack([np.zeros(joints), nudge * np.eye(joints)])
+    damping = 1e-9 * np.eye(joints)
+    poses = np.broadcast_to(start, (len(targets), joints))
+    for _ in range(rounds):
+        tips = _tips(arm, poses[:, None] + probes)
+        miss = targets - tips[:, 0]
+        transposed = (tips[:, 1:] - tips[:, :1]) / nudge
+        normal = transposed @ transposed.swapaxes(1, 2) + damping
+        step = np.linalg.solve(normal, transposed @ miss[..., None])[..., 0]
+        moved = np.clip(poses + np.clip(step, -0.3, 0.3), lower, upper)
+        settled = np.abs(moved - poses).max() < 1e-9
+        poses = moved
+        if settled:
+            break
+    return poses, np.linalg.norm(_tips(arm, poses) - targets, axis=1)
+
+
+def _tips(arm: Arm, positions: np.ndarray) -> np.ndarray:
+    return arm.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()

@@ -1,0 +1,185 @@
+"""The care of a controller's chip: loaded, aged, calibrated when due, programmed once, kept.
+
+A chip outlives the process that programs it, and so does what is known of it: which movement it
+has learned, for which weights it was made, when it was last looked at. Not here: messages, and
+whether the arm moves meanwhile, which is the caller's to rule out.
+"""
+
+from collections.abc import Callable
+import hashlib
+from pathlib import Path
+import time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from smallbot.arm.kinematics import Arm
+from smallbot.demonstration.samples import Demonstration
+from smallbot.errors import InputError
+from smallbot.one_shot.model import OneShotModel
+from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.synapses.chip import ChipSynapses
+from smallbot.synapses.interface import Synapses, WriteReport
+
+
+class FirstTrial(NamedTuple):
+    """What a trial on the chip as it is has shown to those who make the update."""
+
+    traces: np.ndarray
+    """Pseudo-derivatives, input traces, recurrent traces [T, N + N_in + N]."""
+    spikes: np.ndarray
+    """[E, 2] step and neuron."""
+
+
+class ChipCare:
+    """A chip, its trainee, and what is known to be on it.
+
+    Parameters: `arm`, whose movements it learns; `kind`, 'chip' or 'software'; `seed` of the
+    devices of a new chip; `file`, where the chip is kept: read if it exists, written by `save`;
+    `clock`, steady, s, by which devices age; `wall`, ns since 1970, by which they age while
+    nobody is there.
+    Raises InputError where the file is none of this model's.
+    """
+
+    def __init__(self, model: OneShotModel, arm: Arm, kind: str = 'chip', seed: int = 0,
+                 file: Path | None = None, clock: Callable[[], float] = time.monotonic,
+                 wall: Callable[[], int] = time.time_ns):
+        self.model = model
+        self.file = file
+        self.learned: str | None = None
+        """Digest of the movement that the one update was made from; None: initial weights."""
+        self.taught: Demonstration | None = None
+        """That movement."""
+        self.version = ''
+        """Of the weights whose traces `first_trial` returned last; allows one update."""
+        self.calibrations = 0
+        """How often columns have been calibrated since this chip was taken into care."""
+        self._clock, self._wall = clock, wall
+        if file is not None and file.exists():
+            synapses = self._loaded(file, arm)
+        else:
+            synapses = prepare_synapses(model, kind, seed)
+        self.trainee = Trainee(model, synapses)
+        self._aged_at = clock()
+
+    @property
+    def synapses(self) -> Synapses:
+        """Return what holds the weights."""
+        return self.trainee.synapses
+
+    def age(self) -> None:
+        """Let the devices drift by the time that has passed since the last call."""
+        now = self._clock()
+        self.synapses.wait(now - self._aged_at)
+        self._aged_at = now
+
+    def tend(self) -> bool:
+        """Look after a chip at rest; returns whether its columns had to be calibrated."""
+        self.age()
+        return self._refit(self.synapses)
+
+    def first_trial(self) -> FirstTrial:
+        """Run a trial on the chip as it is, which gives its weights a version of their own."""
+        self.age()
+        record = self.trainee.trial()
+        traces = torch.cat([record.eligibility.psi, record.eligibility.presynaptic], 1).numpy()
+        # New at every trial, also where a trial repeats itself: a version allows one update.
+        self.version = hashlib.sha256(
+            traces.tobytes() + self._wall().to_bytes(16, 'big')).hexdigest()[:12]
+        return FirstTrial(traces, np.argwhere(record.spikes.numpy()))
+
+    def check_update(self, delta: np.ndarray, version: str | None, demonstration: str | None,
+                     shown: Demonstration | None) -> None:
+        """Refuse an update that does not fit; raises InputError.
+
+        Parameters: `delta` [N, N_in + N]; `version` of the weights and digest of the
+        `demonstration` it is said to be made from; `shown`, what was demonstrated last.
+        """
+        model = self.model
+        if delta.shape != (model.n, model.n_in + model.n):
+            raise InputError(f'it is {delta.shape[0]} x {delta.shape[1]}, expected {model.n} x '
+                             f'{model.n_in + model.n} for model {model.name}')
+        if self.learned is not None:
+            raise InputError(f'demonstration {self.learned} has been learned already, with the '
+                             f'one update there is: call snn_controller/forget first')
+        if version != self.version:
+            raise InputError(f'it is for weights of version {version}, these are '
+                             f'{self.version}: learn again from the traces published last')
+        last = shown.digest if shown is not None else None
+        if last is None or demonstration != last:
+            raise InputError(f'it is for demonstration {demonstration}, here it is '
+                             f'{last}: learn again')
+
+    def program(self, delta: np.ndarray, shown: Demonstration) -> WriteReport:
+        """Write the one update [N, N_in + N] made from `shown`, after `check_update`."""
+        self.age()
+        written = self.trainee.program(torch.from_numpy(delta.copy()))
+        self.trainee.rewind()
+        self.learned, self.taught = shown.digest, shown
+        return written
+
+    def forget(self) -> WriteReport:
+        """Write the initial weights again; `first_trial` must follow before the next update."""
+        self.age()
+        written = self.trainee.forget()
+        self.learned = self.taught = None
+        return written
+
+    def make_ready(self) -> None:
+        """Prepare the trainee for a playback, and do now what would make its first step late."""
+        self.age()
+        self.synapses.matvec(torch.zeros(1, self.synapses.inputs))
+        self.trainee.rewind()
+
+    def save(self) -> None:
+        """Write the chip and what is known of it to its file, if there is one.
+
+        Raises OSError where it cannot be written; the file is then as it was.
+        """
+        if self.file is None:
+            return
+        notes = {'model': self.model.name, 'weights': self.model.digest, 'learned': self.learned,
+                 'saved': self._wall() * 1e-9}
+        if self.taught is not None:
+            notes.update(time=self.taught.time.tolist(), position=self.taught.position.tolist())
+        self.synapses.save(self.file, notes)
+
+    def _loaded(self, file: Path, arm: Arm) -> ChipSynapses:
+        """Return the chip in `file`, as old as it has become, and take up what it has learned."""
+        synapses, notes = ChipSynapses.load(file)
+        if notes.get('weights') != self.model.digest:
+            raise InputError(f'chip {file} was made for model {notes.get("model")!r} with '
+                             f'weights {notes.get("weights")}, not {self.model.name!r} with '
+                             f'{self.model.digest}: choose another chip_file')
+        self.learned = notes.get('learned')
+        self.taught = _shown_in(notes, arm, file)
+        now = self._wall() * 1e-9
+        synapses.wait(max(0.0, now - float(notes.get('saved', now))))
+        self._refit(synapses)
+        return synapses
+
+    def _refit(self, synapses: Synapses) -> bool:
+        """Calibrate the columns where the chip has drifted: after the update for reading alone."""
+        if self.learned is None and synapses.calibration_due():
+            synapses.calibrate()
+        elif self.learned is not None and synapses.reading_aged():
+            synapses.calibrate_reading()
+        else:
+            return False
+        self.calibrations += 1
+        return True
+
+
+def _shown_in(notes: dict, arm: Arm, file: Path) -> Demonstration | None:
+    if notes.get('learned') is None:
+        return None
+    try:
+        shown = Demonstration(arm.driven, np.array(notes['time'], dtype=float),
+                              np.array(notes['position'], dtype=float), f'chip {file}')
+    except (KeyError, TypeError, ValueError):
+        shown = None
+    if shown is None or shown.digest != notes['learned']:
+        raise InputError(f'chip {file}: it does not hold the demonstration {notes["learned"]} '
+                         f'that it has learned')
+    return shown

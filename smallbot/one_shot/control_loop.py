@@ -1,0 +1,259 @@
+"""The timed loop that plays a trainee on an arm: start, tick, stop, and how well it kept time.
+
+Each tick asks the playback what to send for where the arm is, and sends it. The loop halts by
+itself when the arm's states grow old, when the arm does not arrive or does not follow, and when
+a tick fails. Not here: topics, parameters and what may be played (the controller), the limits
+(`playback`, `arm.safety`).
+"""
+
+from collections.abc import Callable
+import threading
+import time
+from typing import Protocol
+
+import numpy as np
+
+from smallbot.arm.safety import EASE_SPEED, Watchdog
+from smallbot.one_shot.playback import Phase, Playback
+from smallbot.one_shot.trainee import Trainee
+
+PROGRESS_PERIOD = 0.1
+"""Time between two reports of progress while moving, s."""
+SETTLING = 10.0
+"""Time beyond twice that of the way after which an arm that has not arrived is halted, s."""
+BRAKING = 1.0
+"""How long a loop that ends waits for the arm to have been braked, s."""
+
+
+class ArmCommands(Protocol):
+    """How velocities get to an arm's controller."""
+
+    topic: str
+    """Where they are sent, for messages."""
+
+    def driven(self, pose: np.ndarray) -> np.ndarray:
+        """Return the positions [J] of the driven joints among those watched [W]."""
+
+    def ready(self, pose: np.ndarray, now: float) -> bool:
+        """Return whether a movement may begin."""
+
+    def trouble(self, pose: np.ndarray, now: float) -> str:
+        """Return why the movement must not go on; empty: it may."""
+
+    def send(self, velocity: np.ndarray, now: float) -> None:
+        """Send velocities [J], rad/s."""
+
+    def rest(self) -> None:
+        """Take note that nothing is sent any more."""
+
+    def end(self, now: float) -> None:
+        """Send zeros until they are acknowledged."""
+
+
+class Listener(Protocol):
+    """Who is told what happens in the loop; called from its thread."""
+
+    def progressed(self) -> None:
+        """Take note of a new phase, or of the course of a movement, ten times a second."""
+
+    def spiked(self, events: np.ndarray) -> None:
+        """Take the spikes [E, 2], step and neuron, since the last tick."""
+
+    def halted(self, text: str) -> None:
+        """Take the reason of an automatic halt, with its cure."""
+
+    def finished(self, text: str) -> None:
+        """Take how well the cadence was kept in a movement that came to its end."""
+
+
+class ControlLoop:
+    """Ticks every `period` s, with absolute deadlines, while it is started.
+
+    Parameters: `playback`, what decides about motion; `commands`, where its velocities go;
+    `period`, s; `state_timeout`, age of the arm's state, s, beyond which a movement is halted;
+    `listener`; `clock`, steady, s. `lock` is held during a tick: whoever changes what a tick
+    uses holds it as well.
+    """
+
+    def __init__(self, playback: Playback, commands: ArmCommands, period: float,
+                 state_timeout: float, listener: Listener,
+                 clock: Callable[[], float] = time.monotonic):
+        self.playback = playback
+        self.lock = threading.RLock()
+        self.cadence = Cadence()
+        self.pose: np.ndarray | None = None
+        """Positions [W] of the joints watched, rad; None: nothing heard yet."""
+        self._commands = commands
+        self._period = period
+        self._listener = listener
+        self._clock = clock
+        self._state_age = Watchdog(state_timeout)
+        self._arrival_by = 0.0
+        self._steps = 0
+        self._events: list[tuple[int, int]] = []
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+
+    # --- from outside
+
+    def start(self) -> None:
+        """Begin to tick, in a thread of its own."""
+        self._ending.clear()
+        self._thread = threading.Thread(target=self._run, daemon=True, name='control loop')
+        self._thread.start()
+
+    def stop(self, reason: str) -> None:
+        """Brake, end the loop, and say zero until it is acknowledged."""
+        if self.playback.moving:
+            self.playback.halt(reason)
+            deadline = self._clock() + BRAKING
+            while self._clock() < deadline and not self.at_rest:
+                time.sleep(0.01)
+        self._ending.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=2.0)
+        self._commands.end(self._clock())
+
+    def state(self, pose: np.ndarray) -> None:
+        """Take where the watched joints are, [W], rad."""
+        with self.lock:
+            self.pose = pose
+            self._state_age.feed(self._clock())
+
+    def state_age(self) -> tuple[float, bool]:
+        """Return how old the arm's state is, s, and whether that is too old to move by."""
+        now = self._clock()
+        return self._state_age.age(now), self._state_age.expired(now)
+
+    def position(self) -> np.ndarray:
+        """Return the driven joints' positions [J], rad, of the last state."""
+        return self._commands.driven(self.pose)
+
+    def play(self, start: np.ndarray, duration: float, trainee: Trainee) -> None:
+        """Drive to `start` [J], rad, then play what a rewound `trainee` says for `duration` s.
+
+        Raises ValueError while halted or moving.
+        """
+        with self.lock:
+            def advance() -> np.ndarray:
+                began = time.perf_counter()
+                velocity, spiked = trainee.step()
+                self.cadence.stepped(time.perf_counter() - began)
+                self._events.extend((self._steps, int(neuron)) for neuron in spiked)
+                self._steps += 1
+                return velocity
+
+            far = float(np.abs(start - self.position()).max())
+            self.playback.start(start, duration, advance)
+            self._steps, self._events, self.cadence = 0, [], Cadence()
+            self._arrival_by = self._clock() + 2 * far / EASE_SPEED + SETTLING
+
+    @property
+    def at_rest(self) -> bool:
+        """Return whether the last command was zero."""
+        with self.lock:
+            return self.playback.at_rest
+
+    # --- the course of things
+
+    def _run(self) -> None:
+        """Tick with absolute deadlines; a late tick is not made up for by a burst."""
+        deadline = self._clock()
+        told = 0.0
+        while not self._ending.is_set():
+            now = self._clock()
+            before = self.playback.phase
+            self.tick(now - deadline)
+            changed = self.playback.phase is not before
+            if changed or (self.playback.moving and now - told > PROGRESS_PERIOD):
+                self._listener.progressed()
+                told = now
+                if changed and self.playback.phase is Phase.DONE:
+                    self._listener.finished(self.cadence.summary(self._period))
+            deadline += self._period
+            if deadline < self._clock():
+                deadline = self._clock()
+            self._ending.wait(max(0.0, deadline - self._clock()))
+
+    def tick(self, late: float) -> None:
+        """Send what is due; `late` is by how much this comes after its time, s.
+
+        Whatever fails in here does not leave the arm moving.
+        """
+        try:
+            self._send(late)
+        except Exception as error:
+            self._listener.halted(f'control loop: {error!r}')
+            with self.lock:
+                self.playback.halt(f'internal error: {error!r}')
+
+    def _send(self, late: float) -> None:
+        with self.lock:
+            # Read under the lock: a state received while waiting for it must not seem to come
+            # from the future, which the watchdog takes for a clock gone wrong.
+            now = self._clock()
+            playback, pose = self.playback, self.pose
+            if playback.moving and self._state_age.expired(now):
+                self._halt(f'joint_states stale for {self._state_age.age(now):.2f} s',
+                           'call snn_controller/reset when they are back')
+            if playback.phase is Phase.EASING and now > self._arrival_by:
+                self._halt('the arm has not arrived at the start')
+            if pose is None or playback.moving and not self._commands.ready(pose, now):
+                return
+            if playback.moving and (trouble := self._commands.trouble(pose, now)):
+                self._halt(trouble)
+            command = playback.command(now, self._commands.driven(pose))
+            events, self._events = self._events, []
+            if playback.phase is Phase.PLAYING:
+                self.cadence.ticked(now, late)
+        if command is None:
+            self._commands.rest()
+        else:
+            self._commands.send(command, now)
+        if events:
+            self._listener.spiked(np.array(events))
+
+    def _halt(self, reason: str, cure: str = '') -> None:
+        self.playback.halt(reason)
+        cure = cure or f'does it follow {self._commands.topic}?'
+        self._listener.halted(f'halted: {reason}; {cure}')
+
+
+class Cadence:
+    """How well a loop kept its time during a playback."""
+
+    def __init__(self):
+        self._at: list[float] = []
+        self._late: list[float] = []
+        self._steps: list[float] = []
+
+    def ticked(self, at: float, late: float) -> None:
+        """Take note of a tick at the time `at`, `late` s after it was due."""
+        self._at.append(at)
+        self._late.append(late)
+
+    def stepped(self, seconds: float) -> None:
+        """Take note of how long a step of the network took, s."""
+        self._steps.append(seconds)
+
+    def values(self) -> dict[str, str]:
+        """Return periods and steps in ms; nothing where too little was played to tell."""
+        if len(self._late) < 2 or not self._steps:
+            return {}
+        periods = 1e3 * np.diff(self._at)
+        return {'ticks': str(len(self._late)),
+                'period_mean_ms': f'{periods.mean():.3f}',
+                'period_sd_ms': f'{periods.std():.3f}',
+                'period_max_ms': f'{periods.max():.2f}',
+                'latest_tick_ms': f'{1e3 * max(self._late):.2f}',
+                'network_step_p99_ms': f'{1e3 * np.percentile(self._steps, 99):.3f}'}
+
+    def summary(self, period: float) -> str:
+        """Return all that in a line, for ticks every `period` s."""
+        values = self.values()
+        if not values:
+            return 'nothing played'
+        return (f'{values["ticks"]} ticks of {1e3 * period:g} ms, measured '
+                f'{values["period_mean_ms"]} +- {values["period_sd_ms"]} ms, the latest '
+                f'{values["latest_tick_ms"]} ms late; network step '
+                f'{values["network_step_p99_ms"]} ms (99th percentile)')

@@ -1,0 +1,225 @@
+"""What meta-training is asked for: every setting that decides which model comes out.
+
+Read from YAML, checked, and changed for another arm or another start. Nothing here trains.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+import math
+from pathlib import Path
+
+import torch
+
+from smallbot.arm.kinematics import Arm
+from smallbot.one_shot.families import BROWNIAN_WINDOW
+from smallbot.one_shot.model import (
+    arm_of,
+    Coding,
+    from_mapping,
+    ModelConfig,
+    ModelError,
+    OneShotModel,
+)
+from smallbot.outer_loop.chance import stream
+from smallbot.outer_loop.stand_in import StandIn
+
+EXACT = {'device_noise': 0.0, 'read_noise': 0.0, 'drift': 0.0, 'rounding_step': 0.0,
+         'dead_band': 0.0, 'stuck_cells': 0.0, 'clip_to_chip': False}
+"""Settings that leave software of the chip."""
+
+
+class Schedule(str, Enum):
+    """How the learning rate falls."""
+
+    COSINE = 'cosine'
+    """To a hundredth, along half a cosine over the planned iterations."""
+    STEPS = 'steps'
+    """By the factor `decay` every `decay_every` iterations."""
+
+
+class Products(str, Enum):
+    """Numbers in which the generator's backward products are taken."""
+
+    FLOAT32 = 'float32'
+    BFLOAT16 = 'bfloat16'
+    """Half the time where the processor has it; gradients are within 0.2 % of the others."""
+    FASTER = 'faster'
+    """Bfloat16 where the processor has it, else float32; decided when a run begins."""
+
+
+@dataclass(frozen=True)
+class MetaConfig:
+    """Everything that decides what meta-training makes."""
+
+    model: ModelConfig = ModelConfig()
+    seed: int = 0
+    """Seed of weights, tasks and noise; never 1000 or 2000, the seeds of the figures."""
+    iterations: int = 6000
+    """Outer iterations of the whole schedule."""
+    batch: int = 32
+    """Movements in an outer iteration."""
+    learning_rate: float = 3e-3
+    """Adam's rate at the start."""
+    schedule: Schedule = Schedule.COSINE
+    """How it falls from there."""
+    decay: float = 0.99
+    """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
+    decay_every: int = 500
+    """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
+    training_looks: int = 0
+    """How often the generator looks at a demonstration while it is trained and validated, which
+    costs time; 0: as often as the model will."""
+    recurrent_rate: float = 1.0
+    """Learning rate of the trainee's recurrent weights, as share of the others'. Left to
+    themselves they wander until the network is chaotic, and what an update does unforeseeable."""
+    averaging: float = 0.0
+    """Share that a running average of the weights keeps at each iteration. The average is what is
+    validated and becomes the model: it takes out the wandering of the trainee's gain, on which
+    the error depends steeply. 0: the weights themselves."""
+    gradient_clip: float = 1.0
+    """Largest norm of the outer gradient; 0: any."""
+    pen_share: float = 0.5
+    """Share of pen strokes in a batch; the others are Brownian."""
+    window_range: tuple[int, int] = (30, 120)
+    """Hann windows of the Brownian movements, steps."""
+    anywhere_share: float = 0.5
+    """Share of the Brownian movements that begin at a random pose; the others begin at zero."""
+    tip_weight: float = 1.0
+    """Weight of the squared tool-tip error (m^2) beside the squared velocity error (rad^2/s^2)."""
+    rate_weight: float = 0.25
+    """Coefficient of the firing-rate regularisation (Ortner et al. 2025)."""
+    trainee_rate: float = 20.0
+    """Target rate of the trainee, Hz (Ortner et al. 2025)."""
+    steadiness: float = 0.0
+    """How much the trainee's rate must also be met in each tenth step of the trial, beside each
+    neuron's: a movement can only be stored where there are spikes to store it in."""
+    generator_rate: float = 10.0
+    """Target rate of the generator, Hz (Ortner et al. 2025)."""
+    device_noise: float = 1.15
+    """`StandIn.programming`; without `read_noise`, what is above 1 makes up for reads."""
+    read_noise: float = 0.0
+    """`StandIn.read`."""
+    drift: float = 0.0
+    """`StandIn.drift`."""
+    age: float = 300.0
+    """`StandIn.age`, s."""
+    rounding_step: float = 0.0
+    """`StandIn.rounding_step`."""
+    dead_band: float = 0.004
+    """`StandIn.dead_band`, weight units."""
+    stuck_cells: float = 0.0
+    """`StandIn.stuck_cells`."""
+    clip_to_chip: bool = True
+    """`StandIn.clip`."""
+    write_weight: float = 0.0
+    """Weight of the share of all cells that an update is expected to write."""
+    products: Products = Products.FASTER
+    """Numbers in which the generator's backward products are taken."""
+    validate_every: int = 100
+    """Iterations between two validations in software; 0: none."""
+    validation_tasks: int = 100
+    """Unseen movements of the paper's family in a validation, seed 1000."""
+
+    @property
+    def stand_in(self) -> StandIn:
+        """Return what the outer loop sees of a chip."""
+        return StandIn(self.device_noise, self.read_noise, self.drift, self.age,
+                       self.rounding_step, self.dead_band, self.stuck_cells, self.clip_to_chip)
+
+
+def load_config(path: Path) -> MetaConfig:
+    """Read a YAML configuration; raises ModelError naming the field that does not fit."""
+    import yaml
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f'configuration {path}: cannot be read: {error}') from None
+    except yaml.YAMLError as error:
+        raise ModelError(f'configuration {path}: not YAML: {" ".join(str(error).split())}'
+                         ) from None
+    config = from_mapping(MetaConfig, values or {}, str(path))
+    arm = config.model.arm
+    if arm.urdf:
+        arm = replace(arm, urdf=_urdf_text(path.parent / arm.urdf))
+    return checked(replace(config, model=replace(config.model, arm=arm)))
+
+
+def with_arm(config: MetaConfig, urdf: Path | None = None, joints: tuple[str, ...] | None = None,
+             tip: str | None = None, limits: tuple[tuple[float, float], ...] | None = None
+             ) -> MetaConfig:
+    """Return `config` for another arm, or other joints, another tool tip or limits of the same.
+
+    The generator's population code is stretched over what the tool tip can reach, and pen
+    strokes, which drive two joints, are left out where there are more or fewer.
+    Parameters: `urdf`, a file; `tip`, the link that is the tool tip; `limits`, lower and upper of
+    each joint, rad. What is not given stays.
+    Raises ModelError and ArmError where they do not fit each other.
+    """
+    model = config.model
+    joints, arm = joints or model.joints, replace(model.arm, tip=tip or model.arm.tip)
+    if urdf is not None:
+        arm = replace(arm, urdf=_urdf_text(urdf))
+    if limits:
+        lower, upper = zip(*limits)
+        arm = replace(arm, lower=lower, upper=upper)
+    model = replace(model, arm=arm, joints=joints)
+    reach = math.ceil(20 * tip_reach(arm_of(model))) / 20
+    model = replace(model, code=replace(model.code, value_range=(-reach, reach)))
+    return replace(config, model=model, pen_share=config.pen_share * (len(joints) == 2))
+
+
+def tip_reach(arm: Arm, poses: int = 4096) -> float:
+    """Return the largest magnitude, m, of a coordinate of the tool tip in random poses."""
+    low, high = (torch.as_tensor(x) for x in (arm.limits.lower, arm.limits.upper))
+    chance = torch.rand(poses, len(arm.driven), generator=stream(0), dtype=low.dtype)
+    return float(arm.tip(low + chance * (high - low)).abs().max())
+
+
+def _urdf_text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f'URDF {path}: cannot be read: {error}') from None
+
+
+def going_on(config: MetaConfig, start: OneShotModel) -> MetaConfig:
+    """Return `config` for the networks of `start`; how often they look is left as configured."""
+    looks = {'looks': config.model.looks, 'look_spread': config.model.look_spread}
+    return checked(replace(config, model=replace(start.config, **looks)))
+
+
+def checked(config: MetaConfig) -> MetaConfig:
+    """Return `config`; raises ModelError where a value makes no sense."""
+    low, high = config.window_range
+    for wrong, message in (
+            (config.model.looks < 1, f'looks {config.model.looks}: expected at least 1'),
+            (config.model.looks > 1 and config.model.coding is Coding.BINARY,
+             f'looks {config.model.looks}: the binary code shows no velocities to differ in; set '
+             f'looks: 1'),
+            (config.batch < 1, f'batch {config.batch}: expected at least 1'),
+            (config.iterations < 1, f'iterations {config.iterations}: expected at least 1'),
+            (not 0 <= config.pen_share <= 1, f'pen_share {config.pen_share}: expected 0 to 1'),
+            (not 0 <= config.anywhere_share <= 1,
+             f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
+            *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
+               f'least 0') for name in ('training_looks', 'recurrent_rate', 'device_noise',
+                                        'read_noise', 'drift', 'age', 'rounding_step',
+                                        'dead_band', 'stuck_cells', 'write_weight')),
+            (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
+            (not 0 <= config.averaging < 1,
+             f'averaging {config.averaging}: expected 0 to below 1'),
+            (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
+            (config.validate_every < 0 or config.validation_tasks < 1,
+             f'validate_every {config.validate_every}, validation_tasks '
+             f'{config.validation_tasks}: expected at least 0 and 1'),
+            (config.validate_every > 0 and 2 * config.model.steps < BROWNIAN_WINDOW,
+             f'steps {config.model.steps}: the validation movements are smoothed over '
+             f'{BROWNIAN_WINDOW} steps; set validate_every: 0'),
+            (not 2 <= low <= high <= config.model.steps,
+             f'window_range {low}..{high}: expected 2 <= low <= high <= {config.model.steps}'),
+            (config.pen_share > 0 and len(config.model.joints) != 2,
+             f'pen_share {config.pen_share} with {len(config.model.joints)} joints: pen strokes '
+             f'drive two joints; set pen_share: 0.0')):
+        if wrong:
+            raise ModelError(message)
+    return config

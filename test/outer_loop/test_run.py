@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from smallbot.one_shot.figures import VALIDATION_SEED
+from smallbot.one_shot.model import ModelConfig
+from smallbot.outer_loop.configuration import Schedule
+from smallbot.outer_loop.run import learning_rate, meta_train, MetaTraining
+from smallbot.study.conditions import Conditions
+from smallbot.study.evaluation import draw_movements, evaluate
+
+from .conftest import CLOCK_ALONE, SMALL, weights_after
+
+
+def test_the_model_is_the_average_that_was_asked_for(tmp_path):
+    run = MetaTraining(replace(SMALL, averaging=0.75))
+    average = weights_after(run)
+    for _ in range(3):
+        run.step()
+        average = {key: 0.75 * average[key] + 0.25 * value
+                   for key, value in weights_after(run).items()}
+    run.save(tmp_path)
+    for same in (run, MetaTraining.restore(tmp_path)):
+        for key, value in same.model('m').weights.items():
+            assert torch.allclose(value, average[key], atol=1e-6), key
+    plain = MetaTraining(SMALL)
+    plain.step()
+    assert torch.equal(plain.model('m').weights['readout'], weights_after(plain)['readout'])
+
+
+def test_a_second_stage_looks_as_often_as_it_is_told(tmp_path):
+    first = MetaTraining(CLOCK_ALONE)
+    told = replace(SMALL, model=ModelConfig(looks=2))
+    second = MetaTraining(told, start=first.model('m'))
+    assert second.config.model == replace(CLOCK_ALONE.model, looks=2)
+    second.step()
+
+
+def test_training_may_look_less_often_than_the_model_will():
+    often = replace(CLOCK_ALONE, model=replace(CLOCK_ALONE.model, looks=4))
+    once, as_often, less = (MetaTraining(config) for config in (
+        CLOCK_ALONE, often, replace(often, training_looks=1)))
+    loss = {run: run.step().loss for run in (once, as_often, less)}
+    assert loss[less] == loss[once] != loss[as_often]
+    assert less.model('m').config.looks == 4
+
+
+def test_recurrent_weights_take_the_share_of_a_step_that_was_asked_for():
+    n_in = SMALL.model.clock_neurons
+
+    def change(share):
+        run = MetaTraining(replace(SMALL, recurrent_rate=share, clip_to_chip=False))
+        before = run.weights['trainee'].detach().clone()
+        run.step()
+        return run.weights['trainee'].detach() - before
+
+    whole, tenth, none = change(1.0), change(0.1), change(0.0)
+    assert whole[:, n_in:].any()
+    assert torch.allclose(tenth[:, n_in:], 0.1 * whole[:, n_in:], atol=1e-6)
+    assert not none[:, n_in:].any()
+    for changed in (tenth, none):
+        assert torch.equal(changed[:, :n_in], whole[:, :n_in])
+
+
+@pytest.mark.parametrize('setting', [SMALL, CLOCK_ALONE])
+def test_validation_is_the_evaluation_in_software_on_its_seed(setting):
+    run = MetaTraining(replace(setting, validation_tasks=5))
+    for _ in range(2):
+        run.step()
+    movements = draw_movements('paper', 5, setting.model, run.arm, VALIDATION_SEED)
+    expected = [learned.tip_rmse_cm[1] for learned in
+                evaluate(run.model('m'), run.arm, movements, Conditions('software'), 0)]
+    assert run.validate().tip_cm == pytest.approx(sum(expected) / 5, abs=0.02)
+
+
+def test_a_run_that_starts_from_a_model_goes_on_from_its_weights(tmp_path):
+    first = MetaTraining(SMALL)
+    first.step()
+    model = first.model('begun')
+    run = MetaTraining(replace(CLOCK_ALONE, seed=3), start=model)
+    assert run.config.model == SMALL.model
+    for key, value in weights_after(run).items():
+        assert torch.equal(value, model.weights[key]), key
+    run.step()
+    run.save(tmp_path)
+    card = MetaTraining.restore(tmp_path).model('m').card
+    assert card['started_from']['name'] == 'begun' and card['started_from']['iterations'] == 1
+    assert not torch.equal(run.weights['readout'].detach(), model.weights['readout'])
+
+
+def test_validations_are_noted_with_their_time_and_change_nothing(tmp_path):
+    silent = MetaTraining(replace(SMALL, validate_every=0))
+    loud = MetaTraining(replace(SMALL, validate_every=2, validation_tasks=3))
+    for run in (silent, loud):
+        meta_train(run, tmp_path, lambda run: run.iteration >= 5, lambda run, parts: None)
+    for key, value in weights_after(silent).items():
+        assert torch.equal(value, loud.weights[key].detach()), key
+    assert [seen.iteration for seen in loud.validations] == [2, 4] and not silent.validations
+    first, second = loud.validations
+    assert 0 < first.seconds < second.seconds < loud.seconds
+    assert loud.seconds_to(first.tip_cm) == first.seconds
+    assert loud.seconds_to(0.0) is None
+    resumed = MetaTraining.restore(tmp_path)
+    assert resumed.validations == loud.validations and resumed.seconds == loud.seconds
+
+
+def test_learning_rate_follows_its_schedule():
+    steps = replace(SMALL, learning_rate=1.5e-3, schedule=Schedule.STEPS)
+    assert learning_rate(steps, 499) == 1.5e-3
+    assert learning_rate(steps, 99_999) == pytest.approx(1.5e-3 * 0.99 ** 199)
+    cosine = replace(SMALL, learning_rate=2e-3, iterations=100)
+    assert [learning_rate(cosine, k) for k in (0, 50, 100)] == pytest.approx(
+        [2e-3, 2e-3 * 0.505, 2e-5])
+
+
+def test_recurrent_weights_gain_no_self_connection_on_the_model():
+    run = MetaTraining(SMALL)
+    run.step()
+    trainee = run.model('m').weights['trainee']
+    assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
