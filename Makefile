@@ -32,7 +32,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	@failed=0; \
 	$(BIN)/python -m pytest -q -n auto --dist loadfile test --ignore=test/nodes || failed=1; \
-	$(BIN)/python -m pytest -q -r fER -n auto --dist loadfile test/nodes || failed=1; \
+	$(BIN)/python -m pytest -q -n auto --dist worksteal test/nodes || failed=1; \
 	exit $$failed
 
 lint: $(STAMP)

@@ -26,8 +26,8 @@ away meanwhile, as they stay near the last that was acknowledged (CATCH_UP)."""
 SETTLING = 3.0
 """How long the arm is asked where it is after it has been told to stand, s."""
 CATCH_UP = 1.5
-"""How many times the way of full speed a set-point may lie from the last that was acknowledged:
-what was held up on its way is made up for, but not at once."""
+"""How many times the way of full speed a set-point may lie from wherever the arm may stand: what
+was held up on its way is made up for, but not at once."""
 FOLLOWING = math.radians(45)
 """Largest distance between where the arm is told to be and where it is, rad: at full speed the
 lag that was measured and the settled gain come to 34 degrees."""
@@ -265,5 +265,6 @@ class SetPoints:
         way = CATCH_UP * (self._hold + 2 * self._period) * self.limits.velocity
         ahead = np.clip(self.position + 0.5 * self._hold * self._velocity,
                         self.limits.lower, self.limits.upper)
-        from_there = np.array([self.reached, *self._doubtful])
+        from_there = np.array([self.reached, *self._doubtful,
+                               *(position for _, position in self._unheard)])
         return np.clip(ahead, from_there.max(0) - way, from_there.min(0) + way)

@@ -480,6 +480,7 @@ acts = st.tuples(
 @settings(max_examples=80, deadline=None)
 @given(st.lists(acts, min_size=3, max_size=25), st.sampled_from(['', 'nan', 'skips', 'late']))
 @example([([1.0, 0.0], 0.5, ''), ([0.0, 1.0], 0.3125, 'freeze'), (None, 0.5, '')], '')
+@example([(None, 0.5, ''), ([0.0, 1.0], 0.1875, ''), ([0.0, -1.0], 0.5, '')], 'late')
 def test_whatever_happens_references_stay_inside_and_never_jump(sequence, how):
     bench = deepcopy(HOMED)
     bench.controller.misbehaviour = frozenset([how] if how else [])
