@@ -110,7 +110,7 @@ class Process:
     def send(self, number: int) -> None:
         self.popen.send_signal(number)
 
-    def exit_code(self, timeout: float = 10.0) -> int:
+    def exit_code(self, timeout: float = 60.0) -> int:
         return self.popen.wait(timeout)
 
     def end(self) -> None:
@@ -119,7 +119,7 @@ class Process:
             self.send(signal.SIGCONT)
             self.send(signal.SIGINT)
             try:
-                self.popen.wait(8.0)
+                self.popen.wait(30.0)
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()

@@ -60,7 +60,7 @@ def test_a_movement_shown_once_is_learned_with_one_update_and_played(bench):
     for process in started:
         process.send(signal.SIGINT)
     for process in started:
-        assert process.exit_code(8.0) == 0, process.said
+        assert process.exit_code() == 0, process.said
         assert 'Traceback' not in process.said
 
 
@@ -143,6 +143,6 @@ def test_a_bad_demonstration_ends_the_director_with_code_2(bench, name, content,
     if content is not None:
         file.write_text(content)
     director = bench.start('demo_director', demonstration_file=str(file))
-    assert director.exit_code(20.0) == 2
+    assert director.exit_code() == 2
     (line,) = director.said.strip().splitlines()
     assert said in line and str(file) in line

@@ -61,7 +61,7 @@ def wait_at_rest(probe):
     def there():
         _, position, velocity = (part[-1] for part in travelled(probe))
         return not velocity.any() and np.abs(position - last_point(probe)).max() < 1e-9
-    probe.wait(there, 'the arm to rest at the last point', timeout=5.0)
+    probe.wait(there, 'the arm to rest at the last point')
 
 
 def check_motion(probe):
@@ -99,7 +99,7 @@ def test_it_settles_eases_plays_and_falls_silent(bench, small_model):
     probe.wait(lambda: len(probe.heard['joint_states']) > states + 250, 'half a second more')
     assert len(probe.heard[TOPIC]) == settled < count + 60, 'it must fall silent'
     process.send(signal.SIGINT)
-    assert process.exit_code(5.0) == 0
+    assert process.exit_code() == 0
     assert len(probe.heard[TOPIC]) == settled, "an arm that stands is nobody's to move"
 
 
@@ -117,7 +117,7 @@ def test_a_signal_in_mid_motion_brings_it_to_rest(bench, small_model):
     _, process, probe = follower(bench, small_model)
     begin(probe)
     process.send(signal.SIGINT)
-    assert process.exit_code(5.0) == 0
+    assert process.exit_code() == 0
     assert 'Traceback' not in process.said
     wait_at_rest(probe)
     check_motion(probe)
@@ -131,7 +131,7 @@ def test_stale_joint_states_halt_it_until_reset(bench, small_model):
     assert execute(probe).success
     probe.wait_phase('playing')
     arm.send(signal.SIGSTOP)
-    probe.wait_phase('halted', timeout=3.0)
+    probe.wait_phase('halted')
     assert 'stale' in values_of(probe.heard['progress'][-1])['reason']
     arm.send(signal.SIGCONT)
     count = len(probe.heard['joint_states'])
