@@ -34,7 +34,7 @@ def main():
     movements = draw_movements('paper', args.tasks, model.config, arm, VALIDATION_SEED)
     found = {'first trial, ms': [], 'generator and update, ms': [], 'programming, ms': [],
              'learn, ms': [], 'step, ms': []}
-    for k, path in enumerate(movements.positions()):
+    for k, path in enumerate(movements.path()):
         trainee = Trainee(model, Conditions().fresh_synapses(model, k))
         marks = [time.perf_counter()]
         eligibility = trainee.trial().eligibility

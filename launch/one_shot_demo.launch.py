@@ -63,13 +63,14 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='year of the published signs and factors that the degrees of a real '
                         'ED-Scorbot follow'),
         DeclareLaunchArgument(
-            'time_scale', default_value='1.0',
-            description='how many times longer than shown a movement is played; a real arm needs '
-                        'time to follow'),
+            'time_scale', default_value='chosen',
+            description='how many times longer than shown a movement is played; chosen: 1, with '
+                        'arm:=measured what the arm can follow, with arm:=ed_scorbot 8'),
         DeclareLaunchArgument(
-            'correction', default_value='0.0',
+            'correction', default_value='chosen',
             description='velocity for each rad that the arm is away from where the network wants '
-                        'it, 1/s; 0: play blindly; 1 suits a real ED-Scorbot'),
+                        'it, 1/s; 0: play blindly; chosen: 0, with arm:=measured and '
+                        'arm:=ed_scorbot 1'),
         DeclareLaunchArgument(
             'auto', default_value='true', choices=switch,
             description='run the whole demonstration by itself on the simulated arm; false: '
@@ -140,14 +141,29 @@ def generate_launch_description() -> LaunchDescription:
     def arm_is(condition: str) -> IfCondition:
         return IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {condition}"]))
 
+    def chosen(given: LaunchConfiguration, choices: dict[str, float], other: float) -> list:
+        """Return the expression of an argument that may be left to be chosen for the arm."""
+        return [f'({choices}', ".get('", LaunchConfiguration('arm'), f"', {other}) if '", given,
+                "' == 'chosen' else 1.0 * ", given, ')']
+
+    def number(expression: list) -> ParameterValue:
+        return ParameterValue(PythonExpression(expression), value_type=float)
+
     simulated = f'in {SIMULATED}'
-    correction = ParameterValue(LaunchConfiguration('correction'), value_type=float)
+    correction = number(chosen(
+        LaunchConfiguration('correction'), {'measured': 1.0, 'ed_scorbot': 1.0}, 0.0))
+    servo = ParameterValue(PythonExpression(
+        ["'ed_scorbot' if '", LaunchConfiguration('arm'), "' in ('measured', 'ed_scorbot') else "
+         "'ideal'"]), value_type=str)
     # A movement that was shown slowly, by commands, is not slowed down once more to be played.
     commanding = ["'", LaunchConfiguration('arm'), "' == 'ed_scorbot' and '",
                   LaunchConfiguration('auto'), "' == 'true' and '",
                   LaunchConfiguration('may_move'), "' == 'true'"]
-    playing_scale = ParameterValue(PythonExpression(
-        ['1.0 if ', *commanding, ' else ', LaunchConfiguration('time_scale')]), value_type=float)
+    showing_scale = chosen(LaunchConfiguration('time_scale'), {'ed_scorbot': 8.0}, 1.0)
+    driving_scale = number(['1.0 if ', *commanding, ' else ', *showing_scale])
+    # 0: the controller chooses.
+    playing_scale = number(['1.0 if ', *commanding, ' else ', *chosen(
+        LaunchConfiguration('time_scale'), {'ed_scorbot': 8.0, 'measured': 0.0}, 1.0)])
     director = node(
         'demo_director',
         IfCondition(PythonExpression([*commanding, " or '", LaunchConfiguration('arm'),
@@ -156,8 +172,8 @@ def generate_launch_description() -> LaunchDescription:
         demonstration_file=text('demonstration'), model=text('model'), report=text('report'),
         hand=ParameterValue(PythonExpression(["'commanding' if ", *commanding,
                                               " else 'guiding'"]), value_type=str),
-        time_scale=ParameterValue(LaunchConfiguration('time_scale'), value_type=float),
-        correction=correction, convention=text('convention'))
+        time_scale=number(showing_scale), correction=correction,
+        convention=text('convention'))
     # Frames of several arms must not meet in one tf tree: tf follows the namespace.
     frames = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
     urdf = (share / 'urdf' / 'ed_scorbot.urdf').read_text()
@@ -166,7 +182,7 @@ def generate_launch_description() -> LaunchDescription:
         *arguments(share),
         node('arm_simulator', arm_is(simulated), model=text('arm')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
-             convention=text('convention'), time_scale=playing_scale),
+             convention=text('convention'), time_scale=driving_scale),
         node('demo_recorder', bag_directory=text('bag_directory')),
         node('one_shot_learner', model=text('model')),
         node('snn_controller', model=text('model'), synapses=text('synapses'),
@@ -174,8 +190,7 @@ def generate_launch_description() -> LaunchDescription:
              command_joints=text('command_joints'),
              seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
              duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
-             time_scale=playing_scale,
-             correction=correction),
+             servo=servo, time_scale=playing_scale, correction=correction),
         node('trajectory_display'),
         director,
         RegisterEventHandler(

@@ -99,11 +99,7 @@ class Core(CoreState):
         """
         self._check_vectors(vectors, 2)
         wanted = vectors @ self.intended
-        unit = self.phase_range / self.converters.levels
-        if self._stale:
-            self._refresh()
-        read = self._products.count(vectors) * unit
-        self.account.products += len(vectors)
+        read = self.measure(vectors)
         aside, level = wanted.mean(0), read.mean(0)
         scale = (wanted - aside).square().sum(0) / ((read - level) * (wanted - aside)).sum(0)
         good = (scale > _SCALE_RANGE[0]) & (scale < _SCALE_RANGE[1])
@@ -112,8 +108,16 @@ class Core(CoreState):
             self._correct(scale, aside - scale * level)
         self.calibrated_at = self.now
 
+    def measure(self, vectors: Tensor) -> Tensor:
+        """Return what is counted for inputs [V, rows], not corrected, in weights [V, columns]."""
+        if self._stale:
+            self._refresh()
+        self.account.products += len(vectors)
+        return self._products.count(vectors) * (self.phase_range / self.converters.levels)
+
     def correct(self, correction: Correction) -> None:
-        """Take up a correction again that this core had before."""
+        """Take up a correction: one that this core had before, or one derived from it."""
+        self.read_codes = correction.codes
         self._correct(correction.scale, correction.offset)
         self.calibrated_at = correction.at
 
@@ -129,7 +133,10 @@ class Core(CoreState):
         The correction's offset belongs to no weight and is left out.
         """
         positive, negative = self.polarity_conductance() * self.adc_gain[:, None]
-        return (positive - negative) * (self.full_weight / self.law.g_max) * self.scale
+        seen = (positive - negative) * (self.full_weight / self.law.g_max) * self.scale
+        if self.read_codes is None:
+            return seen
+        return seen * (self.read_codes / self.row_codes)[:, None]
 
     def copy(self, generator: torch.Generator | None = None) -> 'Core':
         """Return an independent chip in the same state; see `CoreState.copy`."""
@@ -163,6 +170,8 @@ class Core(CoreState):
         self.scale, self.offset = scale, offset
         if not self._stale:
             unit = self.phase_range / self.converters.levels
+            self._products.drive(
+                self.row_codes if self.read_codes is None else self.read_codes)
             self._products.correct(scale * unit, offset, self.output_range)
 
     def _move_noise(self) -> None:

@@ -183,15 +183,22 @@ class Matrix:
     def correction(self) -> Correction:
         """Return what the last calibration has made of the columns, core after core."""
         each = [core.correction for core in self.cores]
+        codes = None
+        if any(one.codes is not None for one in each):
+            codes = torch.cat([core.row_codes if one.codes is None else one.codes
+                               for core, one in zip(self.cores, each, strict=True)])
         return Correction(torch.cat([one.scale for one in each]),
-                          torch.cat([one.offset for one in each]), self.calibrated_at)
+                          torch.cat([one.offset for one in each]), self.calibrated_at, codes)
 
     def correct(self, correction: Correction) -> None:
         """Take up a correction again that this matrix had before."""
         widths = [core.columns for core in self.cores]
-        for core, scale, offset in zip(self.cores, correction.scale.split(widths),
-                                       correction.offset.split(widths), strict=True):
-            core.correct(Correction(scale, offset, correction.at))
+        heights = [core.rows for core in self.cores]
+        codes = ([None] * len(heights) if correction.codes is None
+                 else correction.codes.split(heights))
+        for core, scale, offset, own in zip(self.cores, correction.scale.split(widths),
+                                            correction.offset.split(widths), codes, strict=True):
+            core.correct(Correction(scale, offset, correction.at, own))
 
     def program(self, weights: Tensor, mask: Tensor | None = None) -> CoreWriteReport:
         """Write the weights [rows, columns] of the cells in `mask`; cores work in parallel.

@@ -37,6 +37,10 @@ class Products:
         idle = adc_offset.round().clamp_(0, levels)
         self._idle = idle[0] - idle[1]
 
+    def drive(self, row_codes: Tensor) -> None:
+        """Set the input code of a full-scale input, [rows]."""
+        self._row_codes = row_codes
+
     def correct(self, scale: Tensor, offset: Tensor, output_range: float) -> None:
         """Set the result: scale * counts + offset, each [columns], 8 bits within the range."""
         unit = CODE_MAX / output_range

@@ -36,6 +36,8 @@ class Correction(NamedTuple):
     offset: Tensor
     at: float
     """Clock of the chip when it was fitted, s."""
+    codes: Tensor | None = None
+    """Input code of a full-scale input in reads, [rows]; None: the one weights are written for."""
 
 
 class CoreState:
@@ -91,6 +93,8 @@ class CoreState:
         self.scale = torch.ones(columns)
         """Per-column correction: output = scale * counted + offset."""
         self.offset = torch.zeros(columns)
+        self.read_codes: Tensor | None = None
+        """Input codes of reads where a correction has other ones than `row_codes`."""
         self.noise_moved_to = 0.0
         """Time of the slow noise in `devices`, which follows the clock only when it is needed."""
         self._break(draw_faults(faults, shape, generator))
@@ -115,7 +119,7 @@ class CoreState:
     @property
     def correction(self) -> Correction:
         """Return what the last calibration has made of the columns."""
-        return Correction(self.scale, self.offset, self.calibrated_at)
+        return Correction(self.scale, self.offset, self.calibrated_at, self.read_codes)
 
     @property
     def written_at(self) -> float:
@@ -148,6 +152,8 @@ class CoreState:
         tensors = {f'devices.{name}': value for name, value in vars(self.devices).items()}
         tensors |= {name: getattr(self, name) for name in ('limits', *_TENSORS)}
         tensors['generator'] = self.generator.get_state()
+        if self.read_codes is not None:
+            tensors['read_codes'] = self.read_codes
         return tensors, {'law': self.law.to_mapping(), 'rules': asdict(self.rules),
                          'converters': asdict(self.converters), 'phases': self.phases,
                          'account': asdict(self.account), 'now': self.now,
@@ -172,6 +178,7 @@ class CoreState:
                     raise ChipError(f'{key} is {found.dtype} {tuple(found.shape)}, expected '
                                     f'{empty.dtype} {tuple(empty.shape)}')
                 setattr(holder, name, found)
+            core.read_codes = tensors.get('read_codes')
             core.account = energy.Account(**values['account'])
             core.phase_range = float(values['phase_range'])
             core.now, core.noise_moved_to = float(values['now']), float(values['noise_moved_to'])

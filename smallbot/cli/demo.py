@@ -32,11 +32,12 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='the simulated arm: ideal (default), in MuJoCo, or as the real '
                            'ED-Scorbot was measured; ed_scorbot: the real one over MQTT')
     verb.add_argument('--time-scale', type=real(1, 1000), metavar='F',
-                      help='how many times longer than shown it is played (default 1); '
-                           'ed_scorbot: than in the file it is shown and played (default 8)')
+                      help='how many times longer than shown it is played (default 1; measured: '
+                           'what it can follow); ed_scorbot: than in the file it is shown and '
+                           'played (default 8)')
     verb.add_argument('--correction', type=real(0, 10), metavar='K',
                       help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
-                           'ed_scorbot: 1)')
+                           'measured and ed_scorbot: 1)')
     verb.add_argument('--duration', type=real(0, 600, above=True), metavar='S',
                       help="seconds the playback takes (default: the demonstration's own times "
                            "F); ed_scorbot: also the showing")
@@ -95,8 +96,10 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.plots.report import draw_report
     from smallbot.study.on_arm import Execution
 
-    scale = args.time_scale or (8.0 if on_broker else 1.0)
-    correction = (1.0 if on_broker else 0.0) if args.correction is None else args.correction
+    scale = args.time_scale or {REAL: 8.0, 'measured': None}.get(args.arm, 1.0)
+    correction = args.correction
+    if correction is None:
+        correction = 1.0 if args.arm in (REAL, 'measured') else 0.0
     if on_broker and args.duration:
         scale = args.duration / shown.duration
     made_folder(args.out)

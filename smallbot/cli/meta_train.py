@@ -1,8 +1,9 @@
-"""Train both networks in the outer loop, from scratch or resumed.
+"""Make a model: in closed form, trained from there in the outer loop, or resumed.
 
-Writes checkpoints and TensorBoard curves into a folder, and at the end the model. Ctrl-C stops
-after the iteration under way and leaves a checkpoint to resume from. Runs one process for each
-core; `torchrun -m smallbot meta-train ...` runs it on several machines.
+With `--iterations 0` it is the closed form alone, in seconds, for any arm that a URDF describes.
+Else writes checkpoints and TensorBoard curves into a folder, and at the end the model. Ctrl-C
+stops after the iteration under way and leaves a checkpoint to resume from. Runs one process for
+each core; `torchrun -m smallbot meta-train ...` runs it on several machines.
 """
 
 import argparse
@@ -24,8 +25,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     length = verb.add_mutually_exclusive_group()
     length.add_argument('--minutes', type=real(0, above=True), metavar='M',
                         help='plan as many iterations as fit into M minutes on this machine')
-    length.add_argument('--iterations', type=whole(1), metavar='N',
-                        help='plan N iterations (default: as configured)')
+    length.add_argument('--iterations', type=whole(0), metavar='N',
+                        help='plan N iterations (default: as configured); 0: the closed form '
+                             'alone, where the configuration begins with one')
     verb.add_argument('--resume', type=Path, metavar='DIR',
                       help='go on from the checkpoint in DIR, with its configuration')
     verb.add_argument('--start', metavar='MODEL',
@@ -70,18 +72,41 @@ def run(args: argparse.Namespace) -> int:
     if args.resume:
         given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip',
                                              'limits', 'start')
-                 if getattr(args, key)]
+                 if getattr(args, key) is not None]
         if given:
             raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
                              f'{", ".join(given)} out')
         if args.seed:
             raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
+    if args.iterations == 0:
+        return _closed_form(args)
     try:
         return in_processes(_train, args.processes or usable_cores(), args)
     except LostProcess as error:
         print(f'smallbot {VERB}: {error}; what was done is in {args.resume or args.out}: go on '
               f'with --resume, or with fewer --processes', file=sys.stderr)
         return 1
+
+
+def _closed_form(args: argparse.Namespace) -> int:
+    """Make the model that a run would begin with, and nothing more."""
+    from smallbot.one_shot.figures import VALIDATION_SEED
+    from smallbot.one_shot.model import save_model
+    from smallbot.outer_loop.closed_form import closed_form
+
+    config = _configured(args)
+    if not config.closed_form or args.start:
+        raise InputError('--iterations 0 makes a model in closed form: leave --start out, and '
+                         'take a configuration with closed_form: true')
+    began = time.monotonic()
+    model = closed_form(config.balance, config.model, config.seed, args.name)
+    seconds = time.monotonic() - began
+    path = save_model(model, args.out)
+    print(f'{path}: made in {seconds:.1f} s; measure it with\n  smallbot evaluate --model {path} '
+          f'--seed {VALIDATION_SEED}')
+    write_result(args.json, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
+                             'session_seconds': seconds, 'model': str(path)})
+    return 0
 
 
 def _train(group, args: argparse.Namespace) -> int:
@@ -145,6 +170,7 @@ def _training(group, args: argparse.Namespace):
 
     from smallbot.one_shot.model import load_model
     from smallbot.outer_loop.checkpoint import CHECKPOINT
+    from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import going_on
     from smallbot.outer_loop.processes import restarted
     from smallbot.outer_loop.run import MetaTraining, planned_iterations
@@ -157,7 +183,11 @@ def _training(group, args: argparse.Namespace):
         raise InputError(f'{directory}: holds a checkpoint already; resume it with --resume '
                          f'{directory}, or choose another --out')
     config = group.first(lambda: _configured(args))
-    start = load_model(args.start) if args.start else None
+    start = None
+    if args.start:
+        start = load_model(args.start)
+    elif config.closed_form:
+        start = group.first(lambda: closed_form(config.balance, config.model, config.seed))
     if start is not None:
         config = going_on(config, start)
     if args.minutes:

@@ -60,14 +60,16 @@ def run_demo(demonstration: Path, model: str, synapses: str, duration: float | N
         # First what may not be there, so that nothing needs to be stopped.
         if real is None:
             arm = ArmSimulator(**given(model=execution.model))
-            playing = {'time_scale': execution.time_scale, 'duration': float(duration or 0.0)}
+            servo = 'ed_scorbot' if execution.model == 'measured' else 'ideal'
+            playing = {'time_scale': execution.time_scale or 0.0, 'servo': servo,
+                       'duration': float(duration or 0.0)}
             showing = {}
         else:
             timeout = {'command_timeout': EMULATED_TIMEOUT} if real.emulated else {}
             arm = EdScorbotDriver(**given(
                 broker=real.host, port=real.port, robot=real.robot, convention=real.convention,
                 take_over=real.take_over, **timeout))
-            playing = {'state_timeout': STATE_TIMEOUT}
+            playing = {'state_timeout': STATE_TIMEOUT, 'servo': 'ed_scorbot'}
             showing = {'hand': 'commanding', 'time_scale': execution.time_scale,
                        'correction': execution.correction, 'convention': real.convention}
         nodes = [

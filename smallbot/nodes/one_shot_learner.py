@@ -129,7 +129,7 @@ class OneShotLearner(Node):
         version, eligibility = self._eligibility
         digest = self._demonstration.digest
         positions = check_detail(self._demonstration, self.arm, self.model.steps)
-        path = self.model.config.watched(self.arm, torch.from_numpy(positions[1:])).float()[None]
+        path = self.model.config.watched(self.arm, torch.from_numpy(positions)).float()[None]
         delta = weight_update(self.model, eligibility, learning_signals(self.model, path))[0]
         computed = time.perf_counter() - began
         self._waiting = Future()

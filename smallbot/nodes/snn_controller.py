@@ -23,6 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 from smallbot.arm.safety import way_is_within
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import check_detail, playing_duration
+from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.errors import InputError
 from smallbot.nodes.common.arm_commands import (
     controller_joints,
@@ -68,9 +69,12 @@ PARAMETERS = {
     'duration': Parameter(
         0.0, "duration of the playback, s; 0: the demonstration's own, stretched if it must be",
         0.0, 600.0),
+    'servo': Parameter(
+        'ideal', 'how the arm follows: at once, or as the ED-Scorbot was measured, whose lag is '
+                 'then made up for', choices=('ideal', 'ed_scorbot')),
     'time_scale': Parameter(
-        1.0, 'how many times longer than shown a movement is played, where duration is 0; a real '
-             'arm needs time to follow', 1.0, 1000.0),
+        1.0, 'how many times longer than shown a movement is played, where duration is 0; 0: as '
+             'the servo can follow', 0.0, 1000.0),
     'correction': Parameter(
         0.0, 'velocity for each rad that the arm is away from where the network wants it, 1/s; 0: '
              'play blindly; 1 suits a real ED-Scorbot', 0.0, 10.0),
@@ -88,11 +92,16 @@ class SnnController(LifecycleNode):
         self._chosen = declare(self, PARAMETERS)
         if self._chosen['chip_file'] and self._chosen['synapses'] != 'chip':
             raise InputError('snn_controller: parameter chip_file goes with synapses: chip')
+        if 0 < self._chosen['time_scale'] < 1:
+            raise InputError(f'snn_controller: parameter time_scale: {self._chosen["time_scale"]},'
+                             f' expected 0 or at least 1')
         torch.set_num_threads(1)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._active = False
         self._care: ChipCare | None = None
         self._loop: ControlLoop | None = None
+        self._servo: tuple[np.ndarray, np.ndarray] | None = None
+        """Lag [J], s, and fastest speed [J], rad/s; None: it follows at once."""
         self._demonstration: Demonstration | None = None
         self._trouble = ''
         if self._chosen['autostart']:
@@ -110,6 +119,8 @@ class SnnController(LifecycleNode):
             model = load_model(chosen['model'])
             self.arm = model_arm(chosen, model)
             joints = controller_joints(chosen['command_joints'], self.arm.driven)
+            if chosen['servo'] == 'ed_scorbot':
+                self._servo = lag_and_fastest(self.arm.driven)
             file = Path(chosen['chip_file']) if chosen['chip_file'] else None
             found = file is not None and file.exists()
             self._care = ChipCare(model, self.arm, chosen['synapses'], chosen['seed'], file)
@@ -129,7 +140,7 @@ class SnnController(LifecycleNode):
         else:
             self._commands = TrajectoryCommands(self, self.arm, joints, period)
         playback = Playback(self.arm.limits, model.steps, model.step_seconds, period,
-                            chosen['correction'])
+                            chosen['correction'], self._servo[0] if self._servo else ())
         self._loop = ControlLoop(playback, self._commands, period, chosen['state_timeout'], self)
         self._traces = self.create_publisher(Float32MultiArray, 'eligibility', LATCHED)
         self._programmed = self.create_publisher(DiagnosticStatus, 'programmed', LATCHED)
@@ -314,9 +325,7 @@ class SnnController(LifecycleNode):
                 raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
                                  f'is the driver or the simulator running?')
             positions = check_detail(shown, self.arm, care.model.steps)
-            scale = self._chosen['time_scale']
-            wanted = self._chosen['duration'] or (scale * shown.duration if scale > 1 else None)
-            duration, stretched = playing_duration(shown, positions, self.arm.limits, wanted)
+            duration, how = self._duration(shown, positions)
             start = np.clip(shown.position[0], self.arm.limits.lower, self.arm.limits.upper)
             position = loop.position()
             if not way_is_within(position, start, self.arm.limits):
@@ -326,8 +335,20 @@ class SnnController(LifecycleNode):
             care.make_ready()
             loop.play(start, duration, care.trainee)
         self.progressed()
-        longer = f', stretched from {shown.duration:.2f} s for the arm' if stretched else ''
-        return f'going to the start, then playing for {duration:.2f} s{longer}'
+        return f'going to the start, then playing for {duration:.2f} s{how}'
+
+    def _duration(self, shown: Demonstration, positions: np.ndarray) -> tuple[float, str]:
+        """Return how long trial `positions` are played, s, and what is said of the choice."""
+        scale, limits = self._chosen['time_scale'], self.arm.limits
+        wanted = self._chosen['duration'] or (scale * shown.duration if scale > 1 else None)
+        duration, stretched = playing_duration(shown, positions, limits, wanted)
+        how = f', stretched from {shown.duration:.2f} s for the arm' if stretched else ''
+        if scale == 0 and self._servo and wanted is None:
+            scale = time_scale_for(positions, shown.duration, *self._servo)
+            if scale * shown.duration > duration:
+                duration, _ = playing_duration(shown, positions, limits, scale * shown.duration)
+                how = f', {scale:.1f} times as long as shown, which the arm can follow'
+        return duration, how
 
     def _halt(self) -> str:
         with self._loop.lock:

@@ -1,7 +1,8 @@
 """The care of a controller's chip: loaded, aged, calibrated when due, programmed once, kept.
 
 A chip outlives the process that programs it, and so does what is known of it: which movement it
-has learned, for which weights it was made, when it was last looked at. Not here: messages, and
+has learned, for which weights it was made, when it was last looked at. What it has learned is
+rehearsed, so that it is known what to expect before the arm moves. Not here: messages, and
 whether the arm moves meanwhile, which is the caller's to rule out.
 """
 
@@ -18,9 +19,14 @@ from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
 from smallbot.one_shot.model import OneShotModel
+from smallbot.one_shot.rehearsal import Expectation
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.interface import Synapses, WriteReport
+
+REHEARSED_AGAIN = 300.0
+"""Time after which a movement is first rehearsed again, s: the age at which the law of the devices
+takes their conductance. Then whenever it has been held for twice as long."""
 
 
 class FirstTrial(NamedTuple):
@@ -38,13 +44,15 @@ class ChipCare:
     Parameters: `arm`, whose movements it learns; `kind`, 'chip' or 'software'; `seed` of the
     devices of a new chip; `file`, where the chip is kept: read if it exists, written by `save`;
     `clock`, steady, s, by which devices age; `wall`, ns since 1970, by which they age while
-    nobody is there.
+    nobody is there; `rehearse`, what plays a movement on the trainee without a motion (see
+    `one_shot.rehearsal`), None: nothing is rehearsed.
     Raises InputError where the file is none of this model's.
     """
 
     def __init__(self, model: OneShotModel, arm: Arm, kind: str = 'chip', seed: int = 0,
                  file: Path | None = None, clock: Callable[[], float] = time.monotonic,
-                 wall: Callable[[], int] = time.time_ns):
+                 wall: Callable[[], int] = time.time_ns,
+                 rehearse: Callable[[Trainee, Demonstration], Expectation] | None = None):
         self.model = model
         self.file = file
         self.learned: str | None = None
@@ -55,13 +63,18 @@ class ChipCare:
         """Of the weights whose traces `first_trial` returned last; allows one update."""
         self.calibrations = 0
         """How often columns have been calibrated since this chip was taken into care."""
+        self.expected: Expectation | None = None
+        """What the movement that was learned came to when it was rehearsed last; None: nothing
+        was learned, or it cannot be played as asked."""
         self._clock, self._wall = clock, wall
+        self._rehearse_with = rehearse
         if file is not None and file.exists():
             synapses = self._loaded(file, arm)
         else:
             synapses = prepare_synapses(model, kind, seed)
         self.trainee = Trainee(model, synapses)
-        self._aged_at = clock()
+        self._aged_at = self._held_since = clock()
+        self._rehearse()
 
     @property
     def synapses(self) -> Synapses:
@@ -77,7 +90,10 @@ class ChipCare:
     def tend(self) -> bool:
         """Look after a chip at rest; returns whether its columns had to be calibrated."""
         self.age()
-        return self._refit(self.synapses)
+        calibrated = self._refit(self.synapses)
+        if calibrated or self._aged_at >= self._rehearse_at:
+            self._rehearse()
+        return calibrated
 
     def first_trial(self) -> FirstTrial:
         """Run a trial on the chip as it is, which gives its weights a version of their own."""
@@ -112,18 +128,20 @@ class ChipCare:
                              f'{last}: learn again')
 
     def program(self, delta: np.ndarray, shown: Demonstration) -> WriteReport:
-        """Write the one update [N, N_in + N] made from `shown`, after `check_update`."""
+        """Write the one update [N, N_in + N] made from `shown`, after `check_update`; rehearse."""
         self.age()
         written = self.trainee.program(torch.from_numpy(delta.copy()))
         self.trainee.rewind()
         self.learned, self.taught = shown.digest, shown
+        self._held_since = self._aged_at
+        self._rehearse()
         return written
 
     def forget(self) -> WriteReport:
         """Write the initial weights again; `first_trial` must follow before the next update."""
         self.age()
         written = self.trainee.forget()
-        self.learned = self.taught = None
+        self.learned = self.taught = self.expected = None
         return written
 
     def make_ready(self) -> None:
@@ -158,6 +176,18 @@ class ChipCare:
         synapses.wait(max(0.0, now - float(notes.get('saved', now))))
         self._refit(synapses)
         return synapses
+
+    def _rehearse(self) -> None:
+        """Find out what to expect of the movement that was learned, and when to do so again."""
+        self.expected = None
+        self._rehearse_at = self._aged_at + max(REHEARSED_AGAIN,
+                                                self._aged_at - self._held_since)
+        if self.taught is None or self._rehearse_with is None:
+            return
+        try:
+            self.expected = self._rehearse_with(self.trainee, self.taught)
+        except InputError:  # which whoever wants to play it is told
+            pass
 
     def _refit(self, synapses: Synapses) -> bool:
         """Calibrate the columns where the chip has drifted: after the update for reading alone."""

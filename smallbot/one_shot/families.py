@@ -22,6 +22,12 @@ class Movements(NamedTuple):
     """Joint velocities held during each step [B, T, J], rad/s of nominal time."""
     step_seconds: float
     """Nominal arm time of a step, s."""
+    drawing: Tensor | None = None
+    """Which of its split's drawings each is [B], in the pen family."""
+
+    def path(self) -> Tensor:
+        """Return the joint positions before the first step and after each [B, T + 1, J], rad."""
+        return torch.cat([self.start[:, None], self.positions()], dim=1)
 
     def positions(self) -> Tensor:
         """Return the joint positions after each step [B, T, J], rad."""

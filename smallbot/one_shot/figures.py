@@ -37,12 +37,16 @@ def velocity_rmse(played: np.ndarray, demonstrated: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean((played - demonstrated) ** 2, axis=0))
 
 
-def spread(values: Any) -> dict[str, Any]:
+def spread(values: Any, of: Any = None) -> dict[str, Any]:
     """Return mean, s.d. (of the sample), median and the mean's 95 % confidence interval.
 
-    The interval is Student's; None for a single value.
+    `of`, where given, says what each value is of: what stands for the same thing several times
+    counts once, with its mean. The interval is Student's; None for a single value.
     """
     values = np.asarray(values, dtype=float)
+    if of is not None:
+        _, place, times = np.unique(np.asarray(of), return_inverse=True, return_counts=True)
+        values = np.bincount(place, weights=values) / times
     count, mean = len(values), float(values.mean())
     sd = float(values.std(ddof=min(1, count - 1)))
     interval = None

@@ -15,8 +15,8 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], path: Tenso
                     products: torch.dtype | None = None) -> tuple[Tensor, Trial]:
     """Run the learning signal generator over demonstrated movements.
 
-    Parameters: `path` [B, T, D], what `config.watched` says, the tool tip, m, or the joints, rad,
-    after each step; `products` as in `unroll`.
+    Parameters: `path` [B, T + 1, D], what `config.watched` says, the tool tip, m, or the joints,
+    rad, before the first step and after each; `products` as in `unroll`.
     Returns learning signals [T, B, N], the mean over `config.looks`, and what the generator's K
     neurons did in all looks; differentiable in the weights.
     Source: Ortner et al. 2025, equation 17; graded codes and looks are ours.
@@ -24,16 +24,21 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], path: Tenso
     looks, movements = config.looks, len(path)
     clock = config.clock(path)[:, None].expand(-1, looks * movements, -1)
     path = path.transpose(0, 1)
-    rates = torch.gradient(path, spacing=config.step_seconds, dim=0)[0]
+    rates, drives = config.rates(path)
     steps = config.lead_steps + config.steps
     ahead = (torch.arange(steps) + config.preview_steps).clamp_max(config.steps - 1)
-    path, rates = path[ahead], rates[ahead]
+    path, rates = path[1:][ahead], rates[ahead]
+    if drives is not None:
+        drives = drives[ahead]
     if looks > 1:
         apart = torch.linspace(-config.look_spread, config.look_spread, looks, dtype=rates.dtype)
+        apart = apart.repeat_interleave(movements)[None, :, None]
         path = path.repeat(1, looks, 1)
-        rates = rates.repeat(1, looks, 1) + apart.repeat_interleave(movements)[None, :, None]
+        rates = rates.repeat(1, looks, 1) + apart
+        if drives is not None:
+            drives = drives.repeat(1, looks, 1) + apart
     clock = torch.cat([clock.new_zeros(config.lead_steps, *clock.shape[1:]), clock])
-    inputs = torch.cat([config.encode(path, rates), clock], dim=-1)
+    inputs = torch.cat([config.encode(path, rates, drives), clock], dim=-1)
     trial = unroll(inputs @ weights['generator_in'].T, weights['generator_rec'].T,
                    weights['generator_out'].T, config.generator, products)
     output = trial.output.unflatten(1, (looks, movements)).mean(1)
@@ -42,7 +47,7 @@ def generator_trial(config: ModelConfig, weights: dict[str, Tensor], path: Tenso
 
 @torch.no_grad()
 def learning_signals(model: OneShotModel, path: Tensor) -> Tensor:
-    """Return the learning signals [B, T, N] for paths [B, T, D] that `watched` returned."""
+    """Return the learning signals [B, T, N] for paths [B, T + 1, D] of `watched`."""
     signals, _ = generator_trial(model.config, model.weights, path.float())
     return signals.transpose(0, 1)
 

@@ -24,7 +24,7 @@ from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
 from smallbot.files import write_atomically, write_json
 from smallbot.snn.codes import BinaryCode, clock_spikes, LinearCode, PopulationCode
-from smallbot.snn.neuron import NeuronParameters
+from smallbot.snn.neuron import NeuronParameters, Reset
 
 LINEAR_GAIN = 0.12
 """s.d. of a first weight of the generator for a current of the linear code; a steady current of
@@ -103,8 +103,14 @@ class ModelConfig:
     """Time constant of the learning signals, s of network time."""
     recurrent_update: bool = True
     """Whether the update changes recurrent weights beside input weights."""
+    trace_tau: float = 0.0
+    """Time constant of the eligibility traces, s of network time; 0: the membrane's, as derived.
+    In a balanced network feedback cuts short what an input does, and a trace that outlasts its
+    step smears the update over turns of the clock to come."""
     inner_rate: float = 1e-3
     """Inner learning rate alpha of the one update."""
+    chip_gain: float = 1.0
+    """What an update is multiplied by on the chip: it plays some per cent less than software."""
     preview_steps: int = 0
     """How far the generator sees the demonstration ahead of the trainee's clock, steps. The whole
     movement is known by then; a preview makes up for the delay of membranes and filters."""
@@ -122,6 +128,12 @@ class ModelConfig:
     """Largest magnitude of an input weight on the chip."""
     recurrent_limit: float = 0.4
     """Largest magnitude of a recurrent weight on the chip."""
+    age_groups: bool = False
+    """Whether the chip's rows are corrected by groups of one age: the clock's, which an update
+    rewrites, apart from the others. A balanced trainee plays the ratio of the two."""
+    exact_drive: bool = False
+    """Whether the linear code's drive is d_t = (v_t - kappa v_(t-1)) / (1 - kappa), with v the
+    difference of positions, the start pose included; else from central differences."""
     trainee: NeuronParameters = NeuronParameters()
     generator: NeuronParameters = NeuronParameters(threshold=1.3, adaptive_share=0.3)
     watches: Watched = Watched.TIP
@@ -156,6 +168,11 @@ class ModelConfig:
         return math.exp(-self.trainee.dt / self.readout_tau)
 
     @property
+    def trace_decay(self) -> float:
+        """Return the decay of the eligibility traces in a step."""
+        return math.exp(-self.trainee.dt / (self.trace_tau or self.trainee.tau_m))
+
+    @property
     def signal_decay(self) -> float:
         """Return exp(-dt / tau) of the learning signals."""
         return math.exp(-self.generator.dt / self.signal_tau)
@@ -185,14 +202,29 @@ class ModelConfig:
         """Return the path [..., D] the generator sees for joint positions [..., J], rad."""
         return arm.tip(positions) if self.watches is Watched.TIP else positions
 
-    def encode(self, path: Tensor, rates: Tensor) -> Tensor:
-        """Return a path and its rates [T, ..., D], per second, as the generator's inputs."""
+    def rates(self, path: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the rates of change and the drives [T, ..., D], per second, of a path.
+
+        `path` [T + 1, ..., D] begins before the first step. The drive is what the trainee's
+        spikes must bring to the readout for its filter to give the rates; None where `encode`
+        is to take it from them.
+        """
+        if not self.exact_drive:
+            return torch.gradient(path[1:], spacing=self.step_seconds, dim=0)[0], None
+        rates = path.diff(dim=0) / self.step_seconds
+        kappa = self.readout_decay
+        before = torch.cat([torch.zeros_like(rates[:1]), rates[:-1]])
+        return rates, (rates - kappa * before) / (1 - kappa)
+
+    def encode(self, path: Tensor, rates: Tensor, drives: Tensor | None = None) -> Tensor:
+        """Return path, rates and drives [T, ..., D] as the generator's inputs."""
         if self.coding is Coding.BINARY:
             return self.binary.encode(path)
         if self.coding is Coding.LINEAR:
-            change = torch.gradient(rates, dim=0)[0]
-            drive = rates + self.readout_tau / self.trainee.dt * change
-            return self.linear.encode(rates, drive)
+            if drives is None:
+                change = torch.gradient(rates, dim=0)[0]
+                drives = rates + self.readout_tau / self.trainee.dt * change
+            return self.linear.encode(rates, drives)
         return self.code.encode(path, rates)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -337,6 +369,18 @@ def from_mapping(kind: type, values: Mapping[str, Any], where: str) -> Any:
     return kind(**built)
 
 
+def as_trained(config: Any) -> Any:
+    """Return a model's configuration, as a card or checkpoint holds it, with what old ones lack.
+
+    They hold every field that there was; one that came later stands for what was done before.
+    """
+    if not isinstance(config, Mapping):
+        return config
+    populations = {key: {'reset': Reset.CROSSED.value, **config[key]}
+                   for key in ('trainee', 'generator') if isinstance(config.get(key), Mapping)}
+    return {**config, **populations}
+
+
 def save_model(model: OneShotModel, directory: Path) -> Path:
     """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -371,5 +415,6 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> OneShotModel:
         raise ModelError(f'model {name}: cannot be read: {error}') from None
     if not isinstance(card, dict) or 'config' not in card:
         raise ModelError(f'model {name}: {card_path.name} has no field "config"')
-    config = from_mapping(ModelConfig, card.pop('config'), f'{card_path.name}: config')
+    config = from_mapping(ModelConfig, as_trained(card.pop('config')),
+                          f'{card_path.name}: config')
     return OneShotModel(config, weights, card.pop('name', path.stem), card)

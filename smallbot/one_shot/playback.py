@@ -4,7 +4,7 @@ Pure: it is told the time and the arm's position, and returns what to send. What
 from a function that advances the trainee by one step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 import math
 
@@ -27,6 +27,11 @@ CATCH_UP = 0.1
 """Time constant with which the commands make up for limits and late ticks, s."""
 SETTLE = 0.5
 """Longest time after the movement's end for making up, s."""
+SLOPE_OVER = 4
+"""Steps of the network before and after a time over which its slope there is taken."""
+SLOPE_SECONDS = 0.1
+"""Shortest time before and after over which that slope is taken, s: an arm that lags passes over
+what is shorter, and to invert it would ask for speeds that the limits cut off."""
 REPEAT_ZEROS = 0.3
 """How long zeros are sent after the arm has been stopped, s."""
 
@@ -49,8 +54,11 @@ class Playback:
     """
 
     def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float,
-                 correction: float = 0.0):
+                 correction: float = 0.0, lag: Sequence[float] = ()):
         """Plan for ticks every `period` s and a trial of `steps` steps of `step_seconds` s.
+
+        `lag` [J], s: time constant with which each joint follows what it is told, a first-order
+        lag; the inverse of that is told instead. Empty: none.
 
         `correction`, 1/s: velocity added for each rad by which the arm is measured to be away
         from where the trainee wants it; 0 plays blindly. An arm that lags by `tau` swings above
@@ -58,6 +66,7 @@ class Playback:
         """
         self.limits = limits
         self.correction = correction
+        self.lag = np.array(lag if len(lag) else np.zeros(len(limits.lower)), dtype=float)
         self.steps = steps
         self.trial_seconds = steps * step_seconds
         self.period = period
@@ -66,7 +75,7 @@ class Playback:
         """Why it halted."""
         self.duration = 0.0
         self.began: float | None = None
-        """Time at which playing began, s."""
+        """Time at which the movement begins, s; with a lag the first command comes before it."""
         self._sent = np.zeros(len(limits.lower))
         self._sent_at: float | None = None
         self._stopped_at = -math.inf
@@ -93,10 +102,12 @@ class Playback:
         self._pose, self.duration, self._advance = pose, duration, advance
         self._displacement = [np.zeros_like(pose)]
         self._velocity: list[np.ndarray] = []
-        self._travelled = np.zeros_like(pose)
+        self._travelled, self._corrected = np.zeros_like(pose), np.zeros_like(pose)
+        self._slope_over = max(SLOPE_OVER * duration / self.steps, SLOPE_SECONDS)
         self._sent_to: np.ndarray | None = None
         self._near_since = math.inf
         self.began = None
+        self._followed_from = math.inf
         self.phase = Phase.EASING
         self._sent_at = None
 
@@ -127,9 +138,9 @@ class Playback:
         if self.phase is Phase.EASING:
             wanted = self._approach(now, position, elapsed)
         if self.phase is Phase.PLAYING:
-            if self._sent_at is not None and now > self.began:
+            if self._sent_at is not None and now > self._followed_from:
                 self._travelled = self._travelled + self._sent * elapsed
-            wanted = self._follow(now, position)
+            wanted = self._follow(now, position, elapsed)
             if self.phase is Phase.DONE:
                 self._stopped_at = now
         if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
@@ -159,26 +170,37 @@ class Playback:
         self._near_since = min(self._near_since, now) if away < NEAR else math.inf
         if away < ARRIVED or now > self._near_since + PATIENCE:
             if speed < 0.02:
-                self.phase, self.began, self._origin = Phase.PLAYING, now, position
+                self.phase, self._origin, self._followed_from = Phase.PLAYING, position, now
+                self.began = now + (self._slope_over if self.lag.any() else 0.0)
             return np.zeros_like(self._sent)
         return ease_velocity(self._sent_to, self._pose, self.period)
 
-    def _follow(self, now: float, position: np.ndarray) -> np.ndarray:
+    def _follow(self, now: float, position: np.ndarray, elapsed: float) -> np.ndarray:
         """Return the velocity over the coming period, plus what makes up for the past."""
         at = now - self.began
-        here, there = self._path(at), self._path(at + self.period)
+        here, there = self._told(at), self._told(at + self.period)
         if self.correction:
-            if at >= self.duration + SETTLE:
-                self.phase = Phase.DONE
-                return np.zeros_like(here)
-            return (there - here) / self.period + self.correction * (
-                self._origin + here - position)
-        behind = here - self._travelled
-        if at >= self.duration and (np.abs(behind).max() < 1e-4
-                                     or at > self.duration + SETTLE):
+            self._corrected = self._corrected + self.correction * elapsed * (
+                self._origin + self._path(at) - position)
+        behind = here + self._corrected - self._travelled
+        arrived = not self.correction and np.abs(behind).max() < 1e-4
+        end = self.duration + (self.began - self._followed_from)
+        if at >= end and (arrived or at >= end + SETTLE):
             self.phase = Phase.DONE
             return np.zeros_like(behind)
         return (there - here) / self.period + behind / CATCH_UP
+
+    def _told(self, at: float) -> np.ndarray:
+        """Return where the joints [J], rad, are to be told to be so that they are there in time.
+
+        A joint that obeys lag dy/dt = told - y is at y when it is told y + lag dy/dt. The slope
+        is that over some steps of the network, whose velocity is made of single spikes.
+        """
+        if not self.lag.any():
+            return self._path(at)
+        apart = self._slope_over
+        here, after = self._path(at), self._path(at + apart)
+        return here + self.lag * (after - self._path(at - apart)) / (2 * apart)
 
     def _path(self, at: float) -> np.ndarray:
         """Return the displacement [J], rad, that the trainee wants at `at` s after the start.

@@ -72,13 +72,14 @@ class Trainee:
         self.rewind()
         spikes = torch.stack(spikes)
         eligibility = eligibility_traces(
-            self._clock, spikes, torch.stack(psi), self.model.config.trainee)
+            self._clock, spikes, torch.stack(psi), self.model.config.trace_decay)
         return TrialRecord(torch.stack(velocity), spikes.bool(), eligibility)
 
     def program(self, delta: Tensor) -> WriteReport:
         """Apply an update [N, N_in + N] to the synapses; says what was written."""
         self.updates += 1
-        return self.synapses.update(delta)
+        gain = self.model.config.chip_gain if isinstance(self.synapses, ChipSynapses) else 1.0
+        return self.synapses.update(delta if gain == 1 else gain * delta)
 
     def forget(self) -> WriteReport:
         """Restore the initial weights, writing only what updates have changed.
@@ -123,5 +124,6 @@ def prepare_synapses(model: OneShotModel, kind: str = 'chip', seed: int = 0, **o
     if kind == 'chip':
         return ChipSynapses.prepare(
             weights, mask, model.config.weight_limits(), torch.Generator().manual_seed(seed),
-            inputs=trial_inputs(model), **options)
+            inputs=trial_inputs(model),
+            fresh_rows=model.config.clock_neurons if model.config.age_groups else 0, **options)
     raise ValueError(f'synapses {kind!r}: expected chip or software')

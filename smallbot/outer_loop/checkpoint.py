@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from smallbot.files import write_atomically
-from smallbot.one_shot.model import from_mapping, ModelError
+from smallbot.one_shot.model import as_trained, from_mapping, ModelError
 from smallbot.outer_loop.configuration import MetaConfig
 
 CHECKPOINT = 'checkpoint.pt'
@@ -55,6 +55,7 @@ def read_checkpoint(directory: Path) -> Checkpoint:
         saved = torch.load(path, weights_only=True)
         state = Checkpoint(*(saved[key] for key in Checkpoint._fields))
         config, start = json.loads(state.config), json.loads(state.start)
+        config['model'] = as_trained(config['model'])
     except FileNotFoundError:
         raise ModelError(f'{directory}: no checkpoint ({CHECKPOINT}) to resume from; start '
                          f'without --resume to make one') from None

@@ -21,6 +21,7 @@ from smallbot.one_shot.model import (
     OneShotModel,
 )
 from smallbot.outer_loop.chance import stream
+from smallbot.outer_loop.closed_form import Balance
 from smallbot.outer_loop.stand_in import StandIn
 
 EXACT = {'device_noise': 0.0, 'read_noise': 0.0, 'drift': 0.0, 'rounding_step': 0.0,
@@ -52,6 +53,11 @@ class MetaConfig:
     """Everything that decides what meta-training makes."""
 
     model: ModelConfig = ModelConfig()
+    closed_form: bool = False
+    """Whether a run begins with balanced networks in closed form (`closed_form`), for the arm and
+    the trial of `model`, whose other sizes and constants they replace; else with random ones."""
+    balance: Balance = Balance()
+    """What they must do."""
     seed: int = 0
     """Seed of weights, tasks and noise; never 1000 or 2000, the seeds of the figures."""
     iterations: int = 6000
@@ -84,6 +90,11 @@ class MetaConfig:
     """Hann windows of the Brownian movements, steps."""
     anywhere_share: float = 0.5
     """Share of the Brownian movements that begin at a random pose; the others begin at zero."""
+    first_trial: bool = False
+    """Whether the first trial, which gives the traces, takes part in the outer gradient and in the
+    trainee's rate, as in the published code (Ortner et al. 2025); else it is held constant."""
+    generator_autapses: bool = True
+    """Whether a neuron of the generator may drive itself; in the published code it may not."""
     tip_weight: float = 1.0
     """Weight of the squared tool-tip error (m^2) beside the squared velocity error (rad^2/s^2)."""
     rate_weight: float = 0.25

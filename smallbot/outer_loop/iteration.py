@@ -2,7 +2,7 @@
 
 Both networks get their gradients by backpropagation through time through the trainee's second
 trial and through the update that came before it. The first trial is the same for every task, so
-it runs once for the whole batch, and no gradient flows through its traces.
+it runs once for the whole batch; gradients flow through its traces where `first_trial` says so.
 """
 
 from dataclasses import replace
@@ -14,11 +14,12 @@ from torch import Tensor
 from smallbot.arm.kinematics import Arm
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.learner import generator_trial
+from smallbot.one_shot.model import ModelConfig
 from smallbot.outer_loop.configuration import MetaConfig, Products
 from smallbot.outer_loop.processes import Group
 from smallbot.outer_loop.stand_in import begun_weights, share_written, Written
 from smallbot.outer_loop.tasks import Batch
-from smallbot.snn.eligibility import eligibility_traces, eprop_update
+from smallbot.snn.eligibility import Eligibility, eligibility_traces, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
 
@@ -43,11 +44,26 @@ class Attempt(NamedTuple):
 
     velocity: Tensor
     """Of the playback [B, T, J], rad/s of nominal time."""
+    first: Trial
+    """The trial of the initial weights, the same for all."""
     trainee: Trial
     """The playback."""
     generator: Trial
     written: Tensor
     """Share of all synapses that the updates are expected to write, a scalar."""
+
+
+def first_trial(model: ModelConfig, begun: Tensor) -> tuple[Trial, Eligibility]:
+    """Run the trial of initial weights [N_in + N, N]; its traces are differentiable in them."""
+    clock = model.clock(begun)
+    n_in = model.clock_neurons
+    trial = unroll((clock @ begun[:n_in])[:, None], begun[n_in:],
+                   torch.eye(model.neurons, dtype=begun.dtype), model.trainee, through_psi=True)
+    eligibility = eligibility_traces(clock, trial.output[:, 0], trial.psi[:, 0],
+                                     model.trace_decay)
+    if not model.recurrent_update:
+        eligibility = eligibility._replace(recurrent_trace=eligibility.recurrent_trace[:, :0])
+    return trial, eligibility
 
 
 def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm) -> Attempt:
@@ -59,17 +75,19 @@ def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: A
     limit = model.weight_limits()[:, None]
     trainee, readout = weights['trainee'].T, weights['readout'].T
     begun = begun_weights(stand_in, trainee.detach() * mask, limit, batch.draw)
-    with torch.no_grad():
-        first = unroll((clock @ begun[:n_in])[:, None], begun[n_in:], readout, model.trainee)
-        eligibility = eligibility_traces(clock, first.spikes[:, 0], first.psi[:, 0], model.trainee)
-        if not model.recurrent_update:
-            eligibility = eligibility._replace(
-                recurrent_trace=eligibility.recurrent_trace[:, :0])
+    held = begun
+    if config.first_trial:
+        meant = trainee * mask
+        held = meant + (begun - meant).detach()
+    first, eligibility = first_trial(model, held)
+    if not config.generator_autapses:
+        alone = torch.eye(model.generator_neurons, dtype=clock.dtype)
+        weights = {**weights, 'generator_rec': weights['generator_rec'] * (1 - alone)}
 
     products = torch.bfloat16 if config.products is Products.BFLOAT16 else None
     watching = replace(model, looks=config.training_looks or model.looks)
     signals, generator = generator_trial(
-        watching, weights, model.watched(arm, batch.movements.positions()), products)
+        watching, weights, model.watched(arm, batch.movements.path()), products)
     delta = eprop_update(eligibility, signals, model.inner_rate)
     share = share_written(stand_in, delta if config.write_weight else delta.detach(), mask[:rows],
                           limit[:rows], int(mask.sum()))
@@ -82,7 +100,7 @@ def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: A
     playback = unroll(current, w_rec, readout, model.trainee,
                       None if model.recurrent_update else products)
     velocity = filtered(playback.output, model.readout_decay)
-    return Attempt(velocity.transpose(0, 1), playback, generator, share)
+    return Attempt(velocity.transpose(0, 1), first, playback, generator, share)
 
 
 def outer_loss(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm,
@@ -95,11 +113,12 @@ def outer_loss(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm
     clipping) is added as a constant: the gradient passes straight through it.
     """
     tasks = batch.movements
-    velocity, trainee, generator, written = attempt(config, weights, batch, arm)
+    velocity, first, trainee, generator, written = attempt(config, weights, batch, arm)
     reached = Movements(tasks.start, velocity, tasks.step_seconds).positions()
     tip_error = (arm.tip(reached) - arm.tip(tasks.positions())).square().sum(-1)
     by_step = trainee.by_step.unfold(0, RATE_WINDOW, RATE_WINDOW).mean(1)
-    shares = [trainee.rate, generator.rate, by_step, torch.stack([
+    rate_of_trainee = (first.rate + trainee.rate) / 2 if config.first_trial else trainee.rate
+    shares = [rate_of_trainee, generator.rate, by_step, torch.stack([
         (velocity - tasks.velocity).square().mean(), tip_error.mean(),
         100 * tip_error.detach().mean(1).sqrt().mean(), written])]
     means = group.total(torch.cat(shares) * (len(tasks.start) / batch.tasks))

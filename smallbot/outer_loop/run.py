@@ -149,6 +149,8 @@ class MetaTraining:
         """Return the model as it is now."""
         weights = {key: value.clone() for key, value in self.average.items()}
         weights['trainee'] *= self.config.model.synapse_mask()
+        if not self.config.generator_autapses:
+            weights['generator_rec'].fill_diagonal_(0)
         card = {'made_by': 'smallbot meta-train', 'seed': self.config.seed,
                 'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
                 'processes': self.group.size,

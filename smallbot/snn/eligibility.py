@@ -1,7 +1,8 @@
 """Eligibility traces of LIF networks, factorised, and the e-prop update they give.
 
 The eligibility of the synapse i -> j is psi_j^t times a trace of neuron i, because every LIF
-neuron of a population filters its input with the same membrane decay. So a trial needs
+neuron of a population filters its input with the same decay: the membrane's, or a shorter one
+where a network's own feedback cuts short what an input does to it. So a trial needs
 [T, N] + [T, M] numbers, and an update is one matrix product over time; the dense [N, M, T]
 tensor never exists. ALIF trainees would need a second trace and are not covered here.
 """
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor
 
 from smallbot.snn.filters import delayed, filtered
-from smallbot.snn.neuron import NeuronParameters
 
 
 class Eligibility(NamedTuple):
@@ -21,9 +21,9 @@ class Eligibility(NamedTuple):
     psi: Tensor
     """Pseudo-derivatives [T, N]."""
     input_trace: Tensor
-    """Inputs filtered by the membrane, present step included [T, N_in]."""
+    """Inputs filtered, present step included [T, N_in]."""
     recurrent_trace: Tensor
-    """Spikes of the steps before, filtered by the membrane [T, N]."""
+    """Spikes of the steps before, filtered [T, N]."""
 
     @property
     def presynaptic(self) -> Tensor:
@@ -31,14 +31,14 @@ class Eligibility(NamedTuple):
         return torch.cat([self.input_trace, self.recurrent_trace], dim=1)
 
 
-def eligibility_traces(inputs: Tensor, spikes: Tensor, psi: Tensor, p: NeuronParameters
+def eligibility_traces(inputs: Tensor, spikes: Tensor, psi: Tensor, decay: float
                        ) -> Eligibility:
     """Return the traces of a trial from inputs [T, N_in], spikes and psi [T, N].
 
+    `decay`: what a trace keeps from one step to the next; as derived, the membrane's exp(-dt/tau).
     Source: Bellec et al. 2020; Ortner et al. 2025, equations 16-18.
     """
-    g = p.membrane_decay
-    return Eligibility(psi, filtered(inputs, g), filtered(delayed(spikes), g))
+    return Eligibility(psi, filtered(inputs, decay), filtered(delayed(spikes), decay))
 
 
 def eprop_update(eligibility: Eligibility, learning_signals: Tensor, rate: float) -> Tensor:

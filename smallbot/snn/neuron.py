@@ -4,11 +4,21 @@ Not here: unrolled networks and their gradients (`unroll`), eligibility traces (
 """
 
 from dataclasses import dataclass
+from enum import Enum
 import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+
+class Reset(str, Enum):
+    """Which threshold a spike of an ALIF neuron takes from its voltage."""
+
+    RAISED = 'raised'
+    """That of the next step, which this very spike has raised (Ortner et al. 2025, code)."""
+    CROSSED = 'crossed'
+    """The one that was crossed."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,14 @@ class NeuronParameters:
     """Adaptation time constant, s."""
     adaptive_share: float = 0.0
     """Share of ALIF neurons, the last ones of the population; 0.3 in the generator."""
+    reset: Reset = Reset.RAISED
+    """What a spike takes from the voltage of an ALIF neuron; LIF neurons have one threshold."""
     dt: float = 0.001
     """Network step, s."""
+    gated: bool = True
+    """Whether the pseudo-derivative of the eligibility traces is 0 while a neuron is refractory
+    (Ortner et al. 2025). Not gated it depends on the voltage alone (Bellec et al. 2020), and an
+    update does not skip the neurons that happened to spike; backpropagation is always gated."""
 
     @property
     def membrane_decay(self) -> float:
@@ -81,14 +97,14 @@ def step(current: Tensor, state: NeuronState, p: NeuronParameters, beta: Tensor 
          ) -> tuple[NeuronState, Tensor]:
     r"""Advance a population by one step of `p.dt`.
 
-    Between spikes tau_m dv/dt = -v + input; at a spike v jumps down by the threshold that was
-    crossed. Discretely, with g = exp(-dt/tau_m) and rho = exp(-dt/tau_a):
+    Between spikes tau_m dv/dt = -v + input; at a spike v jumps down by the threshold. Discretely,
+    with g = exp(-dt/tau_m) and rho = exp(-dt/tau_a):
 
         a' = rho a + z                       (ALIF)
         A  = v_th + beta a'                  (beta = 0 for LIF)
-        v' = g v + current - z A_before
+        v' = g v + current - z A             (A of the step before where `reset` is `CROSSED`)
         z' = [v' > A] unless refractory
-        psi = lambda / v_th max(0, 1 - |v' - A| / (width v_th)), 0 while refractory
+        psi = lambda / v_th max(0, 1 - |v' - A| / (width v_th)), 0 while refractory if gated
 
     Parameters: `current` [..., N], the summed input and recurrent current of this step (the
     recurrent part driven by `state.z`, a delay of one step); `beta` [N] for ALIF populations.
@@ -102,12 +118,16 @@ def step(current: Tensor, state: NeuronState, p: NeuronParameters, beta: Tensor 
         v = g * state.v + current - threshold * state.z
         distance = v - threshold
     else:
-        v = g * state.v + current - (threshold + beta * state.a) * state.z
         a = p.adaptation_decay * state.a + state.z
-        distance = v - (threshold + beta * a)
+        bar = threshold + beta * a
+        taken = bar if p.reset is Reset.RAISED else threshold + beta * state.a
+        v = g * state.v + current - taken * state.z
+        distance = v - bar
     free = (state.refractory < 0.5).to(v.dtype)
     z = (distance > 0).to(v.dtype) * free
-    psi = pseudo_derivative(distance, p) * free
+    psi = pseudo_derivative(distance, p)
+    if p.gated:
+        psi = psi * free
     refractory = (state.refractory + p.refractory_steps * z - 1).clamp_(0, p.refractory_steps)
     return NeuronState(v, z, refractory, a), psi
 
@@ -116,3 +136,9 @@ def pseudo_derivative(distance: Tensor, p: NeuronParameters, out: Tensor | None 
     """Return lambda / v_th max(0, 1 - |distance| / (width v_th)), distance = v - A, any shape."""
     height, reach = p.dampening / p.threshold, p.surrogate_width * p.threshold
     return torch.abs(distance, out=out).mul_(-height / reach).add_(height).relu_()
+
+
+def pseudo_slope(distance: Tensor, p: NeuronParameters) -> Tensor:
+    """Return how fast the pseudo-derivative rises with the voltage, any shape."""
+    height, reach = p.dampening / p.threshold, p.surrogate_width * p.threshold
+    return distance.sign().mul_(-height / reach).mul_(distance.abs() < reach)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from smallbot.snn.neuron import NeuronParameters, pseudo_derivative
+from smallbot.snn.neuron import NeuronParameters, pseudo_derivative, pseudo_slope, Reset
 
 CACHE = 6 << 20
 """Bytes of weights that are used again and again at every step of a backward pass. Samples with
@@ -36,7 +36,7 @@ class Events(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What a population did in a trial; the first three are differentiable."""
+    """What a population did in a trial; the first three are differentiable, `psi` if asked."""
 
     output: Tensor
     """Spikes times the output weights [T, B, M]."""
@@ -45,7 +45,7 @@ class Trial(NamedTuple):
     by_step: Tensor
     """Spikes a neuron at each step, mean over neurons and batch [T]."""
     psi: Tensor
-    """Pseudo-derivatives [T, B, N]."""
+    """Pseudo-derivatives for eligibility traces [T, B, N], gated as the population's are."""
     events: Events
 
     @property
@@ -57,13 +57,14 @@ class Trial(NamedTuple):
 
 
 def unroll(current: Tensor, w_rec: Tensor, w_out: Tensor, p: NeuronParameters,
-           products: torch.dtype | None = None) -> Trial:
+           products: torch.dtype | None = None, through_psi: bool = False) -> Trial:
     """Run a recurrent population over a trial.
 
     Parameters: `current` [T, B, N], the input current of each step; `w_rec`, recurrent weights
     from presynaptic (rows) to postsynaptic (columns) neurons: [N, N] shared by the batch, or
     [B, N, N], one network for each sample; `w_out` [N, M]; `products`, torch.bfloat16 for shared
-    weights whose backward products need no more precision than that, 8 bits.
+    weights whose backward products need no more precision than that, 8 bits; `through_psi`,
+    whether the pseudo-derivatives returned are differentiable too.
 
     Raises ValueError where the shapes do not fit.
     """
@@ -76,7 +77,8 @@ def unroll(current: Tensor, w_rec: Tensor, w_out: Tensor, p: NeuronParameters,
     if w_out.ndim != 2 or len(w_out) != neurons:
         raise ValueError(f'w_out has shape {tuple(w_out.shape)} for {neurons} neurons: '
                          f'expected [N, M]')
-    output, rate, by_step, psi, row, neuron = _Unrolled.apply(current, w_rec, w_out, p, products)
+    output, rate, by_step, psi, row, neuron = _Unrolled.apply(current, w_rec, w_out, p, products,
+                                                              through_psi)
     return Trial(output, rate, by_step, psi, Events(row, neuron))
 
 
@@ -95,12 +97,16 @@ class _Unrolled(torch.autograd.Function):
     A spike z_t acts on the output, and on the next step through the recurrent weights, the reset
     and, in ALIF neurons, the adaptation; with e_t = dL/da_t:
 
-        dL/dz_t = w_out dL/do_t + w_rec dL/dv_{t+1} - A_t dL/dv_{t+1} + e_{t+1}
-        e_t = rho e_{t+1} - beta (psi_t dL/dz_t + z_t dL/dv_{t+1})
+        dL/dz_t = w_out dL/do_t + w_rec dL/dv_{t+1} - A dL/dv_{t+1} + e_{t+1}
+        e_t = rho e_{t+1} - beta (psi_t dL/dz_t + r_t)
+
+    The reset takes A = A_{t+1}, raised by this spike, and r_t = z_{t-1} dL/dv_t; or it takes
+    A = A_t, the threshold crossed, and r_t = z_t dL/dv_{t+1} (`Reset`). A loss that depends on
+    the psi returned adds dpsi_t/dv_t dL/dpsi_t to psi_t dL/dz_t.
     """
 
     @staticmethod
-    def forward(ctx, current, w_rec, w_out, p, products):
+    def forward(ctx, current, w_rec, w_out, p, products, through_psi):
         steps, batch, neurons = current.shape
         lif = neurons - p.adaptive(neurons)
         own = w_rec.ndim == 3
@@ -119,9 +125,7 @@ class _Unrolled(torch.autograd.Function):
             torch.add(entering, v, alpha=p.membrane_decay, out=v)
             if t:
                 sample, neuron, index = spiked[-1]
-                flat_v.index_add_(0, index, flat_bar[index], alpha=-1)
-                starts = torch.searchsorted(sample, samples)
-                v.add_(embedding_bag(index if own else neuron, table, starts, mode='sum'))
+                taken = flat_bar[index]
                 if p.refractory_steps > 1:
                     flat_blocked.index_fill_(0, index, torch.inf)
                     if t >= p.refractory_steps:
@@ -131,6 +135,11 @@ class _Unrolled(torch.autograd.Function):
                     adapted.lerp_(resting, 1 - p.adaptation_decay)
                     flat_bar.index_add_(0, index, beta[neuron])
                     bars[t] = adapted
+                    if p.reset is Reset.RAISED:
+                        taken = flat_bar[index]
+                flat_v.index_add_(0, index, taken, alpha=-1)
+                starts = torch.searchsorted(sample, samples)
+                v.add_(embedding_bag(index if own else neuron, table, starts, mode='sum'))
             torch.sub(v, bar, out=gap)
             sample, neuron = (gap > blocked).nonzero(as_tuple=True)
             spiked.append((sample, neuron, torch.add(neuron, sample, alpha=neurons)))
@@ -138,20 +147,27 @@ class _Unrolled(torch.autograd.Function):
         first = torch.arange(0, steps * batch, batch).repeat_interleave(counts)
         row = first + torch.cat([sample for sample, _, _ in spiked])
         neuron = torch.cat([neuron for _, neuron, _ in spiked])
+        slope = pseudo_slope(distance, p) if through_psi else None
         for part in distance.split(max(1, PASS // (batch * neurons))):
             pseudo_derivative(part, p, out=part)
+        shown = None if p.gated else distance.clone()
         psi = _silenced(distance, row * neurons + neuron, p.refractory_steps)
+        if shown is None:
+            shown = psi
         rate = torch.bincount(neuron, minlength=neurons).to(psi.dtype) / (steps * batch)
         by_step = counts.to(psi.dtype) / (batch * neurons)
         output = summed(w_out, neuron, row, steps * batch).view(steps, batch, -1)
-        ctx.save_for_backward(psi, bars, w_rec, w_out, row, neuron)
+        if through_psi:
+            slope.mul_(shown > 0)
+        ctx.save_for_backward(psi, bars, w_rec, w_out, row, neuron, slope)
         ctx.p, ctx.products = p, products
-        ctx.mark_non_differentiable(psi, row, neuron)
-        return output, rate, by_step, psi, row, neuron
+        ctx.mark_non_differentiable(*(() if through_psi else (shown,)), row, neuron)
+        return output, rate, by_step, shown, row, neuron
 
     @staticmethod
-    def backward(ctx, grad_output, grad_rate, grad_by_step, *_):
-        psi, bars, w_rec, w_out, row, neuron = ctx.saved_tensors
+    def backward(ctx, grad_output, grad_rate, grad_by_step, grad_psi, *_):
+        psi, bars, w_rec, w_out, row, neuron, slope = ctx.saved_tensors
+        shown = None if slope is None else slope * grad_psi
         steps, batch, neurons = psi.shape
         own = w_rec.ndim == 3
         every = grad_rate / (steps * batch) + grad_by_step[:, None] / (batch * neurons)
@@ -167,7 +183,7 @@ class _Unrolled(torch.autograd.Function):
             gather = _gathering(grad_output[:, of], every, w_rec[of] if own else w_rec, w_out,
                                 ctx.products, grad_z)
             _voltage_gradients(gather, grad_z, psi[:, of], bars[:, of], adapting[:, of], ctx.p,
-                               grad_v[:, of])
+                               grad_v[:, of], None if shown is None else shown[:, of])
         key, order = neuron.sort(stable=True)
         caused = row[order]
         grad_out = summed(grad_output.flatten(0, 1), caused, key, neurons)
@@ -175,7 +191,7 @@ class _Unrolled(torch.autograd.Function):
             key, order = (row % batch * neurons + neuron).sort(stable=True)
             caused = row[order]
         grad_rec = summed(grad_v.flatten(0, 1), caused + batch, key, w_rec.shape[:-1].numel())
-        return grad_v[:steps], grad_rec.view_as(w_rec), grad_out, None, None
+        return grad_v[:steps], grad_rec.view_as(w_rec), grad_out, None, None, None
 
 
 def _gathering(grad_output: Tensor, every: Tensor, w_rec: Tensor, w_out: Tensor,
@@ -212,14 +228,17 @@ def _gathering(grad_output: Tensor, every: Tensor, w_rec: Tensor, w_out: Tensor,
 
 
 def _voltage_gradients(gather: Callable[[int, Tensor], None], grad_z: Tensor, psi: Tensor,
-                       bars: Tensor, z: Tensor, p: NeuronParameters, grad_v: Tensor) -> None:
+                       bars: Tensor, z: Tensor, p: NeuronParameters, grad_v: Tensor,
+                       shown: Tensor | None) -> None:
     """Write dL/dv of all steps but the one beyond the last into `grad_v` [T + 1, B, N].
 
     Parameters: `gather`, which writes into `grad_z`; `psi` [T, B, N]; `bars` and `z`, thresholds
-    and spikes of the ALIF neurons, the last ones.
+    and spikes of the ALIF neurons, the last ones; `shown` [T, B, N], what comes through the psi
+    returned, or None.
     """
     steps, _, neurons = psi.shape
     lif = neurons - bars.shape[2]
+    raised = p.reset is Reset.RAISED
     grad_a = torch.zeros_like(grad_z[:, lif:])
     for t in range(steps - 1, -1, -1):
         following, result = grad_v[t + 1], grad_v[t]
@@ -227,14 +246,22 @@ def _voltage_gradients(gather: Callable[[int, Tensor], None], grad_z: Tensor, ps
         if lif == neurons:
             grad_z.sub_(following, alpha=p.threshold)
             torch.mul(following, p.membrane_decay, out=result).addcmul_(psi[t], grad_z)
+            if shown is not None:
+                result.add_(shown[t])
             continue
         later = following[:, lif:]
         grad_z[:, :lif].sub_(following[:, :lif], alpha=p.threshold)
-        grad_z[:, lif:].addcmul_(bars[t], later, value=-1).add_(grad_a)
+        taken = bars[min(t + raised, steps - 1)]
+        grad_z[:, lif:].addcmul_(taken, later, value=-1).add_(grad_a)
         grad_z.mul_(psi[t])
-        grad_a.mul_(p.adaptation_decay).sub_(grad_z[:, lif:], alpha=p.beta)
-        grad_a.addcmul_(z[t], later, value=-p.beta)
+        if shown is not None:
+            grad_z.add_(shown[t])
         torch.add(grad_z, following, alpha=p.membrane_decay, out=result)
+        grad_a.mul_(p.adaptation_decay).sub_(grad_z[:, lif:], alpha=p.beta)
+        if not raised:
+            grad_a.addcmul_(z[t], later, value=-p.beta)
+        elif t:
+            grad_a.addcmul_(z[t - 1], result[:, lif:], value=-p.beta)
 
 
 def _silenced(psi: Tensor, place: Tensor, refractory_steps: int) -> Tensor:

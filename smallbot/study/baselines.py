@@ -96,4 +96,5 @@ def compared(model: OneShotModel, arm: Arm, movements: Movements, tuning: Moveme
         if not str(error).startswith(MISSING):
             raise
         return None
-    return {'tip_rmse_cm': spread(tip_rmse_cm(velocity, movements, arm).tolist()), **said}
+    errors = tip_rmse_cm(velocity, movements, arm)
+    return {'tip_rmse_cm': spread(errors, movements.drawing), **said}

@@ -87,6 +87,6 @@ class Conditions:
                         rounding=self.granularity.rounding, step=self.granularity.step,
                         recalibrated=self.recalibrate, same_chip=self.same_chip)
         if self.execution is not None:
-            said.update(arm=self.execution.model, time_scale=self.execution.time_scale,
-                        correction=self.execution.correction)
+            said.update(arm=self.execution.model, correction=self.execution.correction,
+                        time_scale_chosen=self.execution.time_scale is None)
         return said

@@ -19,16 +19,27 @@ from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.errors import InputError
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
-from smallbot.one_shot.figures import path_rmse_cm, spread, tip_rmse_cm, velocity_rmse
+from smallbot.one_shot.figures import (
+    path_rmse_cm,
+    spread,
+    tip_rmse_cm,
+    VALIDATION_SEED,
+    velocity_rmse,
+)
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
+from smallbot.one_shot.playback import Playback
+from smallbot.one_shot.rehearsal import Expectation, rehearse
 from smallbot.one_shot.trainee import Trainee
 from smallbot.outer_loop.workers import results
 from smallbot.study.conditions import Conditions
-from smallbot.study.on_arm import executed
+from smallbot.study.on_arm import executed, Execution, PERIOD
+from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.interface import WriteReport
 
 FAMILIES = ('paper', 'pen', 'file')
+BROWNIAN_TASKS = 100
+"""Movements of the paper's family in an evaluation where no number is given."""
 
 
 class EvaluationError(InputError):
@@ -51,31 +62,43 @@ class Performance:
     updates: int
     learn_seconds: float
     """From the demonstration to the programmed trainee, its first trial included."""
+    expected: Expectation
+    """What a rehearsal just before the playback said, with the noise of a trial of its own."""
     arm_tip_rmse_cm: float | None = None
     """What an arm made of `after`; None: it was played on none."""
+    arm_time_scale: float | None = None
+    """How many times longer than the trial it was played on the arm."""
+    drawing: int | None = None
+    """Which of the drawings it is, in the pen family."""
 
 
-def draw_movements(family: str, tasks: int, config: ModelConfig, arm: Arm, seed: int,
+def draw_movements(family: str, tasks: int | None, config: ModelConfig, arm: Arm, seed: int,
                    demonstrations: Path | None = None) -> Movements:
     """Return the movements of an evaluation, the same for the same seed.
 
     `paper`: Brownian, Hann window 120, from zero; `pen`: drawings of characters by drawers that
-    meta-training never saw, placed at random within limits; `file`: the demonstrations in a
-    folder, in order of name, `tasks` at most.
+    meta-training never saw, placed at random within limits, those for validation with the
+    validation seed, those for test with any other; `file`: the demonstrations in a folder, in
+    order of name, `tasks` at most. Where `tasks` is None: 100 of the paper's, each drawing once,
+    every file.
     Raises EvaluationError where there is nothing to draw.
     """
     generator = torch.Generator().manual_seed(seed)
     if family == 'paper':
-        return brownian(tasks, config.steps, config.step_seconds, arm, generator)
+        return brownian(tasks or BROWNIAN_TASKS, config.steps, config.step_seconds, arm,
+                        generator)
     if family == 'pen':
         if len(config.joints) != 2:
             raise EvaluationError(f'family pen drives two joints, the model drives '
                                   f'{len(config.joints)}: use --family paper or file')
-        pens = torch.as_tensor(pen_trials('test', config.steps, arm), dtype=torch.float32)
+        split = 'validation' if seed == VALIDATION_SEED else 'test'
+        pens = torch.as_tensor(pen_trials(split, config.steps, arm), dtype=torch.float32)
+        tasks = tasks or len(pens)
         rounds = [torch.randperm(len(pens), generator=generator)
                   for _ in range(-(-tasks // len(pens)))]
-        return from_positions(place(pens[torch.cat(rounds)[:tasks]], arm, generator),
-                              config.step_seconds)
+        drawing = torch.cat(rounds)[:tasks]
+        return from_positions(place(pens[drawing], arm, generator),
+                              config.step_seconds)._replace(drawing=drawing)
     if family == 'file':
         needs = '--family file needs --demonstrations DIR with CSV files or bags'
         if demonstrations is None:
@@ -103,16 +126,19 @@ def strongest(delta: Tensor, share: float, cells: int) -> Tensor:
 
 
 def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trainee,
-               cells: float = 1.0, age: float = 300.0, recalibrate: bool = False) -> Performance:
-    """Show one movement (a batch of one) to a trainee, update it once, play it back.
+               cells: float = 1.0, age: float = 300.0, recalibrate: bool = False,
+               execution: Execution = Execution()  # noqa: B008
+               ) -> Performance:
+    """Show one movement (a batch of one) to a trainee, update it once, rehearse, play it back.
 
     Parameters: `cells`, the share of cells that the update may write; `age`, seconds between
     the update and the playback, and `recalibrate`, whether the columns are calibrated anew at
-    its end (chip synapses only).
+    its end (chip synapses only); `execution`, how an arm is to play it, with a time scale: the
+    rehearsal is of that.
     """
     began = time.perf_counter()
     before = trainee.trial()
-    signals = learning_signals(model, model.config.watched(arm, movement.positions()))
+    signals = learning_signals(model, model.config.watched(arm, movement.path()))
     delta = weight_update(model, before.eligibility, signals)[0]
     if cells < 1:
         delta = strongest(delta, cells, int(model.config.synapse_mask().sum()))
@@ -121,11 +147,30 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     trainee.synapses.wait(age)
     if recalibrate:
         trainee.synapses.calibrate_reading()
+    expected = _rehearsed(trainee, arm, movement, execution)
     after = trainee.trial()
     errors = [float(tip_rmse_cm(v.velocity[None], movement, arm)) for v in (before, after)]
     return Performance(movement.velocity[0].numpy(), before.velocity.numpy(),
                        after.velocity.numpy(), tuple(errors), written, trainee.updates,
-                       learn_seconds)
+                       learn_seconds, expected)
+
+
+def _rehearsed(trainee: Trainee, arm: Arm, movement: Movements, execution: Execution
+               ) -> Expectation:
+    """Rehearse on a copy, so that the playback draws the noise that it would draw without."""
+    synapses = trainee.synapses
+    if isinstance(synapses, ChipSynapses):
+        source = torch.Generator()
+        source.set_state(synapses.generator.get_state())
+        own = int(torch.randint(2 ** 62, (), generator=source))
+        twin = synapses.copy(torch.Generator().manual_seed(own))
+    else:
+        twin = synapses.copy()
+    steps = trainee.model.steps
+    playback = Playback(arm.limits, steps, movement.step_seconds, PERIOD, execution.correction,
+                        execution.lag)
+    return rehearse(Trainee(trainee.model, twin), movement.path()[0].double().numpy(), arm,
+                    execution.time_scale * steps * movement.step_seconds, playback)
 
 
 def evaluate(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions,
@@ -170,15 +215,19 @@ def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: 
     """Learn movement `number`, play it, on an arm too where there is one."""
     one = Movements(movements.start[number:number + 1], movements.velocity[number:number + 1],
                     movements.step_seconds)
+    start, shown = one.start.double(), one.positions()[0].double()
+    execution = (conditions.execution or Execution()).suited(
+        arm, torch.cat([start, shown]).numpy(), len(shown) * one.step_seconds)
     performance = learn_once(model, arm, one, trainee, conditions.cells, conditions.age,
-                             conditions.recalibrate)
+                             conditions.recalibrate, execution)
+    if movements.drawing is not None:
+        performance = replace(performance, drawing=int(movements.drawing[number]))
     if conditions.execution is None:
         return performance
-    reached = executed(arm, conditions.execution, one.start[0].double().numpy(),
-                       performance.after, one.step_seconds)
-    error = path_rmse_cm(arm.tip(torch.as_tensor(reached)),
-                         arm.tip(one.positions()[0].double()))
-    return replace(performance, arm_tip_rmse_cm=float(error))
+    reached = executed(arm, execution, start[0].numpy(), performance.after, one.step_seconds)
+    error = path_rmse_cm(arm.tip(torch.as_tensor(reached)), arm.tip(shown))
+    return replace(performance, arm_tip_rmse_cm=float(error),
+                   arm_time_scale=execution.time_scale)
 
 
 def tool_tips(arm: Arm, movements: Movements, done: dict[int, Performance]
@@ -192,12 +241,23 @@ def tool_tips(arm: Arm, movements: Movements, done: dict[int, Performance]
             for key, velocity in velocities.items()}
 
 
+def correlation(expected: np.ndarray, reached: np.ndarray) -> float | None:
+    """Return Pearson's correlation of two series [K]; None where there is none."""
+    if len(expected) < 3 or not (np.ptp(expected) and np.ptp(reached)):
+        return None
+    return float(np.corrcoef(expected, reached)[0, 1])
+
+
 def summary(model: OneShotModel, performances: list[Performance], conditions: Conditions,
             seed: int) -> dict[str, Any]:
     """Return the figures of an evaluation under their contracted names."""
     errors = np.array([p.tip_rmse_cm for p in performances])
     wrong = np.array([velocity_rmse(p.after, p.demonstrated) for p in performances])
     written = np.array([p.written.cells for p in performances], dtype=float)
+    drawing = [p.drawing for p in performances]
+    drawing = None if None in drawing else drawing
+
+    expected = np.array([p.expected.tip_rmse_cm for p in performances])
 
     def mean(values: list[float | None]) -> float | None:
         return None if None in values else float(np.mean(values))
@@ -205,9 +265,13 @@ def summary(model: OneShotModel, performances: list[Performance], conditions: Co
     figures = {
         'synapses': conditions.synapses,
         'tasks': len(performances),
-        'tip_rmse_cm': {'before': spread(errors[:, 0]), 'after': spread(errors[:, 1])},
-        'velocity_rmse': {joint: {'mean': float(wrong[:, j].mean()),
-                                  'sd': spread(wrong[:, j])['sd']}
+        'drawings': None if drawing is None else len(set(drawing)),
+        'tip_rmse_cm': {'before': spread(errors[:, 0], drawing),
+                        'after': spread(errors[:, 1], drawing)},
+        'expected_tip_rmse_cm': spread(expected, drawing),
+        'expected_correlation': correlation(expected, errors[:, 1]),
+        'velocity_rmse': {joint: {key: spread(wrong[:, j], drawing)[key]
+                                  for key in ('mean', 'sd')}
                           for j, joint in enumerate(model.joints)},
         'cells_written': {'mean': float(written.mean()),
                           'fraction': float(written.mean() / performances[0].written.cells_total)},
@@ -225,5 +289,7 @@ def summary(model: OneShotModel, performances: list[Performance], conditions: Co
         **conditions.to_mapping(),
     }
     if conditions.execution is not None:
-        figures['arm_tip_rmse_cm'] = spread([p.arm_tip_rmse_cm for p in performances])
+        figures['arm_tip_rmse_cm'] = spread([p.arm_tip_rmse_cm for p in performances],
+                                            drawing)
+        figures['time_scale'] = mean([p.arm_time_scale for p in performances])
     return figures

@@ -4,11 +4,12 @@ The very playback of the controller drives the simulated arm of `arm_simulator`,
 Not here: the network; its velocities are given.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
+from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.simulation.simulated import SimulatedArm
 
@@ -24,10 +25,24 @@ class Execution:
 
     model: str = 'kinematic'
     """One of `simulation.simulated.MODELS`."""
-    time_scale: float = 1.0
-    """How many times longer than the trial the movement takes."""
+    time_scale: float | None = 1.0
+    """How many times longer than the trial the movement takes; None: as the arm can follow."""
     correction: float = 0.0
     """Of the playback, 1/s."""
+    lag: tuple[float, ...] = ()
+    """Of the playback, s, of each joint."""
+
+    def suited(self, arm: Arm, positions: np.ndarray, seconds: float) -> 'Execution':
+        """Return this with what the measured arm needs; other arms need nothing.
+
+        That is its lag and, where none is given, the time scale at which it can follow
+        `positions` [T + 1, J], rad, that were shown in `seconds`.
+        """
+        if self.model != 'measured':
+            return replace(self, time_scale=self.time_scale or 1.0)
+        lag, fastest = lag_and_fastest(arm.driven)
+        scale = self.time_scale or time_scale_for(positions, seconds, lag, fastest)
+        return replace(self, time_scale=scale, lag=self.lag or tuple(lag.tolist()))
 
 
 def executed(arm: Arm, execution: Execution, start: np.ndarray, velocity: np.ndarray,
@@ -35,13 +50,14 @@ def executed(arm: Arm, execution: Execution, start: np.ndarray, velocity: np.nda
     """Return where the arm is [T, J], rad, at the end of each step of a trial.
 
     Parameters: `start` [J], rad, where the arm is put and from where it is eased to the pose
-    that it can reach; `velocity` [T, J], rad/s of nominal time. Raises ValueError where the arm
-    does not get to the start.
+    that it can reach; `velocity` [T, J], rad/s of nominal time; an `execution` with a
+    time scale. Raises ValueError where the arm does not get to the start.
     """
     steps = len(velocity)
     simulated = SimulatedArm(arm, execution.model)
     simulated.joints.place(start, np.zeros_like(start))
-    playback = Playback(arm.limits, steps, step_seconds, PERIOD, execution.correction)
+    playback = Playback(arm.limits, steps, step_seconds, PERIOD, execution.correction,
+                        execution.lag)
     source = iter(velocity)
     playback.start(start, execution.time_scale * steps * step_seconds, lambda: next(source))
     times, positions = [], []

@@ -78,7 +78,7 @@ def plain_eprop(model: OneShotModel, movements: Movements, rate: float,
         if update == how.updates:
             break
         signals = true_learning_signals(velocity - target, readout, config.readout_decay)
-        traces = eligibility_traces(clock, trial.spikes, trial.psi, config.trainee)
+        traces = eligibility_traces(clock, trial.spikes, trial.psi, config.trace_decay)
         for task in range(batch):
             own = Eligibility(traces.psi[:, task], traces.input_trace,
                               traces.recurrent_trace[:, task, :rows - n_in])

@@ -105,10 +105,12 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
     error = {key: float(path_rmse_cm(path, tip['demonstrated'])) for key, path in tip.items()}
     wrong = velocity_rmse(velocity['after'], velocity['demonstrated'])
     said = course.programmed
+    expected = _number(said.get('expected_tip_rmse_cm'))
     written, total = float(said['cells_written']), float(said['cells_total'])
     report = {
         'synapses': synapses, 'tasks': 1,
         'tip_rmse_cm': {key: spread([error[key]]) for key in ('before', 'after')},
+        'expected_tip_rmse_cm': None if expected is None else spread([expected]),
         'velocity_rmse': {joint: {'mean': float(value), 'sd': 0.0}
                           for joint, value in zip(arm.driven, wrong)},
         'cells_written': {'mean': written, 'fraction': written / total},

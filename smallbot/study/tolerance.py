@@ -184,7 +184,7 @@ def _prepared(contest: Contest, piece: Piece) -> list[OneShotModel]:
 def _updated(model: OneShotModel, arm: Arm, movement: Movements) -> OneShotModel:
     """Return a model whose initial weights are those after its one update, in software."""
     trainee = Trainee(model, SOFTWARE.fresh_synapses(model, 0))
-    signals = learning_signals(model, model.config.watched(arm, movement.positions()))
+    signals = learning_signals(model, model.config.watched(arm, movement.path()))
     delta = weight_update(model, trainee.trial().eligibility, signals)[0]
     limit = model.config.weight_limits()
     weights = (model.weights['trainee'] + delta).clamp(-limit, limit)

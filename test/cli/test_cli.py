@@ -40,14 +40,14 @@ def test_evaluate_takes_other_devices_stuck_ones_and_roundings(capsys, tmp_path)
     result = tmp_path / 'result.json'
     figures = {}
     for name, options in (('usual', ()), ('stuck', ('--stuck', 0.1)),
-                          ('coarse', ('--rounding', 'nearest')),
+                          ('exact', ('--rounding', 'exact')),
                           ('one', ('--law', 'hermes-one-device'))):
         code, out, _ = call(capsys, 'evaluate', '--tasks', 1, '--json', result, *options)
         assert code == 0 and 'pulses' in out
         figures[name] = json.loads(result.read_text())
     assert figures['usual']['pulses'] > figures['usual']['devices_written'] > 0
     assert figures['stuck']['cells_compensated'] > 0 == figures['usual']['cells_compensated']
-    assert figures['coarse']['cells_written']['mean'] < figures['usual']['cells_written']['mean']
+    assert figures['exact']['cells_written']['mean'] > figures['usual']['cells_written']['mean']
     assert figures['one']['law'] == 'hermes-one-device'
 
 
@@ -98,6 +98,16 @@ def test_evaluate_on_an_arm_adds_what_the_arm_did(capsys, tmp_path):
     found = json.loads(result.read_text())
     assert found['arm'] == 'measured' and found['time_scale'] == 4 and found['correction'] == 1
     assert set(found['arm_tip_rmse_cm']) == {'mean', 'sd', 'median', 'ci95'}
+    assert found['arm_tip_rmse_cm']['mean'] < found['tip_rmse_cm']['after']['mean'] + 1
+
+
+def test_evaluate_gives_the_measured_arm_the_time_that_it_needs(capsys, tmp_path):
+    result = tmp_path / 'result.json'
+    code, out, _ = call(capsys, 'evaluate', '--tasks', 2, '--synapses', 'software', '--arm',
+                        'measured', '--json', result)
+    assert code == 0 and 'on average, what it can follow, correction 1' in out
+    found = json.loads(result.read_text())
+    assert 1 < found['time_scale'] < 8 and found['time_scale_chosen']
     assert found['arm_tip_rmse_cm']['mean'] < found['tip_rmse_cm']['after']['mean'] + 1
 
 

@@ -12,6 +12,7 @@ from smallbot.one_shot.model import (
     OneShotModel,
     save_model,
 )
+from smallbot.snn.neuron import Reset
 
 SMALL = ModelConfig(neurons=20, generator_neurons=12, steps=50)
 
@@ -37,6 +38,17 @@ def test_saved_and_loaded_models_are_equal(tmp_path):
     assert all(torch.equal(loaded.weights[key], value) for key, value in model.weights.items())
 
 
+def test_a_card_from_before_there_were_two_resets_has_the_one_there_was(tmp_path):
+    path = save_model(small_model(), tmp_path)
+    assert load_model(path).config.generator.reset is Reset.RAISED
+    card = json.loads(path.with_suffix('.json').read_text())
+    for population in ('trainee', 'generator'):
+        del card['config'][population]['reset']
+    path.with_suffix('.json').write_text(json.dumps(card))
+    assert load_model(path).config.generator.reset is Reset.CROSSED
+    assert from_mapping(ModelConfig, {}, 'file').generator.reset is Reset.RAISED
+
+
 def test_no_neuron_drives_itself():
     recurrent = small_model().weights['trainee'][:, SMALL.clock_neurons:]
     assert recurrent.diagonal().abs().max() == 0 and recurrent.abs().max() > 0
@@ -45,8 +57,9 @@ def test_no_neuron_drives_itself():
 def test_the_shipped_model_loads_and_says_how_it_was_made():
     model = load_model()
     assert model.joints == ('base', 'shoulder')
-    assert model.card['iterations'] > 0
-    assert model.card['figures']['software']['tip_rmse_cm']['after']['mean'] < 2
+    assert model.card['closed_form'] and model.card['seed'] == 2
+    assert model.card['figures']['digest'] == model.digest
+    assert model.card['figures']['software']['tip_rmse_cm']['after']['mean'] < 1
 
 
 @pytest.mark.parametrize(('damage', 'said'), [

@@ -149,6 +149,51 @@ def test_an_arm_that_lags_and_has_whole_references_is_brought_to_the_start_witho
     assert 0.01 * tick < np.abs(pose).max() / 0.2 + 6
 
 
+@pytest.mark.parametrize('correction', [0.0, 1.0])
+def test_an_arm_with_a_first_order_lag_goes_the_trainees_way(correction):
+    """Each joint obeys lag dy/dt = told - y exactly; without its lag told it is 5 cm behind."""
+    lag, start, duration = np.array([0.4, 0.48]), np.array([0.1, -0.1]), 4.0
+    phase = np.pi * (np.arange(STEPS) + 0.5) / STEPS
+    velocities = np.stack([np.sin(phase) ** 2, 0.7 * np.sin(2 * phase) * np.sin(phase)], axis=1)
+    worst = {}
+    for told_lag in ((), lag):
+        playback = Playback(LIMITS, STEPS, 0.01, 0.01, correction, told_lag)
+        source = iter(velocities)
+        playback.start(start, duration, lambda source=source: next(source))
+        told, position, now = start.copy(), start.copy(), 0.0
+        last, times, positions = np.zeros(2), [], []
+        while (command := playback.command(now, position)) is not None:
+            assert (np.abs(command) <= LIMITS.velocity).all()
+            assert (np.abs(command - last) <= LIMITS.acceleration * 0.01 + 1e-9).all()
+            if playback.phase is Phase.PLAYING and not times:
+                # from rest to rest: nothing to make up for at once
+                assert np.abs(command).max() < 0.05
+            if playback.phase is Phase.PLAYING:
+                times.append(now - playback.began)
+                positions.append(position)
+            # exactly what the lag makes of a reference that moves evenly through a tick
+            ahead = told - position - lag * command
+            position = position + command * 0.01 - ahead * np.expm1(-0.01 / lag)
+            told, last, now = told + command * 0.01, command, now + 0.01
+        grid = duration / STEPS * np.arange(1, STEPS + 1)
+        wanted = start + 0.01 * velocities.cumsum(0)
+        reached = np.stack([np.interp(grid, times, c) for c in np.array(positions).T], axis=1)
+        worst[len(told_lag)] = np.abs(reached - wanted).max()
+    assert worst[2] < 4e-3
+    assert worst[0] > 10 * worst[2]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2 ** 20), st.floats(0.01, 2.0), st.floats(0.3, 3.0))
+def test_commands_to_an_arm_with_a_lag_stay_within_limits(seed, size, duration):
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01, 0.0, (0.4, 0.48))
+    velocities = wander(seed, size)
+    commands, _, positions = play(playback, velocities, [0.1, -0.1], duration, np.zeros(2))
+    assert (np.abs(commands) <= LIMITS.velocity + 1e-9).all()
+    assert (np.abs(np.diff(commands, axis=0)) <= LIMITS.acceleration * 0.02 + 1e-9).all()
+    assert (positions <= LIMITS.upper + 1e-6).all() and (positions >= LIMITS.lower - 1e-6).all()
+
+
 def test_correction_brings_a_pushed_arm_back_on_its_way():
     """Pushed by 0.1 rad in the middle, blindly it ends 0.1 rad off."""
     ends = {}

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from smallbot.one_shot.model import ModelError
-from smallbot.outer_loop.configuration import load_config
+from smallbot.outer_loop.configuration import load_config, Products
 from smallbot.outer_loop.run import learning_rate, MetaTraining
 from smallbot.share import share_directory
+from smallbot.snn.neuron import Reset
 
 from .conftest import weights_after
 
@@ -15,6 +16,8 @@ def test_the_papers_configuration_is_the_papers():
     config = load_config(share_directory() / 'config' / 'meta' / 'seed_paper.yaml')
     assert config.model.generator_inputs == 53 and config.model.generator_neurons == 800
     assert (config.batch, config.iterations) == (90, 100_000)
+    assert config.first_trial and not config.generator_autapses
+    assert config.products is Products.FLOAT32 and config.model.generator.reset is Reset.RAISED
     assert learning_rate(config, 99_999) == pytest.approx(2.03e-4, rel=0.01)
     small = replace(config, batch=2, model=replace(config.model, generator_neurons=20, neurons=15))
     run = MetaTraining(small)

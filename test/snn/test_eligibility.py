@@ -36,7 +36,7 @@ def test_factorised_update_equals_the_dense_definition():
     inputs, w_in, w_rec, signals = small_network(0.2)
     trial = unroll((inputs @ w_in)[:, None], w_rec, EYE, P)
     spikes, psi = trial.output, trial.psi
-    eligibility = eligibility_traces(inputs, spikes[:, 0], psi[:, 0], P)
+    eligibility = eligibility_traces(inputs, spikes[:, 0], psi[:, 0], P.membrane_decay)
     delta = eprop_update(eligibility, signals[:, None], 1e-3)[0]
     expected = dense_update(inputs, spikes[:, 0], psi[:, 0], signals, 1e-3)
     assert spikes.sum() > 50 and expected.abs().max() > 1e-4
@@ -59,7 +59,7 @@ def test_eprop_with_the_total_learning_signal_is_backpropagation():
     along_current, for_in, for_rec = torch.autograd.grad(loss, [current, w_in, w_rec])
     later = torch.cat([along_current[1:], torch.zeros_like(along_current[:1])])
     total = (along_current - P.membrane_decay * later) / psi[:, 0].clamp_min(1e-300)
-    eligibility = eligibility_traces(inputs, spikes[:, 0].detach(), psi[:, 0], P)
+    eligibility = eligibility_traces(inputs, spikes[:, 0].detach(), psi[:, 0], P.membrane_decay)
     delta = eprop_update(eligibility, total[:, None], 1.0)[0]
     assert spikes.sum() > 50
     for ours, theirs in ((-delta[:6], for_in), (-delta[6:], for_rec)):
@@ -74,7 +74,7 @@ def test_eprop_points_down_the_loss_of_a_recurrent_network():
     trial = unroll((inputs @ w_in)[:, None], w_rec, EYE, P)
     spikes, psi = trial.output, trial.psi
     gradient, = torch.autograd.grad((spikes[:, 0] * signals).sum(), w_rec)
-    eligibility = eligibility_traces(inputs, spikes[:, 0].detach(), psi[:, 0], P)
+    eligibility = eligibility_traces(inputs, spikes[:, 0].detach(), psi[:, 0], P.membrane_decay)
     delta = eprop_update(eligibility, signals[:, None], 1.0)[0][6:]
     cosine = torch.nn.functional.cosine_similarity(-delta.flatten(), gradient.flatten(), dim=0)
     assert cosine > 0.5

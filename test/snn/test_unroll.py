@@ -5,7 +5,7 @@ import torch
 
 from smallbot.snn import unroll as unrolling
 from smallbot.snn.filters import delayed, filtered
-from smallbot.snn.neuron import initial_state, NeuronParameters, pseudo_derivative, step
+from smallbot.snn.neuron import initial_state, NeuronParameters, pseudo_derivative, Reset, step
 from smallbot.snn.unroll import unroll
 
 
@@ -22,30 +22,34 @@ class Spike(torch.autograd.Function):
 
 
 def reference(current, w_rec, p):
-    """Return the spikes by autograd, written independently of `step`."""
+    """Return spikes and psi by autograd, written independently of `step`."""
     steps, batch, neurons = current.shape
     beta = p.beta_of(neurons, current)
     beta = torch.zeros(neurons, dtype=current.dtype) if beta is None else beta
     v = z = a = refractory = torch.zeros(batch, neurons, dtype=current.dtype)
-    spikes = []
+    spikes, psi = [], []
     for t in range(steps):
         recurrent = (z[:, None] @ w_rec)[:, 0] if w_rec.ndim == 3 else z @ w_rec
-        v = p.membrane_decay * v + current[t] + recurrent - (p.threshold + beta * a) * z
-        a = p.adaptation_decay * a + z
+        before, a = a, p.adaptation_decay * a + z
+        taken = p.threshold + beta * (a if p.reset is Reset.RAISED else before)
+        v = p.membrane_decay * v + current[t] + recurrent - taken * z
         distance = v - (p.threshold + beta * a)
         free = (refractory < 0.5).to(v.dtype)
         z = Spike.apply(distance, pseudo_derivative(distance.detach(), p) * free) * free
         refractory = (refractory + p.refractory_steps * z.detach() - 1).clamp(0, 5)
         spikes.append(z)
-    return torch.stack(spikes)
+        triangle = torch.relu(1 - (distance / (p.surrogate_width * p.threshold)).abs())
+        psi.append(p.dampening / p.threshold * triangle * (free if p.gated else 1))
+    return torch.stack(spikes), torch.stack(psi)
 
 
 @pytest.mark.parametrize('adaptive_share', [0.0, 0.3, 1.0])
 @pytest.mark.parametrize('own_weights', [False, True])
 @pytest.mark.parametrize('groups', [1, 2])
-def test_gradients_equal_autograds(monkeypatch, adaptive_share, own_weights, groups):
+@pytest.mark.parametrize('reset', Reset)
+def test_gradients_equal_autograds(monkeypatch, adaptive_share, own_weights, groups, reset):
     generator = torch.Generator().manual_seed(3)
-    p = NeuronParameters(adaptive_share=adaptive_share)
+    p = NeuronParameters(adaptive_share=adaptive_share, reset=reset)
     steps, batch, neurons, outputs = 60, 3, 20, 4
     if groups == 2:
         monkeypatch.setattr(unrolling, 'CACHE', 2 * 8 * neurons ** 2)
@@ -63,7 +67,7 @@ def test_gradients_equal_autograds(monkeypatch, adaptive_share, own_weights, gro
         return sum((x * weight).sum() for x, weight in zip(results, weights))
 
     trial = unroll(current, w_rec, w_out, p)
-    spikes = reference(current, w_rec, p)
+    spikes, _ = reference(current, w_rec, p)
     assert 50 < spikes.sum() == len(trial.events.row) and torch.equal(trial.spikes, spikes)
     expected = spikes @ w_out, spikes.mean((0, 1)), spikes.mean((1, 2))
     for one, other in zip(trial[:3], expected):
@@ -73,6 +77,30 @@ def test_gradients_equal_autograds(monkeypatch, adaptive_share, own_weights, gro
     for one, other in zip(ours, theirs):
         assert other.abs().max() > 1e-3
         assert (one - other).abs().max() < 1e-12 * other.abs().max()
+
+
+@pytest.mark.parametrize('adaptive_share', [0.0, 0.3])
+@pytest.mark.parametrize('gated', [True, False])
+@pytest.mark.parametrize('own_weights', [False, True])
+def test_gradients_through_the_pseudo_derivatives_equal_autograds(
+        adaptive_share, gated, own_weights):
+    generator = torch.Generator().manual_seed(4)
+    p = NeuronParameters(adaptive_share=adaptive_share, gated=gated)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    leaves = [(0.3 * normal(*shape)).requires_grad_() for shape in (
+        (40, 2, 12), (2, 12, 12) if own_weights else (12, 12))]
+    weight, other = normal(40, 2, 12), normal(40, 2, 12)
+    trial = unroll(*leaves, torch.eye(12, dtype=torch.float64), p, through_psi=True)
+    spikes, psi = reference(*leaves, p)
+    assert torch.allclose(trial.psi, psi, atol=1e-12) and torch.equal(trial.output, spikes)
+    ours, theirs = (torch.autograd.grad((z * weight).sum() + (h * other).sum(), leaves)
+                    for z, h in ((trial.output, trial.psi), (spikes, psi)))
+    for mine, expected in zip(ours, theirs):
+        assert expected.abs().max() > 1e-3
+        assert (mine - expected).abs().max() < 1e-12 * expected.abs().max()
 
 
 @pytest.mark.parametrize('adaptive_share', [0.0, 0.3])
@@ -91,9 +119,11 @@ def test_backward_products_in_bfloat16_change_gradients_by_less_than_a_percent(a
 
 @pytest.mark.parametrize('refractory_steps', [0, 1, 2, 5])
 @pytest.mark.parametrize('adaptive_share', [0.0, 0.4])
-def test_unrolled_equals_repeated_steps(refractory_steps, adaptive_share):
+@pytest.mark.parametrize('reset', Reset)
+def test_unrolled_equals_repeated_steps(refractory_steps, adaptive_share, reset):
     generator = torch.Generator().manual_seed(5)
-    p = NeuronParameters(refractory_steps=refractory_steps, adaptive_share=adaptive_share)
+    p = NeuronParameters(refractory_steps=refractory_steps, adaptive_share=adaptive_share,
+                         reset=reset)
     current = 0.4 * torch.randn(40, 2, 10, generator=generator, dtype=torch.float64)
     w_rec = 0.3 * torch.randn(10, 10, generator=generator, dtype=torch.float64)
     trial = unroll(current, w_rec, torch.zeros(10, 1, dtype=torch.float64), p)

@@ -6,6 +6,7 @@ import torch
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.csv_file import write_csv
+from smallbot.demonstration.drawings import pen_trials
 from smallbot.demonstration.samples import Demonstration
 from smallbot.one_shot.families import from_positions
 from smallbot.one_shot.figures import spread, tip_rmse_cm
@@ -74,12 +75,34 @@ def test_a_perfect_playback_has_no_error_and_a_still_arm_its_whole_way():
 
 def test_families_are_drawn_as_asked(tmp_path):
     assert movements(70, 'pen').velocity.shape == (70, 250, 2)
+    assert movements(None).velocity.shape == (100, 250, 2)
     time = np.linspace(0, 2, 201)
     path = np.stack([0.3 * np.sin(time), 0.2 * time], axis=1)
     write_csv(Demonstration(ARM.driven, time, path, ''), tmp_path / 'a.csv')
     drawn = draw_movements('file', 10, MODEL.config, ARM, 0, tmp_path)
     assert drawn.velocity.shape == (1, 250, 2)
     assert torch.allclose(drawn.positions()[0, -1].double(), torch.as_tensor(path[-1]), atol=1e-5)
+
+
+@pytest.mark.parametrize(('seed', 'split', 'count'), [
+    (1000, 'validation', 52), (2000, 'test', 59), (3000, 'test', 59)])
+def test_pen_strokes_are_each_drawing_of_the_seeds_split_once(seed, split, count):
+    drawn = movements(None, 'pen', seed)
+    assert sorted(drawn.drawing.tolist()) == list(range(count))
+    shown = drawn.path() - drawn.start[:, None]
+    kept = torch.as_tensor(pen_trials(split, 250, ARM))[drawn.drawing]
+    assert torch.allclose(shown.double(), kept, atol=1e-4)
+
+
+def test_a_drawing_that_is_drawn_twice_counts_once():
+    performed = evaluate(MODEL, ARM, movements(2, 'pen', 2000), Conditions('software'), 2000)
+    twice = [*performed, replace(performed[0], tip_rmse_cm=(40.0, 9.0))]
+    found = summary(MODEL, twice, Conditions('software'), 2000)
+    first, second = (p.tip_rmse_cm[1] for p in performed)
+    by_drawing = sorted([(first + 9.0) / 2, second])
+    assert found['tip_rmse_cm']['after']['mean'] == pytest.approx(np.mean(by_drawing))
+    assert found['tip_rmse_cm']['after']['ci95'] == pytest.approx(spread(by_drawing)['ci95'])
+    assert found['tasks'] == 3 and found['drawings'] == 2
 
 
 @pytest.mark.parametrize('made', ['missing', 'empty'])
@@ -104,6 +127,7 @@ def test_spread_is_that_of_a_sample():
     assert found['sd'] == pytest.approx(np.sqrt(7))
     assert found['ci95'] == pytest.approx([3 - 4.302653 * np.sqrt(7 / 3),
                                            3 + 4.302653 * np.sqrt(7 / 3)])
+    assert spread([1.0, 3.0, 6.0], of=[5, 5, 2]) == spread([6.0, 2.0])
     assert spread([2.0]) == {'mean': 2.0, 'sd': 0.0, 'median': 2.0, 'ci95': None}
 
 
