@@ -16,7 +16,7 @@ import torch
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import limit_velocity
 from smallbot.one_shot.figures import path_rmse_cm
-from smallbot.one_shot.playback import CATCH_UP, Playback, SLOPE_OVER
+from smallbot.one_shot.playback import CATCH_UP, Playback, SLOPE_OVER, SLOPE_SECONDS
 from smallbot.one_shot.trainee import Trainee
 
 FIRST_WINDOW = 4
@@ -33,6 +33,9 @@ class Bounds(NamedTuple):
     """Of the movement's extent. See docs/results.md for why a tenth."""
 
 
+DEFAULT_BOUNDS = Bounds()
+
+
 class Expectation(NamedTuple):
     """What a movement is expected to come to, cm; `tip_rmse_cm` as in `one_shot.figures`."""
 
@@ -45,7 +48,7 @@ class Expectation(NamedTuple):
     extent_cm: float
     """Largest distance between two points of the demonstrated path of the tool tip."""
 
-    def refusal(self, bounds: Bounds = Bounds()) -> str:  # noqa: B008
+    def refusal(self, bounds: Bounds = DEFAULT_BOUNDS) -> str:
         """Return in one line why this movement is too poor to be played; empty: it is not."""
         error, share = self.tip_rmse_cm, bounds.share * self.extent_cm
         bound = max(bounds.above_cm, share)
@@ -99,7 +102,7 @@ def foreseen(playback: Playback, start: np.ndarray, velocity: np.ndarray, durati
     leave it; from there it goes on.
     """
     period, limits, lag = playback.period, playback.limits, playback.lag
-    apart = SLOPE_OVER * duration / len(velocity) if lag.any() else 0.0
+    apart = max(SLOPE_OVER * duration / len(velocity), SLOPE_SECONDS) if lag.any() else 0.0
     ticks = math.ceil((duration + apart) / period - 1e-9)
     times = period * np.arange(ticks + 1) - apart
     path = _Path(velocity * (playback.trial_seconds / duration), duration)
@@ -108,17 +111,16 @@ def foreseen(playback: Playback, start: np.ndarray, velocity: np.ndarray, durati
         told_path = told_path + lag * (path(times + apart) - path(times - apart)) / (2 * apart)
     slope = np.diff(told_path, axis=0) / period
     follows = -np.expm1(-period / np.maximum(lag, 1e-9))
-    told, reached, sent = np.full((3, ticks + 1, len(start)), start)
-    sent[0] = 0
+    told, reached = np.full((2, ticks + 1, len(start)), start)
+    sent, corrected = np.zeros((2, ticks + 1, len(start)))
     window, tick = ticks, 0
     while tick < ticks:
         end = min(tick + window, ticks)
         for k in range(tick, end):
+            corrected[k + 1] = corrected[k]
             if playback.correction:
-                behind = playback.correction * (wanted_path[k] - reached[k])
-            else:
-                behind = (told_path[k] - told[k]) / CATCH_UP
-            sent[k + 1] = slope[k] + behind
+                corrected[k + 1] += playback.correction * period * (wanted_path[k] - reached[k])
+            sent[k + 1] = slope[k] + (told_path[k] + corrected[k + 1] - told[k]) / CATCH_UP
             told[k + 1] = told[k] + period * sent[k + 1]
             reached[k + 1] = reached[k] + follows * (told[k + 1] - reached[k])
         allowed = limit_velocity(sent[tick + 1:end + 1], sent[tick:end], reached[tick:end],

@@ -40,6 +40,8 @@ from smallbot.synapses.interface import WriteReport
 FAMILIES = ('paper', 'pen', 'file')
 BROWNIAN_TASKS = 100
 """Movements of the paper's family in an evaluation where no number is given."""
+IDEAL = Execution()
+"""For the rehearsal where no arm is asked for."""
 
 
 class EvaluationError(InputError):
@@ -127,8 +129,7 @@ def strongest(delta: Tensor, share: float, cells: int) -> Tensor:
 
 def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trainee,
                cells: float = 1.0, age: float = 300.0, recalibrate: bool = False,
-               execution: Execution = Execution()  # noqa: B008
-               ) -> Performance:
+               execution: Execution = IDEAL) -> Performance:
     """Show one movement (a batch of one) to a trainee, update it once, rehearse, play it back.
 
     Parameters: `cells`, the share of cells that the update may write; `age`, seconds between
@@ -216,7 +217,7 @@ def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: 
     one = Movements(movements.start[number:number + 1], movements.velocity[number:number + 1],
                     movements.step_seconds)
     start, shown = one.start.double(), one.positions()[0].double()
-    execution = (conditions.execution or Execution()).suited(
+    execution = (conditions.execution or IDEAL).suited(
         arm, torch.cat([start, shown]).numpy(), len(shown) * one.step_seconds)
     performance = learn_once(model, arm, one, trainee, conditions.cells, conditions.age,
                              conditions.recalibrate, execution)

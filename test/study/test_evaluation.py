@@ -10,6 +10,7 @@ from smallbot.demonstration.drawings import pen_trials
 from smallbot.demonstration.samples import Demonstration
 from smallbot.one_shot.families import from_positions
 from smallbot.one_shot.figures import spread, tip_rmse_cm
+from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.study.conditions import Conditions, ConditionsError
@@ -21,6 +22,7 @@ from smallbot.study.evaluation import (
     strongest,
     summary,
 )
+from smallbot.study.on_arm import Execution
 
 ARM = default_arm()
 MODEL = load_model()
@@ -43,6 +45,43 @@ def test_one_update_teaches_a_movement(synapses):
     assert result['updates'] == 1 and result['tasks'] == 4
     assert 0 < result['cells_written']['fraction'] < 1
     assert result['cells_written']['fraction'] == result['cells_written']['mean'] / CELLS
+
+
+@pytest.mark.parametrize('synapses', ['software', 'chip'])
+def test_a_rehearsal_says_what_is_to_come_and_changes_nothing(synapses):
+    one = movements(1)
+    done = learn_once(MODEL, ARM, one, Trainee(MODEL, prepare_synapses(MODEL, synapses, 3)))
+    trainee = Trainee(MODEL, prepare_synapses(MODEL, synapses, 3))
+    before = trainee.trial()
+    signals = learning_signals(MODEL, MODEL.config.watched(ARM, one.path()))
+    trainee.program(weight_update(MODEL, before.eligibility, signals)[0])
+    trainee.synapses.wait(300.0)
+    assert np.array_equal(trainee.trial().velocity.numpy(), done.after), 'as without a rehearsal'
+    error, expected = done.tip_rmse_cm[1], done.expected
+    assert expected.extent_cm > 30 and not expected.refusal()
+    if synapses == 'software':
+        assert expected.network_rmse_cm == pytest.approx(error, abs=1e-3)
+        assert expected.tip_rmse_cm == pytest.approx(error, abs=0.05)
+    else:
+        assert expected.network_rmse_cm != pytest.approx(error, abs=1e-9), 'noise of its own'
+        assert expected.tip_rmse_cm == pytest.approx(error, abs=2.0)
+
+
+def test_expected_and_reached_errors_stand_beside_each_other():
+    performed = evaluate(MODEL, ARM, movements(4), CHIP, 1000)
+    found = summary(MODEL, performed, CHIP, 1000)
+    expected = [p.expected.tip_rmse_cm for p in performed]
+    assert found['expected_tip_rmse_cm'] == spread(expected)
+    assert found['expected_correlation'] == pytest.approx(
+        np.corrcoef(expected, [p.tip_rmse_cm[1] for p in performed])[0, 1])
+    assert summary(MODEL, performed[:2], CHIP, 1000)['expected_correlation'] is None
+
+
+def test_a_rehearsal_knows_how_an_arm_will_be_played():
+    blind = Conditions('software', execution=Execution('measured', None, 1.0))
+    (done,) = evaluate(MODEL, ARM, movements(1), blind, 1000)
+    assert done.arm_time_scale > 1
+    assert done.expected.tip_rmse_cm < done.tip_rmse_cm[1] + 2
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_chip_others():
