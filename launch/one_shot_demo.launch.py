@@ -85,6 +85,17 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='seconds the playback takes; 0: as long as the movement that was shown, '
                         'longer where the arm needs it'),
         DeclareLaunchArgument(
+            'poor_above', default_value='5.0',
+            description='tool-tip error, cm, above which a movement that the controller has '
+                        'rehearsed is refused'),
+        DeclareLaunchArgument(
+            'poor_share', default_value='0.1',
+            description="the same as share of the movement's extent; the larger of the two "
+                        'counts'),
+        DeclareLaunchArgument(
+            'allow_poor', default_value='false', choices=switch,
+            description='true: play even what is expected to come out poorly'),
+        DeclareLaunchArgument(
             'seed', default_value='0',
             description='seed of the simulated devices: another seed, another chip'),
         DeclareLaunchArgument(
@@ -190,7 +201,10 @@ def generate_launch_description() -> LaunchDescription:
              command_joints=text('command_joints'),
              seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
              duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
-             servo=servo, time_scale=playing_scale, correction=correction),
+             servo=servo, time_scale=playing_scale, correction=correction,
+             poor_above=ParameterValue(LaunchConfiguration('poor_above'), value_type=float),
+             poor_share=ParameterValue(LaunchConfiguration('poor_share'), value_type=float),
+             allow_poor=ParameterValue(LaunchConfiguration('allow_poor'), value_type=bool)),
         node('trajectory_display'),
         director,
         RegisterEventHandler(

@@ -48,6 +48,8 @@ from smallbot.one_shot.chip_care import ChipCare
 from smallbot.one_shot.control_loop import ControlLoop
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase, Playback
+from smallbot.one_shot.rehearsal import Bounds, DEFAULT_BOUNDS, Expectation, rehearse
+from smallbot.one_shot.trainee import Trainee
 
 PARAMETERS = {
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
@@ -78,6 +80,13 @@ PARAMETERS = {
     'correction': Parameter(
         0.0, 'velocity for each rad that the arm is away from where the network wants it, 1/s; 0: '
              'play blindly; 1 suits a real ED-Scorbot', 0.0, 10.0),
+    'poor_above': Parameter(
+        DEFAULT_BOUNDS.above_cm, 'tool-tip error, cm, above which a movement that was rehearsed '
+                                 'is too poor to be executed', 0.0, 1000.0),
+    'poor_share': Parameter(
+        DEFAULT_BOUNDS.share, "the same as share of the movement's extent; the larger of the two "
+                              'counts', 0.0, 10.0),
+    'allow_poor': Parameter(False, 'execute even what is expected to come out poorly'),
     'allow_unlearned': Parameter(False, 'execute even before anything has been learned'),
     'autostart': Parameter(True, 'configure and activate at the start'),
 }
@@ -123,7 +132,17 @@ class SnnController(LifecycleNode):
                 self._servo = lag_and_fastest(self.arm.driven)
             file = Path(chosen['chip_file']) if chosen['chip_file'] else None
             found = file is not None and file.exists()
-            self._care = ChipCare(model, self.arm, chosen['synapses'], chosen['seed'], file)
+            period = 1 / chosen['control_rate']
+            playback = Playback(self.arm.limits, model.steps, model.step_seconds, period,
+                                chosen['correction'], self._servo[0] if self._servo else ())
+
+            def rehearsed(trainee: Trainee, shown: Demonstration) -> Expectation:
+                positions = check_detail(shown, self.arm, model.steps)
+                duration, _ = self._duration(shown, positions)
+                return rehearse(trainee, positions, self.arm, duration, playback)
+
+            self._care = ChipCare(model, self.arm, chosen['synapses'], chosen['seed'], file,
+                                  rehearse=rehearsed)
         except InputError as error:
             self._trouble = str(error)
             if not chosen['autostart']:
@@ -134,13 +153,10 @@ class SnnController(LifecycleNode):
             self.get_logger().info(f'chip {file}: ' + (
                 f'it has learned {learned}' if learned else 'nothing learned yet'))
         self._tell_calibrated(self._care.calibrations > 0)
-        period = 1 / chosen['control_rate']
         if chosen['command_type'] == 'velocity':
             self._commands = VelocityCommands(self, self.arm, joints)
         else:
             self._commands = TrajectoryCommands(self, self.arm, joints, period)
-        playback = Playback(self.arm.limits, model.steps, model.step_seconds, period,
-                            chosen['correction'], self._servo[0] if self._servo else ())
         self._loop = ControlLoop(playback, self._commands, period, chosen['state_timeout'], self)
         self._traces = self.create_publisher(Float32MultiArray, 'eligibility', LATCHED)
         self._programmed = self.create_publisher(DiagnosticStatus, 'programmed', LATCHED)
@@ -212,7 +228,7 @@ class SnnController(LifecycleNode):
     def _tend(self) -> None:
         """Look after a chip at rest."""
         with self._loop.lock:
-            if self._active and not self._loop.playback.moving:
+            if self._active and not self._loop.playback.moving and self._loop.at_rest:
                 self._tell_calibrated(self._care.tend())
 
     def _tell_calibrated(self, done: bool) -> None:
@@ -239,7 +255,12 @@ class SnnController(LifecycleNode):
         """Publish what the chip holds when no update has just been written."""
         self._programmed.publish(status(
             'snn_controller', True, text, version=self._care.version,
-            demonstration=self._care.learned or ''))
+            demonstration=self._care.learned or '', **self._expected()))
+
+    def _expected(self) -> dict[str, str]:
+        """Return what a status says of the rehearsal, if there was one."""
+        expected = self._care.expected
+        return {'expected_tip_rmse_cm': f'{expected.tip_rmse_cm:.3f}'} if expected else {}
 
     def _on_update(self, message: Float32MultiArray) -> None:
         if not self._active:
@@ -261,7 +282,7 @@ class SnnController(LifecycleNode):
             version=labels['version'], demonstration=self._care.learned,
             cells_written=written.cells, cells_total=written.cells_total,
             devices_written=written.devices, pulses=written.pulses,
-            energy_uj=written.energy_uj, update_seconds=seconds))
+            energy_uj=written.energy_uj, update_seconds=seconds, **self._expected()))
 
     def _program(self, delta: np.ndarray, labels: dict[str, str]):
         care, shown = self._care, self._demonstration
@@ -320,6 +341,11 @@ class SnnController(LifecycleNode):
             if care.learned is not None and care.learned != shown.digest:
                 raise InputError(f'the chip has learned {care.learned}, the demonstration is now '
                                  f'{shown.digest}: forget and learn, or publish the learned one')
+            if care.expected is not None and not self._chosen['allow_poor']:
+                poor = care.expected.refusal(
+                    Bounds(self._chosen['poor_above'], self._chosen['poor_share']))
+                if poor:
+                    raise InputError(poor)
             age, stale = loop.state_age()
             if stale:
                 raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
@@ -414,7 +440,7 @@ class SnnController(LifecycleNode):
             f'{playback.phase.value} {playback.reason}'.strip()
             if fine or playback.reason else 'no fresh joint_states',
             joint_states_age_seconds=f'{age:.3f}', learned=self._care.learned or 'nothing',
-            version=self._care.version, synapses=self._chosen['synapses'],
+            version=self._care.version, synapses=self._chosen['synapses'], **self._expected(),
             **self._loop.cadence.values())]
         self._diagnostics.publish(message)
 

@@ -30,7 +30,9 @@ class Bounds(NamedTuple):
 
     above_cm: float = 5.0
     share: float = 0.1
-    """Of the movement's extent. See docs/results.md for why a tenth."""
+    """Of the movement's extent. Up to an eighth, 93 of 93 reproductions of the 59 pen drawings
+    were nearest to the drawing that was shown, from 15 to 20 % only 69 % of 39: within a
+    tenth, a movement is not taken for another. Measured with the weights 0833c184faac."""
 
 
 DEFAULT_BOUNDS = Bounds()

@@ -10,6 +10,7 @@ from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import pytest
 from std_msgs.msg import Float32MultiArray, Int32MultiArray
+import torch
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.arm.safety import EASE_SPEED
@@ -21,6 +22,7 @@ from smallbot.nodes.common.messages import (
     to_trajectory,
     values_of,
 )
+from smallbot.one_shot.figures import path_rmse_cm
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.synapses.chip import ChipSynapses
@@ -208,6 +210,48 @@ def test_it_refuses_to_start_where_it_must(bench, small_model):
     assert not probe.commands()
 
 
+def test_a_poor_movement_is_foreseen_and_not_executed(bench, small_model):
+    _, process, probe = controller(bench, small_model)
+    probe.show()
+    probe.wait(lambda: execute(probe).success, 'an unlearned execution, of which nothing is said')
+    assert 'expected_tip_rmse_cm' not in probe.programmed()
+    probe.wait_phase('done')
+    answer = update(probe, small_model)
+    assert answer.level == DiagnosticStatus.OK
+    expected = float(values_of(answer)['expected_tip_rmse_cm'])
+    count = len(probe.commands())
+    answer = probe.call('snn_controller/execute')
+    assert not answer.success
+    assert f'expected to be {expected:.1f} cm off' in answer.message
+    assert 'forget and learn again' in answer.message and '\n' not in answer.message
+    assert all(command == [0.0, 0.0] for command in probe.commands()[count:])
+    assert probe.call('snn_controller/forget').success
+    probe.wait(lambda: 'expected_tip_rmse_cm' not in probe.programmed(), 'nothing to be expected')
+
+
+def test_allowed_to_be_poor_it_plays_and_the_arm_does_what_was_expected(bench, small_model):
+    _, _, probe = controller(bench, small_model, allow_poor=True)
+    probe.show()
+    probe.wait(lambda: execute(probe).success, 'the demonstration to arrive')
+    probe.wait_phase('done')
+    expected = float(values_of(update(probe, small_model))['expected_tip_rmse_cm'])
+    since = len(probe.heard['joint_states'])
+    assert execute(probe).success
+    probe.wait_phase('playing')
+    probe.wait_phase('done')
+    began = int(values_of(probe.heard['progress'][-1])['began'])
+    states = list(probe.heard['joint_states'])[since:]
+    stamps = [1e-9 * (m.header.stamp.sec * 10 ** 9 + m.header.stamp.nanosec - began)
+              for m in states]
+    reached = [[m.position[list(m.name).index(joint)] for joint in JOINTS] for m in states]
+    at = np.linspace(0, 1, 101)[1:]
+    arm, (times, shown) = default_arm(), wave(1.0)
+    tips = [arm.tip(torch.as_tensor(np.stack([np.interp(at, given, column) for column in
+                                              np.transpose(path)], axis=1)))
+            for given, path in ((stamps, reached), (times, shown))]
+    assert float(path_rmse_cm(*tips)) == pytest.approx(expected, abs=1.5)
+
+
 def test_lifecycle_without_autostart_and_deactivating_halts(bench, small_model):
     bench.start('arm_simulator')
     bench.start('snn_controller', model=small_model, synapses='software', allow_unlearned=True,
@@ -238,7 +282,8 @@ def test_lifecycle_without_autostart_and_deactivating_halts(bench, small_model):
 
 def test_a_named_chip_plays_on_after_its_controller_was_killed(bench, small_model):
     chip = bench.folder / 'my.chip'
-    options = {'synapses': 'chip', 'chip_file': str(chip), 'allow_unlearned': False}
+    options = {'synapses': 'chip', 'chip_file': str(chip), 'allow_unlearned': False,
+               'allow_poor': True}
     arm, process, probe = controller(bench, small_model, **options)
     probe.show()
     probe.wait(lambda: 'learned' in probe.call('snn_controller/execute').message,
@@ -253,6 +298,7 @@ def test_a_named_chip_plays_on_after_its_controller_was_killed(bench, small_mode
     late.wait(lambda: 'the chip has drifted: columns calibrated' in again.said,
               'a calibration, seven minutes and a half after the update', timeout=30.0)
     assert late.programmed()['demonstration'] == digest()
+    assert float(late.programmed()['expected_tip_rmse_cm']) > 0, 'rehearsed as it is taken up'
     answer = execute(late)
     assert answer.success, f'it knows what it has learned, and no more is needed: {answer}'
     late.wait_phase('done')

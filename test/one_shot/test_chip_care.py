@@ -7,7 +7,7 @@ import torch
 from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
-from smallbot.one_shot.chip_care import ChipCare
+from smallbot.one_shot.chip_care import ChipCare, REHEARSED_AGAIN
 from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel
 from smallbot.synapses.chip import ChipSynapses
 
@@ -54,7 +54,7 @@ def care(model, time, tmp_path):
 def again(care, time, **changes):
     """Return what a controller that is started anew makes of the chip's file."""
     return ChipCare(changes.get('model', care.model), ARM, file=care.file, clock=time.steady,
-                    wall=time.wall)
+                    wall=time.wall, rehearse=changes.get('rehearse'))
 
 
 def movement(extent=0.2):
@@ -191,6 +191,69 @@ def test_a_folder_that_is_gone_leaves_the_chip_usable(care, model):
     with pytest.raises(OSError):
         care.save()
     teach(care, movement())
+
+
+class Stage:
+    """Rehearses by counting: the third rehearsal expects 3 cm."""
+
+    def __init__(self):
+        self.shown = []
+
+    def __call__(self, trainee, shown):
+        self.shown.append(shown.digest)
+        trainee.trial()
+        return float(len(self.shown))
+
+
+def test_what_was_learned_is_rehearsed_and_forgotten(model, time):
+    stage, shown = Stage(), movement()
+    care = ChipCare(model, ARM, seed=2, clock=time.steady, wall=time.wall, rehearse=stage)
+    assert care.expected is None and not stage.shown
+    teach(care, shown)
+    assert care.expected == 1.0 and stage.shown == [shown.digest]
+    care.forget()
+    assert care.expected is None
+    time.pass_by(10 * REHEARSED_AGAIN)
+    care.tend()
+    assert care.expected is None and len(stage.shown) == 1
+
+
+def test_a_rehearsal_is_renewed_as_the_chip_ages_and_ever_more_rarely(model, time):
+    stage = Stage()
+    care = ChipCare(model, ARM, 'software', clock=time.steady, wall=time.wall, rehearse=stage)
+    teach(care, movement())
+    renewed = []
+    for minute in range(1, 61):
+        time.pass_by(60.0)
+        care.tend()
+        if care.expected > len(renewed) + 1:
+            renewed.append(minute)
+    assert renewed == [5, 10, 20, 40]
+
+
+def test_a_rehearsal_is_renewed_where_columns_are_calibrated(model, time):
+    care = ChipCare(model, ARM, seed=2, clock=time.steady, wall=time.wall, rehearse=Stage())
+    teach(care, movement())
+    care.synapses.wait(600.0)  # what was not seen to pass
+    assert care.tend() and care.expected == 2.0
+    assert not care.tend() and care.expected == 2.0
+
+
+def test_a_chip_that_has_learned_is_rehearsed_as_it_is_taken_up(care, time):
+    shown = movement()
+    teach(care, shown)
+    assert care.expected is None, 'nobody told it how'
+    care.save()
+    stage = Stage()
+    assert again(care, time, rehearse=stage).expected == 1.0 and stage.shown == [shown.digest]
+
+
+def test_what_cannot_be_played_is_programmed_and_nothing_is_expected(model):
+    def rehearse(trainee, shown):
+        raise InputError('too short')
+    care = ChipCare(model, ARM, 'software', rehearse=rehearse)
+    assert teach(care, movement()).cells > 0
+    assert care.expected is None and care.learned is not None
 
 
 def test_made_ready_the_trainee_begins_at_the_beginning(care):

@@ -15,7 +15,7 @@ ARM, MODEL = default_arm(), load_model()
 TIME = np.linspace(0, 4, 401)
 SHOWN = Demonstration(ARM.driven, TIME, np.stack([0.4 * np.sin(TIME), 0.1 * TIME], 1), 'made up')
 PROGRAMMED = {'cells_written': '635', 'cells_total': '63500', 'devices_written': '1270',
-              'pulses': 'None', 'energy_uj': '2.5'}
+              'pulses': 'None', 'energy_uj': '2.5', 'expected_tip_rmse_cm': '1.250'}
 
 
 def course(arm_path):
@@ -47,6 +47,7 @@ def test_an_arm_that_does_what_was_shown_has_no_error():
     assert result.report['tip_rmse_cm']['after'] == result.report['tip_rmse_cm']['before']
     assert result.report['tip_rmse_cm']['before']['mean'] > 5
     assert result.report['cells_written'] == {'mean': 635.0, 'fraction': 0.01}
+    assert result.report['expected_tip_rmse_cm']['mean'] == 1.25
     assert result.report['pulses'] is None and result.report['energy_uj'] == 2.5
     assert result.report['updates'] == 1 and result.report['bag'] == 'bag'
 
