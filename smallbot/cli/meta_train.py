@@ -191,7 +191,7 @@ def _training(group, args: argparse.Namespace):
     if start is not None:
         config = going_on(config, start)
     if args.minutes:
-        config = replace(config, iterations=planned_iterations(config, args.minutes, group))
+        config = replace(config, iterations=planned_iterations(config, args.minutes, group, start))
     return MetaTraining(config, group, start), directory
 
 

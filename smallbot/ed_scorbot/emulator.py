@@ -2,7 +2,7 @@
 
 Pure: messages and the time come in, messages go out. Behaviour from the source of the
 controller of November 2023; joints as they were measured. Not here: the network
-(`arm.mqtt_link`), the search for the home switches in detail.
+(`mqtt_link`), the search for the home switches in detail.
 """
 
 from collections.abc import Collection

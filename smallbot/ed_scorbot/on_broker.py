@@ -1,6 +1,6 @@
 """Where an ED-Scorbot is to be reached, and whether it is there, before anything is started.
 
-Asking moves nothing. Not here: owning and moving the arm (`ed_scorbot_session`).
+Asking moves nothing. Not here: owning and moving the arm (`session`).
 """
 
 from dataclasses import dataclass

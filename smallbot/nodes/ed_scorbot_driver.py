@@ -1,6 +1,6 @@
 """The real ED-Scorbot over MQTT, with the ROS interface of the simulated arm.
 
-Everything that decides about motion is in `ed_scorbot.session`. A state that has been
+What decides about motion is in `ed_scorbot.session` and what it is made of. A state that has been
 measured carries an empty frame_id; one that is repeated while the arm stands, as its controller
 says nothing then, carries `last_known`. Where nobody knows how the arm stands, nothing is
 published. This arm cannot be guided by hand: what it shows are commanded movements.

@@ -25,6 +25,11 @@ class Movements(NamedTuple):
     drawing: Tensor | None = None
     """Which of its split's drawings each is [B], in the pen family."""
 
+    def chosen(self, which: slice | list[int]) -> 'Movements':
+        """Return the movements at `which` places of the batch."""
+        drawing = None if self.drawing is None else self.drawing[which]
+        return Movements(self.start[which], self.velocity[which], self.step_seconds, drawing)
+
     def path(self) -> Tensor:
         """Return the joint positions before the first step and after each [B, T + 1, J], rad."""
         return torch.cat([self.start[:, None], self.positions()], dim=1)

@@ -103,13 +103,22 @@ class Playback:
         self._displacement = [np.zeros_like(pose)]
         self._velocity: list[np.ndarray] = []
         self._travelled, self._corrected = np.zeros_like(pose), np.zeros_like(pose)
-        self._slope_over = max(SLOPE_OVER * duration / self.steps, SLOPE_SECONDS)
+        self._slope_over = self.slope_over(duration)
         self._sent_to: np.ndarray | None = None
         self._near_since = math.inf
         self.began = None
         self._followed_from = math.inf
         self.phase = Phase.EASING
         self._sent_at = None
+
+    def slope_over(self, duration: float) -> float:
+        """Return the time before and after a moment, s, over which the slope of the way is taken.
+
+        With a lag a playback of `duration` s also begins so much earlier; without one it is 0.
+        """
+        if not self.lag.any():
+            return 0.0
+        return max(SLOPE_OVER * duration / self.steps, SLOPE_SECONDS)
 
     def halt(self, reason: str) -> None:
         """Stop at the acceleration limit and stay stopped until `reset`."""
@@ -171,7 +180,7 @@ class Playback:
         if away < ARRIVED or now > self._near_since + PATIENCE:
             if speed < 0.02:
                 self.phase, self._origin, self._followed_from = Phase.PLAYING, position, now
-                self.began = now + (self._slope_over if self.lag.any() else 0.0)
+                self.began = now + self._slope_over
             return np.zeros_like(self._sent)
         return ease_velocity(self._sent_to, self._pose, self.period)
 
@@ -196,9 +205,9 @@ class Playback:
         A joint that obeys lag dy/dt = told - y is at y when it is told y + lag dy/dt. The slope
         is that over some steps of the network, whose velocity is made of single spikes.
         """
-        if not self.lag.any():
-            return self._path(at)
         apart = self._slope_over
+        if not apart:
+            return self._path(at)
         here, after = self._path(at), self._path(at + apart)
         return here + self.lag * (after - self._path(at - apart)) / (2 * apart)
 

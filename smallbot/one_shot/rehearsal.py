@@ -16,7 +16,7 @@ import torch
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import limit_velocity
 from smallbot.one_shot.figures import path_rmse_cm
-from smallbot.one_shot.playback import CATCH_UP, Playback, SLOPE_OVER, SLOPE_SECONDS
+from smallbot.one_shot.playback import CATCH_UP, Playback
 from smallbot.one_shot.trainee import Trainee
 
 FIRST_WINDOW = 4
@@ -104,7 +104,7 @@ def foreseen(playback: Playback, start: np.ndarray, velocity: np.ndarray, durati
     leave it; from there it goes on.
     """
     period, limits, lag = playback.period, playback.limits, playback.lag
-    apart = max(SLOPE_OVER * duration / len(velocity), SLOPE_SECONDS) if lag.any() else 0.0
+    apart = playback.slope_over(duration)
     ticks = math.ceil((duration + apart) / period - 1e-9)
     times = period * np.arange(ticks + 1) - apart
     path = _Path(velocity * (playback.trial_seconds / duration), duration)

@@ -127,7 +127,7 @@ def closed_form(balance: Balance, like: ModelConfig, seed: int = 0, name: str = 
                  for movements in families]
         model = _louder(model, 1 / float(np.mean(gains)))
     if on_chips:
-        few = [_first(movements, FITTED_ON_CHIPS) for movements in families]
+        few = [movements.chosen(slice(FITTED_ON_CHIPS)) for movements in families]
         exact, real = (float(np.mean([displacement_gain(play(model, arm, movements), movements)
                                       for movements in few]))
                        for play in (play_in_software, _play_on_chips))
@@ -242,7 +242,7 @@ def play_in_software(model: OneShotModel, arm: Arm, movements: Movements) -> Ten
     inputs = config.clock_neurons
     clock = config.clock(weights['trainee'])
     current = torch.einsum('ti,bni->tbn', clock,
-                           (weights['trainee'] + delta)[:, :, :inputs])
+                           weights['trainee'][:, :inputs] + delta[:, :, :inputs])
     output = unroll(current, weights['trainee'][:, inputs:].T.contiguous(),
                     weights['readout'].T.contiguous(), config.trainee).output
     return filtered(output, config.readout_decay).transpose(0, 1)
@@ -299,7 +299,3 @@ def _isotropic(directions: Tensor) -> Tensor:
 def _louder(model: OneShotModel, factor: float) -> OneShotModel:
     weights = {**model.weights, 'generator_out': factor * model.weights['generator_out']}
     return replace(model, weights=weights)
-
-
-def _first(movements: Movements, count: int) -> Movements:
-    return Movements(movements.start[:count], movements.velocity[:count], movements.step_seconds)

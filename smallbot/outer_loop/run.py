@@ -17,6 +17,7 @@ from smallbot.one_shot.families import brownian
 from smallbot.one_shot.figures import tip_rmse_cm, VALIDATION_SEED
 from smallbot.one_shot.model import arm_of, initial_weights, ModelError, OneShotModel
 from smallbot.outer_loop.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from smallbot.outer_loop.closed_form import closed_form
 from smallbot.outer_loop.configuration import (
     checked,
     EXACT,
@@ -27,7 +28,7 @@ from smallbot.outer_loop.configuration import (
 )
 from smallbot.outer_loop.iteration import attempt, Iteration, outer_loss
 from smallbot.outer_loop.processes import Group
-from smallbot.outer_loop.tasks import Batch, draw_batch, of_process
+from smallbot.outer_loop.tasks import Batch, draw_batch
 
 TARGET_CM = 2.5
 """Mean error on the validation tasks, in software, whose time is logged: a product figure."""
@@ -69,8 +70,14 @@ class MetaTraining:
 
     def __init__(self, config: MetaConfig, group: Group | None = None,
                  start: OneShotModel | None = None):
-        """Begin with random weights, or with those of `start` and their sizes (`going_on`)."""
+        """Begin with the networks of `start` (`going_on`), or as configured.
+
+        That is in closed form, which takes seconds, or with random weights.
+        """
         self.group = group or Group()
+        if start is None and config.closed_form:
+            start = self.group.first(
+                lambda: closed_form(config.balance, config.model, config.seed))
         self.start = start and {'name': start.name, **start.card}
         """Card of the model that this run went on from."""
         if start is not None:
@@ -131,7 +138,7 @@ class MetaTraining:
         config, model = self.config, self.config.model
         tasks = brownian(config.validation_tasks, model.steps, model.step_seconds, self.arm,
                          torch.Generator().manual_seed(VALIDATION_SEED))
-        mine = of_process(tasks, self.group.rank, self.group.size)
+        mine = tasks.chosen(slice(self.group.rank, None, self.group.size))
         error = torch.zeros(())
         if len(mine.start):
             exact = replace(config, **EXACT)
@@ -179,8 +186,8 @@ class MetaTraining:
         """
         group = group or Group()
         saved = group.first(lambda: read_checkpoint(directory))
-        run = cls(saved.config, group)
-        run.start = saved.start
+        run = cls(replace(saved.config, closed_form=False), group)
+        run.config, run.start = saved.config, saved.start
         run.iteration, run.seconds = saved.iteration, saved.seconds
         run.validations = [Validation(*seen) for seen in saved.validations]
         with torch.no_grad():
@@ -218,13 +225,14 @@ def meta_train(run: MetaTraining, directory: Path, until: Callable[[MetaTraining
 
 
 def planned_iterations(config: MetaConfig, minutes: float, group: Group | None = None,
-                       trials: int = 5) -> int:
+                       start: OneShotModel | None = None, trials: int = 5) -> int:
     """Return how many iterations fit into `minutes` here, measured on a run that is thrown away.
 
+    `start` as in `MetaTraining`.
     The plan is fixed before training begins, because the learning rate follows it: a run that is
     interrupted and resumed comes out as one that was not.
     """
-    rehearsal = MetaTraining(config, group)
+    rehearsal = MetaTraining(config, group, start)
     rehearsal.step()
 
     def seconds(of: Callable[[], object]) -> float:

@@ -78,7 +78,7 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
     """
     general = stream(config.seed, iteration + 1)
     tasks = draw_tasks(config, arm, pens, general)
-    mine = of_process(tasks, rank, size)
+    mine = tasks.chosen(slice(rank, None, size))
     model, stand_in = config.model, config.stand_in
     chances = [stream(config.seed, iteration + 1, task + 1) for task in range(config.batch)]
     plastic = (model.plastic_rows, model.neurons)
@@ -101,8 +101,3 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
         low, high = (math.log(bound) for bound in INITIAL_AGES)
         age = math.exp(low + (high - low) * float(torch.rand((), generator=general)))
     return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held, age))
-
-
-def of_process(tasks: Movements, rank: int, size: int) -> Movements:
-    """Return every `size`-th movement, beginning with number `rank`."""
-    return Movements(tasks.start[rank::size], tasks.velocity[rank::size], tasks.step_seconds)

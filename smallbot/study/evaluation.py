@@ -214,15 +214,14 @@ def _one_after_another(model: OneShotModel, arm: Arm, movements: Movements,
 def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: Conditions,
                trainee: Trainee, number: int) -> Performance:
     """Learn movement `number`, play it, on an arm too where there is one."""
-    one = Movements(movements.start[number:number + 1], movements.velocity[number:number + 1],
-                    movements.step_seconds)
+    one = movements.chosen([number])
     start, shown = one.start.double(), one.positions()[0].double()
     execution = (conditions.execution or IDEAL).suited(
         arm, torch.cat([start, shown]).numpy(), len(shown) * one.step_seconds)
     performance = learn_once(model, arm, one, trainee, conditions.cells, conditions.age,
                              conditions.recalibrate, execution)
-    if movements.drawing is not None:
-        performance = replace(performance, drawing=int(movements.drawing[number]))
+    if one.drawing is not None:
+        performance = replace(performance, drawing=int(one.drawing))
     if conditions.execution is None:
         return performance
     reached = executed(arm, execution, start[0].numpy(), performance.after, one.step_seconds)

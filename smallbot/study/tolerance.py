@@ -167,14 +167,14 @@ def _prepared(contest: Contest, piece: Piece) -> list[OneShotModel]:
     if piece.contestant in (LEARNS, EXACT_META):
         return [model] * len(piece.numbers)
     if piece.contestant == PROGRAMMED:
-        return [_updated(model, contest.arm, _only(contest.movements, [number]))
+        return [_updated(model, contest.arm, contest.movements.chosen([number]))
                 for number in piece.numbers]
     seeds = [contest.seed + number for number in piece.numbers]
     config, plastic_rows = model.config, None
     start = untrained(config, seeds)
     if piece.contestant == TUNED:
         start, plastic_rows = begun(model, len(seeds)), config.plastic_rows
-    networks = train(config, contest.arm, _only(contest.movements, piece.numbers), start,
+    networks = train(config, contest.arm, contest.movements.chosen(piece.numbers), start,
                      [torch.Generator().manual_seed(_CHANCE + seed) for seed in seeds],
                      noise_of(model) if piece.contestant == ORDINARY_NOISY else StandIn(),
                      contest.schedule, plastic_rows)
@@ -193,15 +193,10 @@ def _updated(model: OneShotModel, arm: Arm, movement: Movements) -> OneShotModel
 
 def _error(contest: Contest, contestant: str, model: OneShotModel, number: int,
            conditions: Conditions) -> float:
-    movement = _only(contest.movements, [number])
+    movement = contest.movements.chosen([number])
     trainee = Trainee(model, conditions.fresh_synapses(model, contest.seed + number))
     if contestant in (LEARNS, EXACT_META):
         return learn_once(model, contest.arm, movement, trainee, age=conditions.age
                           ).tip_rmse_cm[1]
     trainee.synapses.wait(conditions.age)
     return float(tip_rmse_cm(trainee.trial().velocity[None], movement, contest.arm))
-
-
-def _only(movements: Movements, numbers: list[int]) -> Movements:
-    return Movements(movements.start[numbers], movements.velocity[numbers],
-                     movements.step_seconds)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from smallbot.chip.state import Correction
 from smallbot.chip.storage import load_chip, save_chip
 from smallbot.synapses.ageing import corrected, FreshFit, measure_fresh, Measured, parts, READINGS
 from smallbot.synapses.granularity import DEFAULT_GRANULARITY, Granularity
-from smallbot.synapses.interface import checked, checked_mask, WriteReport
+from smallbot.synapses.interface import CalibrationReport, checked, checked_mask, WriteReport
 
 CALIBRATION_VECTORS = 1024
 CALIBRATION_DENSITY = 0.1
@@ -29,17 +29,6 @@ AGED = 1.5
 """The same for reading what was written last, counted from there. No write goes by it."""
 LEAST_DENSITY = 0.01
 """Below it calibration vectors would say too little of most inputs."""
-
-
-class CalibrationReport(NamedTuple):
-    """What a calibration has cost (`smallbot.chip.energy`)."""
-
-    products: int
-    """Vectors read, on all cores together."""
-    seconds: float
-    """Of the reads, cores in parallel."""
-    energy_uj: float
-    """Of the reads, microjoules."""
 
 
 class ChipSynapses:

@@ -38,6 +38,17 @@ class WriteReport(NamedTuple):
     """Time of programming on the chip."""
 
 
+class CalibrationReport(NamedTuple):
+    """What a calibration has cost (`smallbot.chip.energy`)."""
+
+    products: int
+    """Vectors read, on all cores together."""
+    seconds: float
+    """Of the reads, cores in parallel."""
+    energy_uj: float
+    """Of the reads, microjoules."""
+
+
 class Synapses(Protocol):
     """Weights of a network, in software or on a chip."""
 
@@ -56,13 +67,13 @@ class Synapses(Protocol):
     def restore(self, weights: Tensor) -> WriteReport:
         """Write the synapses whose intended weight is not that of `weights`, and no other."""
 
-    def calibrate(self) -> None:
+    def calibrate(self) -> CalibrationReport | None:
         """Correct the reads of what the weights have become since they were written."""
 
     def calibration_due(self) -> bool:
         """Return whether so much time has passed that a calibration is worth its noise."""
 
-    def calibrate_reading(self) -> None:
+    def calibrate_reading(self) -> CalibrationReport | None:
         """Correct the reads until the next write, which goes by the correction before."""
 
     def reading_aged(self) -> bool:

@@ -5,6 +5,7 @@ import torch
 
 from smallbot.one_shot.figures import VALIDATION_SEED
 from smallbot.one_shot.model import ModelConfig
+from smallbot.outer_loop.closed_form import Balance, closed_form
 from smallbot.outer_loop.configuration import Schedule
 from smallbot.outer_loop.run import learning_rate, meta_train, MetaTraining
 from smallbot.study.conditions import Conditions
@@ -119,3 +120,17 @@ def test_recurrent_weights_gain_no_self_connection_on_the_model():
     run.step()
     trainee = run.model('m').weights['trainee']
     assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
+
+
+def test_a_run_begins_in_closed_form_where_it_is_told_to_and_goes_on_from_there(tmp_path):
+    told = replace(SMALL, closed_form=True, pen_share=0.0, model=replace(SMALL.model, steps=100),
+                   balance=Balance(generator_neurons=50))
+    run = MetaTraining(told)
+    made = closed_form(told.balance, told.model, told.seed)
+    assert run.config.model.neurons + run.config.model.clock_neurons == 256
+    assert all(torch.equal(run.weights[key], value) for key, value in made.weights.items())
+    run.step()
+    run.save(tmp_path)
+    again = MetaTraining.restore(tmp_path)
+    assert again.config == run.config and again.start == run.start
+    assert list(again.step()) == list(run.step())
