@@ -2,10 +2,10 @@
 
     python benchmarks/learning_speed.py [--model ed_scorbot] [--tasks 20]
 
-`learn` is all that `~/learn` waits for besides messages: the generator, the traces, the update and
-its programming; the first trial that the traces need is run when the controller starts, and timed
-apart. A step is one read of the chip and one step of the neurons, of which a control period holds
-one or two. Run it on an idle machine.
+`learn` is all that happens from `~/learn` to `programmed` besides messages: the generator, the
+update, its programming and the rehearsal; the first trial that the traces need is run when the
+controller starts, and timed apart. A step is one read of the chip and one step of the neurons, of
+which a control period holds one or two. Run it on an idle machine.
 """
 
 import argparse
@@ -17,9 +17,12 @@ import torch
 from smallbot.one_shot.figures import VALIDATION_SEED
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import arm_of, load_model
+from smallbot.one_shot.playback import Playback
+from smallbot.one_shot.rehearsal import rehearse
 from smallbot.one_shot.trainee import Trainee
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements
+from smallbot.study.on_arm import PERIOD
 
 
 def main():
@@ -32,8 +35,9 @@ def main():
     model = load_model(args.model)
     arm = arm_of(model.config)
     movements = draw_movements('paper', args.tasks, model.config, arm, VALIDATION_SEED)
+    playback = Playback(arm.limits, model.steps, model.step_seconds, PERIOD)
     found = {'first trial, ms': [], 'generator and update, ms': [], 'programming, ms': [],
-             'learn, ms': [], 'step, ms': []}
+             'rehearsal, ms': [], 'learn, ms': [], 'step, ms': []}
     for k, path in enumerate(movements.path()):
         trainee = Trainee(model, Conditions().fresh_synapses(model, k))
         marks = [time.perf_counter()]
@@ -44,9 +48,11 @@ def main():
         marks.append(time.perf_counter())
         trainee.program(delta)
         marks.append(time.perf_counter())
+        rehearse(trainee, path.double().numpy(), arm, playback.trial_seconds, playback)
+        marks.append(time.perf_counter())
         for name, spent in zip(found, np.diff(marks), strict=False):
             found[name].append(1e3 * spent)
-        found['learn, ms'].append(1e3 * (marks[3] - marks[1]))
+        found['learn, ms'].append(1e3 * (marks[4] - marks[1]))
         trainee.synapses.wait(300.0)
         trainee.synapses.matvec(torch.zeros(1, trainee.synapses.inputs))
         for _ in range(model.steps):

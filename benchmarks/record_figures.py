@@ -83,6 +83,7 @@ def main():
             found = summary(model, done, conditions, seed)
             found.update(family=family)
             found.pop('model')
+            found.pop('weights')
             print(f'| {name} | {found["tip_rmse_cm"]["after"]["mean"]:.2f} |', flush=True)
         found['seconds'] = time.perf_counter() - began
         _keep(card_path, model.digest, name, found)

@@ -1,11 +1,12 @@
 """Ask whether learning to learn makes a network tolerant of its devices.
 
-    python benchmarks/tolerance.py [--model PATH] [--without-noise PATH] [--tasks 20] [--out DIR]
+    python benchmarks/tolerance.py --learner NAME=MODEL,MODEL,... [--learner ...]
+                                   [--ordinary MODEL] [--tasks 100] [--out DIR]
 
-Trains an ordinary network for each movement, with and without noise in training, and plays them
-and the meta-trained one on the full chip model over noise and over stuck devices. Writes
-`tolerance.json` and `tolerance.png`, prints the tables in Markdown. `--without-noise` names a
-model whose meta-training had `device_noise: 0.0`, to be compared as well.
+Plays the models, a learner's being of several seeds, on the full chip model over noise and over
+stuck devices. With `--ordinary` networks of that model's sizes are trained on each movement, with
+and without noise in training, and play along. Writes `tolerance.json` and `tolerance.png`, prints
+the tables in Markdown. docs/tolerance.md has the commands for its figures.
 """
 
 import argparse
@@ -17,28 +18,35 @@ from tqdm import tqdm
 from smallbot.cli.arguments import made_folder, whole
 from smallbot.files import write_json
 from smallbot.one_shot.figures import TEST_SEED
-from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model
+from smallbot.one_shot.model import arm_of, load_model
 from smallbot.outer_loop.workers import cores, results
 from smallbot.plots.tolerance import draw_tolerance
 from smallbot.study.evaluation import draw_movements
-from smallbot.study.tolerance import Contest, errors_cm, gathered, markdown
+from smallbot.study.tolerance import Contest, errors_cm, gathered, Learner, markdown
+
+
+def learner(text: str) -> Learner:
+    """Return the learner that an argument names."""
+    name, equals, paths = text.partition('=')
+    if not (name and equals and paths):
+        raise argparse.ArgumentTypeError(f'{text!r}: expected NAME=MODEL,MODEL,...')
+    return Learner(name, tuple(load_model(path) for path in paths.split(',')))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--model', default=DEFAULT_MODEL)
-    parser.add_argument('--without-noise', help='a model whose meta-training saw no noise')
-    parser.add_argument('--tasks', type=whole(1), default=20)
+    parser.add_argument('--learner', type=learner, action='append', required=True)
+    parser.add_argument('--ordinary', type=load_model, metavar='MODEL')
+    parser.add_argument('--tasks', type=whole(1), default=100)
     parser.add_argument('--seed', type=whole(0), default=TEST_SEED)
     parser.add_argument('--processes', type=whole(1), default=cores())
     parser.add_argument('--out', type=Path, default=Path('.'))
     args = parser.parse_args()
     out = made_folder(args.out)
-    model = load_model(args.model)
-    arm = arm_of(model.config)
-    movements = draw_movements('paper', args.tasks, model.config, arm, args.seed)
-    contest = Contest(model, arm, movements, args.seed,
-                      load_model(args.without_noise) if args.without_noise else None)
+    first = args.learner[0].models[0]
+    arm = arm_of(first.config)
+    movements = draw_movements('paper', args.tasks, first.config, arm, args.seed)
+    contest = Contest(tuple(args.learner), arm, movements, args.seed, args.ordinary)
     pieces = contest.pieces()
     began = time.monotonic()
     found = results(errors_cm, (contest,), pieces, args.processes)

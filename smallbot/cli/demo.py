@@ -41,6 +41,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--duration', type=real(0, 600, above=True), metavar='S',
                       help="seconds the playback takes (default: the demonstration's own times "
                            "F); ed_scorbot: also the showing")
+    verb.add_argument('--allow-poor', action='store_true',
+                      help='play even what the rehearsal expects to come out poorly')
     verb.add_argument('--out', type=Path, default=Path('demo_out'), metavar='DIR',
                       help='folder for report and bag (default demo_out)')
     verb.add_argument('--picture', type=Path, metavar='FILE',
@@ -107,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         result = run_demo(file, args.model, args.synapses, args.duration, args.seed,
                           args.out, lambda line: print(line, flush=True),
                           Execution(args.arm, scale, correction), there,
-                          lambda: may_search_home(there))
+                          lambda: may_search_home(there), args.allow_poor)
     if result is None:
         return 1
     print(result.headline())

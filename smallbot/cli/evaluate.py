@@ -227,7 +227,8 @@ def _swept(args, model, arm, movements, conditions) -> int:
             break
     if not points:
         raise KeyboardInterrupt
-    found = {'sweep': what, 'points': points, 'model': model.name, 'seed': args.seed}
+    found = {'sweep': what, 'points': points, 'model': model.name,
+             'weights': model.digest, 'seed': args.seed}
     write_result(args.json, found)
     if args.figure:
         from smallbot.plots.evaluation import draw_sweep
@@ -267,10 +268,14 @@ def table(result: dict) -> str:
     """Return the figures of an evaluation as text."""
     drawings = f' ({result["drawings"]} drawings)' if result['drawings'] else ''
     lines = [f'{result["tasks"]} movements of the {result["family"]} family{drawings}, '
-             f'{result["synapses"]} synapses, model {result["model"]}, seed {result["seed"]}',
+             f'{result["synapses"]} synapses, model {result["model"]} ({result["weights"]}), '
+             f'seed {result["seed"]}',
              f'{"":24}{"mean":>9}{"s.d.":>9}{"median":>9}{"95 % of the mean":>20}']
     rows = [(f'tool tip {when + ", cm":15}', result['tip_rmse_cm'][when], '')
             for when in ('before', 'after')]
+    correlation = result['expected_correlation']
+    said = '' if correlation is None else f'   by the rehearsal, correlation {correlation:.2f}'
+    rows.append(('expected, cm', result['expected_tip_rmse_cm'], said))
     if 'arm' in result:
         scale = f'{result["time_scale"]:.3g}'
         if result['time_scale_chosen'] and result['arm'] == 'measured':

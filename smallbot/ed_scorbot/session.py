@@ -218,13 +218,13 @@ class Session:
             return
         spoken = convention_of(message.ranges)
         mine = self.settings.convention.name
-        self._set_points.limits = self._allow(message.ranges)
-        self.phase = Phase.FREE
-        self.trouble = 'call ed_scorbot_driver/home to connect; the arm then searches home'
         if spoken not in ('', mine):
             self.trouble = (f'the limits in its metainfo have the signs of {spoken}, not of '
                             f'{mine}: set convention:={spoken}')
-            self.phase = Phase.SEEKING
+            return
+        self._set_points.limits = self._allow(message.ranges)
+        self.phase = Phase.FREE
+        self.trouble = 'call ed_scorbot_driver/home to connect; the arm then searches home'
 
     def _on_reply(self, message: Message, now: float) -> None:
         mine = message.client == self.settings.client

@@ -20,6 +20,7 @@ from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.ed_scorbot.convention import JOINTS
+from smallbot.ed_scorbot.measured_servo import lag_and_fastest
 from smallbot.ed_scorbot.session import Phase as ArmPhase
 from smallbot.nodes.common.messages import (
     joint_positions,
@@ -134,7 +135,8 @@ class CommandingHand:
         self._lead, self._shown = lead, shown
         self._duration = time_scale * shown.duration
         self._velocity = np.diff(trial_positions(shown, steps), axis=0) / (shown.duration / steps)
-        self._playback = Playback(arm.limits, steps, shown.duration / steps, PERIOD, correction)
+        self._playback = Playback(arm.limits, steps, shown.duration / steps, PERIOD, correction,
+                                  lag_and_fastest(arm.driven)[0])
         self._driver: tuple[str, dict[str, str]] = ('', {})
         self.owns = False
         """Whether the arm was asked for and has not been given back."""

@@ -32,15 +32,15 @@ busy."""
 
 def run_demo(demonstration: Path, model: str, synapses: str, duration: float | None,
              seed: int, out: Path, tell: Callable[[str], None], execution: Execution,
-             real: OnBroker | None = None, may_search_home: Callable[[], bool] = lambda: False
-             ) -> Reproduction | None:
+             real: OnBroker | None = None, may_search_home: Callable[[], bool] = lambda: False,
+             allow_poor: bool = False) -> Reproduction | None:
     """Run the demonstration; returns None, with the reason on stderr, where a step failed.
 
     The nodes live in a namespace of this process, so that a second demonstration or an arm on
     the same network is not disturbed. With `real` the arm there is commanded instead of a
     simulated one guided; it shows and plays at the time scale of `execution`. Where that ends
     before its time, the arm is given back, which makes it search home, if `may_search_home`
-    says so, and else stays as it is.
+    says so, and else stays as it is. `allow_poor` as of `snn_controller`.
     """
     stopped = stop_event()
     space = f'/smallbot_demo_{os.getpid()}'
@@ -74,7 +74,8 @@ def run_demo(demonstration: Path, model: str, synapses: str, duration: float | N
                        'correction': execution.correction, 'convention': real.convention}
         nodes = [
             SnnController(**given(model=model, synapses=synapses, seed=seed,
-                                  correction=execution.correction, **playing)),
+                                  correction=execution.correction, allow_poor=allow_poor,
+                                  **playing)),
             OneShotLearner(**given(model=model)),
             DemoRecorder(**given(bag_directory=str(out))),
             TrajectoryDisplay(),

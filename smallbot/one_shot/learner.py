@@ -8,7 +8,7 @@ from smallbot.snn.eligibility import Eligibility, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
 
-__all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'weight_update']
+__all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'sparse_update', 'weight_update']
 
 
 def generator_trial(config: ModelConfig, weights: dict[str, Tensor], path: Tensor,
@@ -61,3 +61,50 @@ def weight_update(model: OneShotModel, eligibility: Eligibility, signals: Tensor
     delta = eprop_update(eligibility, signals.transpose(0, 1), model.config.inner_rate)
     delta[:, model.config.plastic_rows:] = 0
     return delta.transpose(1, 2) * model.config.synapse_mask()
+
+
+FITS = 5
+"""Times that a sparse update is fitted: what the limits of weights cut off goes to other cells."""
+
+
+@torch.no_grad()
+def sparse_update(model: OneShotModel, delta: Tensor, share: float) -> Tensor:
+    """Return an update [N, N_in + N] of at most a `share` of all cells in place of `delta`.
+
+    Each input keeps its strongest changes, as many as go with the root of what `delta` makes it
+    do to the readout: an input that drives fast motion needs many neurons, or they saturate.
+    What is kept is then changed least so that every input drives the readout as it was to, as
+    far as the weights' limits allow. Dropping the small changes alone loses gain.
+    """
+    kept = int(share * int(model.config.synapse_mask().sum()))
+    if kept >= int(delta.count_nonzero()):
+        return delta
+    readout, initial = model.weights['readout'], model.weights['trainee']
+    drive = readout @ delta
+    chosen = _strongest(delta, _shares(drive.norm(dim=0).sqrt(), kept, len(delta)))
+    sparse = delta * chosen
+    inner = torch.einsum('jn,kn,ni->ijk', readout, readout, chosen)
+    inner += 1e-6 * readout.square().sum() * torch.eye(len(readout))
+    limit = model.config.weight_limits()
+    for _ in range(FITS):
+        missing = torch.linalg.solve(inner, (drive - readout @ sparse).T)
+        sparse += readout.T @ missing.T * chosen
+        sparse = ((initial + sparse).clamp(-limit, limit) - initial) * chosen
+    return sparse
+
+
+def _shares(weight: Tensor, total: int, most: int) -> Tensor:
+    """Return whole numbers like `weight` [I], each at most `most`, that add up to `total`."""
+    low, high = 0.0, (most + 1) / float(weight[weight > 0].min()) if weight.any() else 0.0
+    for _ in range(60):
+        scale = (low + high) / 2
+        low, high = ((low, scale) if (scale * weight).clamp(max=most).sum() > total
+                     else (scale, high))
+    return (low * weight).clamp(max=most).long()
+
+
+def _strongest(delta: Tensor, counts: Tensor) -> Tensor:
+    """Return 1.0 for the `counts` [I] largest magnitudes in each column of `delta`, else 0."""
+    order = delta.abs().argsort(dim=0, descending=True, stable=True)
+    first = (torch.arange(len(delta))[:, None] < counts).to(delta.dtype)
+    return torch.zeros_like(delta).scatter_(0, order, first)

@@ -22,11 +22,7 @@ from smallbot.one_shot.model import (
 )
 from smallbot.outer_loop.chance import stream
 from smallbot.outer_loop.closed_form import Balance
-from smallbot.outer_loop.stand_in import StandIn
-
-EXACT = {'device_noise': 0.0, 'read_noise': 0.0, 'drift': 0.0, 'rounding_step': 0.0,
-         'dead_band': 0.0, 'stuck_cells': 0.0, 'clip_to_chip': False}
-"""Settings that leave software of the chip."""
+from smallbot.outer_loop.stand_in import EXACT, StandIn
 
 
 class Schedule(str, Enum):
@@ -76,8 +72,12 @@ class MetaConfig:
     """How often the generator looks at a demonstration while it is trained and validated, which
     costs time; 0: as often as the model will."""
     recurrent_rate: float = 1.0
-    """Learning rate of the trainee's recurrent weights, as share of the others'. Left to
+    """Learning rate of the trainee's recurrent weights, as share of the generator's. Left to
     themselves they wander until the network is chaotic, and what an update does unforeseeable."""
+    clock_rate: float = 1.0
+    """Learning rate of the weights of the trainee's clock, as share of the generator's."""
+    readout_rate: float = 1.0
+    """Learning rate of the readout, as share of the generator's."""
     averaging: float = 0.0
     """Share that a running average of the weights keeps at each iteration. The average is what is
     validated and becomes the model: it takes out the wandering of the trainee's gain, on which
@@ -122,6 +122,9 @@ class MetaConfig:
     """`StandIn.stuck_cells`."""
     clip_to_chip: bool = True
     """`StandIn.clip`."""
+    software_share: float = 0.0
+    """Share of the iterations, evenly among the others, whose synapses are exact, so that the
+    loss is that of software and of the chip."""
     write_weight: float = 0.0
     """Weight of the share of all cells that an update is expected to write."""
     products: Products = Products.FASTER
@@ -136,6 +139,12 @@ class MetaConfig:
         """Return what the outer loop sees of a chip."""
         return StandIn(self.device_noise, self.read_noise, self.drift, self.age,
                        self.rounding_step, self.dead_band, self.stuck_cells, self.clip_to_chip)
+
+    def stand_in_at(self, iteration: int) -> StandIn:
+        """Return what an iteration, counted from 0, sees of it (`software_share`)."""
+        exact = (math.floor((iteration + 1) * self.software_share)
+                 > math.floor(iteration * self.software_share))
+        return EXACT if exact else self.stand_in
 
 
 def load_config(path: Path) -> MetaConfig:
@@ -213,9 +222,12 @@ def checked(config: MetaConfig) -> MetaConfig:
             (not 0 <= config.anywhere_share <= 1,
              f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
             *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
-               f'least 0') for name in ('training_looks', 'recurrent_rate', 'device_noise',
-                                        'read_noise', 'drift', 'age', 'rounding_step',
-                                        'dead_band', 'stuck_cells', 'write_weight')),
+               f'least 0') for name in ('training_looks', 'recurrent_rate', 'clock_rate',
+                                        'readout_rate', 'device_noise', 'read_noise', 'drift',
+                                        'age', 'rounding_step', 'dead_band', 'stuck_cells',
+                                        'write_weight')),
+            (not 0 <= config.software_share <= 1,
+             f'software_share {config.software_share}: expected 0 to 1'),
             (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
             (not 0 <= config.averaging < 1,
              f'averaging {config.averaging}: expected 0 to below 1'),

@@ -68,13 +68,14 @@ def first_trial(model: ModelConfig, begun: Tensor) -> tuple[Trial, Eligibility]:
 
 def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: Arm) -> Attempt:
     """Show a fresh trainee each task once, update it once, play; differentiable in `weights`."""
-    model, stand_in = config.model, config.stand_in
+    model, stand_in = config.model, batch.stand_in
     n_in, rows = model.clock_neurons, model.plastic_rows
     clock = model.clock(weights['readout'])
     mask = model.synapse_mask().T.to(clock.dtype)
     limit = model.weight_limits()[:, None]
     trainee, readout = weights['trainee'].T, weights['readout'].T
-    begun = begun_weights(stand_in, trainee.detach() * mask, limit, batch.draw)
+    begun = begun_weights(stand_in, trainee.detach() * mask, limit, batch.draw,
+                          n_in if model.age_groups else 0)
     held = begun
     if config.first_trial:
         meant = trainee * mask
@@ -89,6 +90,8 @@ def attempt(config: MetaConfig, weights: dict[str, Tensor], batch: Batch, arm: A
     signals, generator = generator_trial(
         watching, weights, model.watched(arm, batch.movements.path()), products)
     delta = eprop_update(eligibility, signals, model.inner_rate)
+    if not stand_in.exact:
+        delta = delta * model.chip_gain
     share = share_written(stand_in, delta if config.write_weight else delta.detach(), mask[:rows],
                           limit[:rows], int(mask.sum()))
     w_in, w_rec = Written.apply(trainee[:rows], delta, begun[:rows], mask[:rows], limit[:rows],

@@ -20,7 +20,6 @@ from smallbot.outer_loop.checkpoint import Checkpoint, read_checkpoint, write_ch
 from smallbot.outer_loop.closed_form import closed_form
 from smallbot.outer_loop.configuration import (
     checked,
-    EXACT,
     going_on,
     MetaConfig,
     Products,
@@ -117,12 +116,11 @@ class MetaTraining:
         self.group.add_up([value.grad for value in self.weights.values()])
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(list(self.weights.values()), config.gradient_clip)
-        trainee, n_in = self.weights['trainee'], config.model.clock_neurons
-        before = trainee[:, n_in:].detach().clone()
+        held = [(part, part.detach().clone(), rate) for part, rate in self._slower() if rate != 1]
         self.optimiser.step()
-        if config.recurrent_rate != 1:
-            with torch.no_grad():
-                trainee[:, n_in:] = torch.lerp(before, trainee[:, n_in:], config.recurrent_rate)
+        with torch.no_grad():
+            for part, before, rate in held:
+                part.copy_(torch.lerp(before, part, rate))
         if config.clip_to_chip:
             with torch.no_grad():
                 limit = config.model.weight_limits()
@@ -131,6 +129,13 @@ class MetaTraining:
             self.average[key].lerp_(value.detach(), 1 - config.averaging)
         self.iteration += 1
         return parts
+
+    def _slower(self) -> list[tuple[torch.Tensor, float]]:
+        """Return the weights that have a learning rate of their own, as share of the others'."""
+        config, trainee = self.config, self.weights['trainee'].detach()
+        n_in = config.model.clock_neurons
+        return [(trainee[:, :n_in], config.clock_rate), (trainee[:, n_in:], config.recurrent_rate),
+                (self.weights['readout'].detach(), config.readout_rate)]
 
     @torch.no_grad()
     def validate(self) -> Validation:
@@ -141,8 +146,7 @@ class MetaTraining:
         mine = tasks.chosen(slice(self.group.rank, None, self.group.size))
         error = torch.zeros(())
         if len(mine.start):
-            exact = replace(config, **EXACT)
-            tried = attempt(exact, self.average, Batch(mine, len(tasks.start)), self.arm)
+            tried = attempt(config, self.average, Batch(mine, len(tasks.start)), self.arm)
             error = tip_rmse_cm(tried.velocity, mine, self.arm).sum()
         error = self.group.total(error.float()) / len(tasks.start)
         self.validations.append(Validation(self.iteration, self.seconds, float(error)))

@@ -43,6 +43,11 @@ class StandIn:
     """Whether weights stay within the largest magnitudes on the chip."""
 
     @property
+    def exact(self) -> bool:
+        """Return whether this is software: nothing but, perhaps, limits."""
+        return not (self.noisy or self.rounding_step or self.dead_band or self.stuck_cells)
+
+    @property
     def noisy(self) -> bool:
         """Return whether weights come out otherwise than they were meant."""
         return max(self.programming, self.read, self.drift) > 0
@@ -58,6 +63,10 @@ class StandIn:
         relative = (self.read * law.read_sigma(x, age)).square_()
         relative.add_((drift * law.drift_sd(x)).square_())
         return sd.square_().add_(relative.mul_((x * limit).square_())).sqrt_()
+
+
+EXACT = StandIn(clip=False)
+"""Software."""
 
 
 class Draw(NamedTuple):
@@ -77,14 +86,18 @@ class Draw(NamedTuple):
     """Age of the initial weights when they are calibrated, just before the update, s."""
 
 
-def begun_weights(stand_in: StandIn, weights: Tensor, limit: Tensor, draw: Draw) -> Tensor:
-    """Return what a chip holds of initial weights [M, N], 0 where there is no synapse."""
+def begun_weights(stand_in: StandIn, weights: Tensor, limit: Tensor, draw: Draw,
+                  fresh_rows: int = 0) -> Tensor:
+    """Return what a chip holds of initial weights [M, N], 0 where there is no synapse.
+
+    Columns are calibrated without the first `fresh_rows`, as `ChipSynapses` does it.
+    """
     begun = weights
     if stand_in.drift > 0:
         nu = HERMES_TWO_DEVICE.drift_mean(weights.abs() / limit)
         gone = stand_in.drift * math.log(max(1.0, draw.initial_age / HERMES_TWO_DEVICE.t0))
         begun = weights * nu.mul_(-gone).exp_()
-        begun.mul_(_calibrated(begun, weights))
+        begun.mul_(_calibrated(begun[fresh_rows:], weights[fresh_rows:]))
     if draw.begun is not None:
         error = stand_in.error(weights, limit, draw.initial_age).mul_(weights != 0)
         begun = torch.addcmul(begun, error, draw.begun)

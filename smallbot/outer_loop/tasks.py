@@ -14,7 +14,7 @@ from smallbot.arm.kinematics import Arm
 from smallbot.one_shot.families import brownian, from_positions, Movements, place
 from smallbot.outer_loop.chance import stream
 from smallbot.outer_loop.configuration import MetaConfig
-from smallbot.outer_loop.stand_in import Draw, INITIAL_AGES
+from smallbot.outer_loop.stand_in import Draw, EXACT, INITIAL_AGES, StandIn
 
 
 class Batch(NamedTuple):
@@ -24,6 +24,8 @@ class Batch(NamedTuple):
     tasks: int
     """Of the whole iteration, all shares together."""
     draw: Draw = Draw()
+    stand_in: StandIn = EXACT
+    """What becomes of the weights of all of them."""
 
 
 def augmented_pens(pens: Tensor, count: int, step_seconds: float, arm: Arm,
@@ -79,7 +81,7 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
     general = stream(config.seed, iteration + 1)
     tasks = draw_tasks(config, arm, pens, general)
     mine = tasks.chosen(slice(rank, None, size))
-    model, stand_in = config.model, config.stand_in
+    model, stand_in = config.model, config.stand_in_at(iteration)
     chances = [stream(config.seed, iteration + 1, task + 1) for task in range(config.batch)]
     plastic = (model.plastic_rows, model.neurons)
 
@@ -100,4 +102,5 @@ def draw_batch(config: MetaConfig, arm: Arm, pens: Tensor | None, iteration: int
     if stand_in.drift > 0:
         low, high = (math.log(bound) for bound in INITIAL_AGES)
         age = math.exp(low + (high - low) * float(torch.rand((), generator=general)))
-    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held, age))
+    return Batch(mine, config.batch, Draw(begun, adapted, rounding, stuck, held, age),
+                 stand_in)

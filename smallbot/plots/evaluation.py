@@ -63,7 +63,7 @@ def draw_evaluation(result: dict[str, Any], errors: dict[str, np.ndarray],
     figure.suptitle(
         f'{result["tasks"]} movements of the {result["family"]} family, one update each: '
         f'{result["synapses"]} synapses, {100 * cells["fraction"]:.1f} % of the cells written, '
-        f'model {result["model"]}, seed {result["seed"]}', fontsize=11)
+        f'model {result["model"]} ({result["weights"]}), seed {result["seed"]}', fontsize=11)
     figure.savefig(path, dpi=110)
 
 
@@ -98,6 +98,7 @@ def draw_sweep(result: dict[str, Any], path: Path) -> None:
         axis.grid(alpha=0.25)
     first = points[0]
     figure.suptitle(f'{first["tasks"]} movements of the {first["family"]} family at each point, '
-                    f'{first["synapses"]} synapses, model {first["model"]}, seed {first["seed"]}',
+                    f'{first["synapses"]} synapses, model {first["model"]} '
+                    f'({first["weights"]}), seed {first["seed"]}',
                     fontsize=10)
     figure.savefig(path, dpi=110)

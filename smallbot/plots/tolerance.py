@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 import numpy as np
 
-_COLOURS = ('#d1495b', '#edae49', '#66a182', '#00798c', '#2e4057', '#8d5a97')
-_MARKERS = ('o', 's', 'P', '^', 'v', 'D')
-_STYLES = ('-', '--', ':', '-', '--', '-')
+_COLOURS = ('#d1495b', '#d1495b', '#edae49', '#edae49', '#66a182', '#66a182', '#00798c', '#2e4057')
+_MARKERS = ('o', 's', 'P', '^', 'v', 'D', 'X', '*')
+_STYLES = ('-', '--') * 4
 
 
 def draw_tolerance(result: dict[str, Any], path: Path) -> None:
@@ -40,7 +40,7 @@ def draw_tolerance(result: dict[str, Any], path: Path) -> None:
     axes[1, 1].xaxis.set_major_locator(MultipleLocator(0.05))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc='outside upper center', ncols=3,
                   frameon=False, fontsize=9)
-    figure.supxlabel(f'{result["tasks"]} movements, model {result["model"]}, seed '
-                     f'{result["seed"]}; mean over movements, bands: 95 % bootstrap intervals',
+    figure.supxlabel(f'{result["tasks"]} movements, seed {result["seed"]}; mean over movements, '
+                     f'bands: 95 % bootstrap intervals',
                      fontsize=9)
     figure.savefig(path, dpi=110)

@@ -32,7 +32,7 @@ class Conditions:
     synapses: str = 'chip'
     """'chip' or 'software'."""
     cells: float = 1.0
-    """Largest share of the cells that the update may write, its strongest changes."""
+    """Largest share of the cells that the update may write (`sparse_update`)."""
     age: float = 300.0
     """Seconds between the update and the playback."""
     recalibrate: bool = False

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.drawings import pen_trials
@@ -26,7 +25,7 @@ from smallbot.one_shot.figures import (
     VALIDATION_SEED,
     velocity_rmse,
 )
-from smallbot.one_shot.learner import learning_signals, weight_update
+from smallbot.one_shot.learner import learning_signals, sparse_update, weight_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import Expectation, rehearse
@@ -117,16 +116,6 @@ def draw_movements(family: str, tasks: int | None, config: ModelConfig, arm: Arm
     raise EvaluationError(f'family {family!r}: expected one of {", ".join(FAMILIES)}')
 
 
-def strongest(delta: Tensor, share: float, cells: int) -> Tensor:
-    """Keep the `share` of `cells` whose change is largest in magnitude; the others become 0."""
-    kept = int(share * cells)
-    if kept == 0:
-        return torch.zeros_like(delta)
-    flat = delta.flatten().clone()
-    flat[flat.abs().argsort(descending=True)[kept:]] = 0
-    return flat.view_as(delta)
-
-
 def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trainee,
                cells: float = 1.0, age: float = 300.0, recalibrate: bool = False,
                execution: Execution = IDEAL) -> Performance:
@@ -142,7 +131,7 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     signals = learning_signals(model, model.config.watched(arm, movement.path()))
     delta = weight_update(model, before.eligibility, signals)[0]
     if cells < 1:
-        delta = strongest(delta, cells, int(model.config.synapse_mask().sum()))
+        delta = sparse_update(model, delta, cells)
     written = trainee.program(delta)
     learn_seconds = time.perf_counter() - began
     trainee.synapses.wait(age)
@@ -286,6 +275,7 @@ def summary(model: OneShotModel, performances: list[Performance], conditions: Co
         'updates': max(p.updates for p in performances),
         'seed': seed,
         'model': model.name,
+        'weights': model.digest,
         **conditions.to_mapping(),
     }
     if conditions.execution is not None:

@@ -2,10 +2,8 @@
 
 What one has without learning to learn. Architecture, neurons, clock, loss and the limits of the
 weights are those of the meta-trained pair; the weights begin at random (`untrained`), every
-synapse and the readout are trained, and nothing of them comes from meta-training. To tell where a
-difference comes from, training can also begin with a model's weights and be kept to the synapses
-that its own update may change. All movements of a batch are trained at once, each with a network
-of its own.
+synapse and the readout are trained, and nothing of them comes from meta-training. All movements
+of a batch are trained at once, each with a network of its own.
 """
 
 from dataclasses import dataclass, replace
@@ -67,11 +65,6 @@ def untrained(config: ModelConfig, seeds: list[int]) -> Networks:
                     torch.stack([weights['readout'] for weights in drawn]))
 
 
-def begun(model: OneShotModel, count: int) -> Networks:
-    """Return the initial weights and the readout of a model, `count` times."""
-    return Networks(*(model.weights[key].repeat(count, 1, 1) for key in Networks._fields))
-
-
 def play(config: ModelConfig, networks: Networks) -> tuple[Tensor, Trial]:
     """Run each network through a trial; differentiable.
 
@@ -88,21 +81,16 @@ def play(config: ModelConfig, networks: Networks) -> tuple[Tensor, Trial]:
 
 def train(config: ModelConfig, arm: Arm, movements: Movements, start: Networks,
           chances: list[torch.Generator], stand_in: StandIn,
-          schedule: Schedule = Schedule(), plastic_rows: int | None = None) -> Networks:
+          schedule: Schedule = Schedule()) -> Networks:
     """Train a network for each movement; `start` is left as it is.
 
     Parameters: `chances`, one for each network, so that its noise does not depend on the networks
     beside it; `stand_in`, what training sees of a chip, drawn anew at every iteration: nothing,
-    or what meta-training saw; `plastic_rows`, how many rows of inputs are trained, the first
-    ones, and the readout is not; all and the readout without it.
+    or what meta-training saw.
     """
     networks = Networks(*(x.clone().requires_grad_() for x in start))
     mask, limit = config.synapse_mask(), config.weight_limits()
-    trained = list(networks)
-    if plastic_rows is not None:
-        mask[:, plastic_rows:] = False
-        trained = [networks.trainee]
-    optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
+    optimiser = torch.optim.Adam(list(networks), lr=schedule.learning_rate)
     target = movements.positions()
     for iteration in range(schedule.iterations):
         fraction = iteration / schedule.iterations

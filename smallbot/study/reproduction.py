@@ -118,7 +118,7 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
         'pulses': _number(said.get('pulses')),
         'energy_uj': _number(said.get('energy_uj')),
         'learn_seconds': course.learn_seconds,
-        'updates': course.updates, 'seed': seed, 'model': model.name,
+        'updates': course.updates, 'seed': seed, 'model': model.name, 'weights': model.digest,
         'arm': arm_name, 'arm_tip_rmse_cm': error['arm'],
         'demonstration': {'shown': course.shown, 'source': shown.source, 'digest': shown.digest,
                           'seconds': shown.duration, 'joints': list(shown.joints)},

@@ -344,7 +344,9 @@ def test_a_wrong_reference_pose_or_sign_is_found_before_the_first_motion(how, sa
 def test_metainfo_of_the_other_convention_is_refused_before_connecting(speaks):
     other = {'2023': '2026', '2026': '2023'}[speaks]
     bench = Bench(speaks=speaks, convention=CONVENTIONS[other])
+    limits = bench.session.limits
     bench.run(1.0)
+    assert bench.session.limits is limits, 'nothing of what is refused is taken over'
     assert bench.session.trouble.endswith(f'set convention:={speaks}')
     with pytest.raises(InputError, match='convention'):
         bench.session.home(bench.now)

@@ -7,7 +7,7 @@ import torch
 from smallbot.one_shot.learner import generator_trial, learning_signals, weight_update
 from smallbot.one_shot.model import arm_of, initial_weights, load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.outer_loop.configuration import EXACT, MetaConfig
+from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.iteration import attempt, first_trial, outer_loss
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.outer_loop.tasks import Batch, draw_batch
@@ -147,7 +147,7 @@ def test_what_the_outer_loop_expects_to_be_written_is_what_the_chip_writes():
     model = load_model()
     arm = arm_of(model.config)
     movements = draw_movements('paper', 2, model.config, arm, 7)
-    config = MetaConfig(model.config, **EXACT)
+    config = MetaConfig(model.config)
     expected = float(attempt(config, model.weights, Batch(movements, 2), arm).written)
     done = evaluate(model, arm, movements, Conditions(), 7)
     found = np.mean([p.written.cells / p.written.cells_total for p in done])

@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from smallbot.one_shot.figures import VALIDATION_SEED
-from smallbot.one_shot.model import ModelConfig
+from smallbot.one_shot.model import arm_of, ModelConfig
 from smallbot.outer_loop.closed_form import Balance, closed_form
 from smallbot.outer_loop.configuration import Schedule
 from smallbot.outer_loop.run import learning_rate, meta_train, MetaTraining
+from smallbot.outer_loop.stand_in import EXACT
+from smallbot.outer_loop.tasks import draw_batch
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements, evaluate
 
@@ -47,21 +49,35 @@ def test_training_may_look_less_often_than_the_model_will():
     assert less.model('m').config.looks == 4
 
 
-def test_recurrent_weights_take_the_share_of_a_step_that_was_asked_for():
+@pytest.mark.parametrize('name', ['clock_rate', 'recurrent_rate', 'readout_rate'])
+def test_a_group_of_weights_takes_the_share_of_a_step_that_was_asked_for(name):
     n_in = SMALL.model.clock_neurons
 
     def change(share):
-        run = MetaTraining(replace(SMALL, recurrent_rate=share, clip_to_chip=False))
-        before = run.weights['trainee'].detach().clone()
+        run = MetaTraining(replace(SMALL, clip_to_chip=False, **{name: share}))
+        before = weights_after(run)
         run.step()
-        return run.weights['trainee'].detach() - before
+        changed = {key: value - before[key] for key, value in weights_after(run).items()}
+        trainee = changed.pop('trainee')
+        return changed | {'clock': trainee[:, :n_in], 'recurrent': trainee[:, n_in:]}
 
     whole, tenth, none = change(1.0), change(0.1), change(0.0)
-    assert whole[:, n_in:].any()
-    assert torch.allclose(tenth[:, n_in:], 0.1 * whole[:, n_in:], atol=1e-6)
-    assert not none[:, n_in:].any()
-    for changed in (tenth, none):
-        assert torch.equal(changed[:, :n_in], whole[:, :n_in])
+    group = name.removesuffix('_rate')
+    assert whole[group].any() and not none[group].any()
+    assert torch.allclose(tenth[group], 0.1 * whole[group], atol=1e-6)
+    for key in whole.keys() - {group}:
+        assert torch.equal(tenth[key], whole[key]) and torch.equal(none[key], whole[key]), key
+
+
+def test_software_and_chip_take_turns_in_the_loss():
+    config = replace(SMALL, software_share=0.25, device_noise=1.0)
+    assert [config.stand_in_at(k).exact for k in range(8)] == [k % 4 == 3 for k in range(8)]
+    chip, software = (draw_batch(config, arm_of(config.model), None, k) for k in (2, 3))
+    assert chip.draw.adapted is not None and chip.stand_in == config.stand_in
+    assert software.draw.adapted is None and software.stand_in == EXACT
+    for share, exact in ((0.0, [False] * 5), (1.0, [True] * 5)):
+        alone = replace(config, software_share=share)
+        assert [alone.stand_in_at(k).exact for k in range(5)] == exact
 
 
 @pytest.mark.parametrize('setting', [SMALL, CLOCK_ALONE])

@@ -4,9 +4,17 @@ import pytest
 import torch
 
 from smallbot.chip.device.laws import HERMES_TWO_DEVICE as LAW
+from smallbot.one_shot.figures import tip_rmse_cm
+from smallbot.one_shot.model import arm_of, load_model
+from smallbot.outer_loop.closed_form import displacement_gain
+from smallbot.outer_loop.configuration import MetaConfig
+from smallbot.outer_loop.iteration import attempt
 from smallbot.outer_loop.stand_in import begun_weights, Draw, StandIn, Written
+from smallbot.outer_loop.tasks import draw_batch
+from smallbot.study.conditions import Conditions
+from smallbot.study.evaluation import draw_movements, evaluate
 from smallbot.synapses.chip import ChipSynapses
-from smallbot.synapses.granularity import Granularity
+from smallbot.synapses.granularity import DEFAULT_GRANULARITY, Granularity
 
 LIMIT = torch.full((40, 1), 0.6)
 
@@ -61,6 +69,27 @@ def test_stuck_cells_hold_anything_within_limits():
     assert torch.equal(found[~stuck], weights[~stuck])
     assert float(found[5].abs().max()) == 0
     assert float(found.abs().max()) <= 0.6 and float(found[stuck].std()) > 0.2
+
+
+def test_movements_come_out_on_the_stand_in_as_on_the_full_chip():
+    """Gain and error of the shipped model: a stand-in of another gain trains for another chip."""
+    model = load_model()
+    arm = arm_of(model.config)
+    config = MetaConfig(model.config, batch=24, pen_share=0.0, device_noise=1.0, read_noise=1.0,
+                        drift=1.0, rounding_step=DEFAULT_GRANULARITY.step, dead_band=0.0)
+    movements = draw_movements('paper', 24, model.config, arm, 31)
+    on_chips = torch.stack([torch.as_tensor(p.after) for p in evaluate(
+        model, arm, movements, Conditions(), 31)])
+    with torch.no_grad():
+        stood_in = [attempt(config, model.weights,
+                            draw_batch(config, arm, None, k)._replace(movements=movements),
+                            arm).velocity for k in range(4)]
+    gains, errors = ([float(torch.stack([measure(v) for v in played]).mean())
+                      for played in ([on_chips], stood_in)] for measure in (
+        lambda v: torch.tensor(displacement_gain(v, movements)),
+        lambda v: tip_rmse_cm(v, movements, arm).mean()))
+    assert gains[1] == pytest.approx(gains[0], abs=0.005)
+    assert errors[1] == pytest.approx(errors[0], rel=0.25)
 
 
 @pytest.mark.parametrize('age', [300.0, 86400.0])

@@ -19,7 +19,6 @@ from smallbot.study.evaluation import (
     evaluate,
     EvaluationError,
     learn_once,
-    strongest,
     summary,
 )
 from smallbot.study.on_arm import Execution
@@ -96,12 +95,6 @@ def test_the_share_of_cells_is_kept():
     untouched = evaluate(MODEL, ARM, movements(1), Conditions('software', cells=0.0), 0)[0]
     assert untouched.written.cells == 0
     assert untouched.tip_rmse_cm[0] == untouched.tip_rmse_cm[1]
-
-
-def test_the_strongest_changes_are_kept():
-    delta = torch.tensor([[0.1, -0.5], [0.3, 0.0]])
-    assert strongest(delta, 0.5, 4).tolist() == [[0.0, -0.5], [pytest.approx(0.3), 0.0]]
-    assert strongest(delta, 0.0, 4).abs().max() == 0
 
 
 def test_a_perfect_playback_has_no_error_and_a_still_arm_its_whole_way():

@@ -11,7 +11,6 @@ from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.outer_loop.stand_in import StandIn
 from smallbot.study.ordinary import (
     AGE,
-    begun,
     on_the_chip,
     play,
     Schedule,
@@ -56,14 +55,6 @@ def test_a_network_does_not_depend_on_those_beside_it():
     assert torch.allclose(together.trainee[2], alone.trainee[0], atol=1e-5)
     other = train(CONFIG, ARM, last, start, chances([99]), noisy, few)
     assert not torch.allclose(other.trainee, alone.trainee, atol=1e-3)
-
-
-def test_training_can_be_kept_to_the_synapses_of_the_one_update():
-    start, rows = begun(MODEL, 3), CONFIG.plastic_rows
-    networks = train(CONFIG, ARM, SHOWN, start, [], EXACT, Schedule(iterations=20), rows)
-    assert torch.equal(networks.trainee[:, :, rows:], start.trainee[:, :, rows:])
-    assert torch.equal(networks.readout, start.readout)
-    assert (errors_cm(networks) < 0.9 * errors_cm(start)).all()
 
 
 def test_a_network_plays_alike_as_a_trainee():
