@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 import numpy as np
 
-from smallbot.arm.kinematics import Arm, transform_of
+from smallbot.arm.description import transform_of
+from smallbot.arm.kinematics import Arm
 from smallbot.plots.report import COLOURS, LABELS
 from smallbot.study.reproduction import Reproduction
 
