@@ -10,6 +10,7 @@ from functools import cached_property
 import io
 import math
 from pathlib import Path
+import re
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -17,6 +18,8 @@ import numpy as np
 
 from smallbot.errors import InputError
 
+TIP_NAMES = re.compile('tool|tcp|effector|^tip|grasp', re.IGNORECASE)
+"""Names of links that are made to be a tool tip."""
 MOVING = ('revolute', 'continuous', 'prismatic')
 """Types of joints that have one position."""
 
@@ -148,7 +151,10 @@ class Description:
         return tuple(reversed(chain))
 
     def ends(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the links at the ends and the joints that move each, the most joints first."""
+        """Return the links at the ends and the joints that move each, the likeliest tips first.
+
+        Those are named like one, or moved by the most joints, fingers that slide aside.
+        """
         above = {joint.child: joint for joint in self.joints}
         found = []
         for link in self.links:
@@ -160,7 +166,13 @@ class Description:
                 leaders += [self.leader(joint.name).joint] * joint.moves
                 at = joint.parent
             found.append((link, tuple(dict.fromkeys(reversed(leaders)))))
-        return sorted(found, key=lambda end: -len(end[1]))
+
+        def likely(end: tuple[str, tuple[str, ...]]) -> tuple[bool, int, int]:
+            link, joints = end
+            turning = sum(self.joint(name).kind != 'prismatic' for name in joints)
+            return not TIP_NAMES.search(link), -turning, len(joints)
+
+        return sorted(found, key=likely)
 
     def said_ends(self) -> str:
         """Return the links at the ends in words."""
@@ -180,8 +192,8 @@ def read_description(urdf: str | Path) -> Description:
         root = ElementTree.fromstring(urdf if is_text else Path(urdf).read_bytes())
         if _is_xacro(root):
             root = ElementTree.fromstring(_expanded(source, is_text))
-    except (OSError, ValueError) as error:
-        raise ArmError(f'{source}: cannot be read: {getattr(error, "strerror", error)}') from None
+    except OSError as error:
+        raise ArmError(f'{source}: cannot be read: {error.strerror}') from None
     except ElementTree.ParseError as error:
         raise ArmError(f'{source}: not XML: {error}') from None
     if root.tag != 'robot':

@@ -25,7 +25,7 @@ ROUNDS, IN_VAIN = 400, 60
 those without any."""
 
 
-class NoMovement(InputError):
+class NoMovementError(InputError):
     """Movements that do not fit an arm's limits; the message is one line."""
 
 
@@ -95,8 +95,8 @@ def brownian(count: int, steps: int, step_seconds: float, arm: Arm, generator: t
     Each joint's velocity is Brownian motion smoothed by a Hann window of `window` steps, with
     nothing before the trial and its mirror image after it, and of its `movement_size`. Movements
     begin at `start_pose`, or with `anywhere` at a random pose from which they stay within limits.
-    Draws that leave the limits are dropped and drawn again. Raises NoMovement, saying which joint
-    and which limit, where hardly any stays.
+    Draws that leave the limits are dropped and drawn again. Raises NoMovementError, saying which
+    joint and which limit, where hardly any stays.
     Source: Ortner et al. 2025, Methods and published code.
     """
     kernel = torch.hann_window(window)
@@ -137,17 +137,17 @@ def brownian(count: int, steps: int, step_seconds: float, arm: Arm, generator: t
     raise _nothing_fits(arm, steps * step_seconds, room, velocity.abs().amax(1) - fastest)
 
 
-def _nothing_fits(arm: Arm, seconds: float, room: Tensor, too_fast: Tensor) -> NoMovement:
+def _nothing_fits(arm: Arm, seconds: float, room: Tensor, too_fast: Tensor) -> NoMovementError:
     """Return the refusal for the last draws [D, J]: their room, and how much they are too fast."""
     astray, fast = (room < 0).float().mean(0), (too_fast > 0).float().mean(0)
     joint = int(torch.maximum(astray, fast).argmax())
     name, limits = arm.driven[joint], arm.limits
     if fast[joint] > astray[joint]:
-        return NoMovement(
+        return NoMovementError(
             f'no movements for {arm.name}: {100 * float(fast[joint]):.0f} % of those of '
             f'{seconds:g} s are faster than the {limits.velocity[joint]:g} /s of joint {name!r}; '
             f'take a shorter trial (steps)')
-    return NoMovement(
+    return NoMovementError(
         f'no movements for {arm.name}: {100 * float(astray[joint]):.0f} % of those of '
         f'{seconds:g} s leave the limits of joint {name!r}, {limits.lower[joint]:g} to '
         f'{limits.upper[joint]:g}; give wider ones (--limits), drive other joints (--joints) or '

@@ -40,7 +40,7 @@ from smallbot.synapses.interface import WriteReport
 FAMILIES = ('paper', 'pen', 'file')
 BROWNIAN_TASKS = 100
 """Movements of the paper's family in an evaluation where no number is given."""
-IDEAL = Execution()
+IDEAL = Execution(time_scale=None)
 """For the rehearsal where no arm is asked for."""
 
 

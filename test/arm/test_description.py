@@ -135,8 +135,8 @@ def test_limits_that_a_description_lacks_can_be_given():
 
 
 def test_ends_are_told_with_the_joints_that_move_them():
-    assert read_description(BENT).ends() == [('finger', ('j1', 'j2', 'grip')),
-                                             ('tip', ('j1', 'j2'))]
+    assert read_description(BENT).ends() == [('tip', ('j1', 'j2')),
+                                             ('finger', ('j1', 'j2', 'grip'))]
     with pytest.raises(ArmError, match=r"no link 'hand'.*tip \(moved by j1, j2\)"):
         Arm.from_urdf(BENT, ('j1',), 'hand')
     with pytest.raises(ArmError, match='no joint moves the tool tip'):

@@ -13,7 +13,7 @@ from smallbot.one_shot.families import (
     from_positions,
     joint_path,
     movement_size,
-    NoMovement,
+    NoMovementError,
     place,
     start_pose,
 )
@@ -97,6 +97,6 @@ def test_movements_begin_at_zero_unless_that_is_near_a_limit():
 
 def test_where_no_movement_fits_the_joint_and_its_limit_are_named():
     arm = with_limits([-2, -0.3], [2, 0.3], [4.0, 4.0])
-    with pytest.raises(NoMovement, match="leave the limits of joint '(base|shoulder)'") as caught:
+    with pytest.raises(NoMovementError, match="limits of joint '(base|shoulder)'") as caught:
         brownian(20, 1500, 0.01, arm, torch.Generator().manual_seed(1))
     assert '--limits' in str(caught.value) and '\n' not in str(caught.value)
