@@ -168,16 +168,17 @@ def with_arm(config: MetaConfig, urdf: str | Path | None = None,
     The generator's population code is stretched over what the tool tip can reach, and pen
     strokes, which drive two joints, are left out where there are more or fewer. Joints that turn
     without end and are given no limits get plus and minus pi.
-    Parameters: `urdf`, a file or the name of one that is shipped; `tip`, the link that is the
-    tool tip, which need not be named where a `urdf` has only one link at an end; `limits`, lower
-    and upper of each joint, rad, or lower, upper and speed; `held`, where joints that are not
-    driven are held. What is not given stays.
+    Parameters: `urdf`, a file, its text or the name of one that is shipped; `tip`, the link that
+    is the tool tip, which need not be named where a `urdf` has only one link at an end; `limits`,
+    lower and upper of each joint, rad, or lower, upper and speed; `held`, where joints that are
+    not driven are held. What is not given stays.
     Raises ModelError and ArmError where they do not fit each other.
     """
     model = config.model
     arm = model.arm
     if urdf is not None:
-        found = read_description(urdf_path(str(urdf)))
+        found = read_description(urdf if str(urdf).lstrip().startswith('<')
+                                 else urdf_path(str(urdf)))
         arm = replace(arm, urdf=found.text, tip=tip or _only_tip(found, arm.tip),
                       lower=(), upper=(), velocity=(), held={})
     else:
