@@ -7,7 +7,12 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
@@ -26,7 +31,8 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             'demonstration', default_value='',
             description='movement to show: a CSV of joints (time,base,shoulder in s and rad) or '
                         'of the tool tip (time,x,y,z), or a rosbag2 folder with joint_states; '
-                        'empty: a pen stroke that comes with the package'),
+                        'empty: a pen stroke that comes with the package, for another arm a '
+                        'movement that fits it'),
         DeclareLaunchArgument(
             'synapses', default_value='chip', choices=['chip', 'software'],
             description="what holds the trainee's weights: simulated phase-change memory, or "
@@ -34,7 +40,7 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'model', default_value='ed_scorbot',
             description='a model that comes with the package, or the path of a .safetensors '
-                        'file; it decides which joints are driven'),
+                        'file; it decides the arm: URDF, driven joints, limits and tool tip'),
         DeclareLaunchArgument(
             'arm', default_value='kinematic', choices=[*SIMULATED, 'ed_scorbot', 'external'],
             description='the arm: simulated without dynamics, in MuJoCo, or as the real one was '
@@ -64,8 +70,9 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
                         'ED-Scorbot follow'),
         DeclareLaunchArgument(
             'time_scale', default_value='chosen',
-            description='how many times longer than shown a movement is played; chosen: 1, with '
-                        'arm:=measured what the arm can follow, with arm:=ed_scorbot 8'),
+            description='how many times longer than shown a movement is played; chosen: 1, or '
+                        "what the arm's limits need, with arm:=measured what it can follow, with "
+                        'arm:=ed_scorbot 8'),
         DeclareLaunchArgument(
             'correction', default_value='chosen',
             description='velocity for each rad that the arm is away from where the network wants '
@@ -117,7 +124,8 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             description='RViz configuration file'),
         DeclareLaunchArgument(
             'robot_state_publisher', default_value='true', choices=switch,
-            description="publish the arm's links to tf and its description, for RViz"),
+            description="publish the links of the model's arm to tf and its description, for "
+                        'RViz'),
         DeclareLaunchArgument(
             'namespace', default_value='',
             description='namespace of all nodes, topics and services'),
@@ -128,6 +136,25 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'shutdown_when_done', default_value='false', choices=switch,
             description='end everything when the demonstration has run, as in a test'),
+    ]
+
+
+def shown_arm(context) -> list[Node]:
+    """Return what shows the arm of the model: its description, and RViz in its root link."""
+    from smallbot.one_shot.model import arm_of, load_model
+
+    arm = arm_of(load_model(LaunchConfiguration('model').perform(context)).config)
+    namespace = LaunchConfiguration('namespace')
+    # Frames of several arms must not meet in one tf tree: tf follows the namespace.
+    frames = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
+    return [
+        Node(package='robot_state_publisher', executable='robot_state_publisher',
+             namespace=namespace, remappings=frames, output='screen',
+             parameters=[{'robot_description': ParameterValue(arm.urdf, value_type=str)}],
+             condition=IfCondition(LaunchConfiguration('robot_state_publisher'))),
+        Node(package='rviz2', executable='rviz2', namespace=namespace, remappings=frames,
+             arguments=['-d', LaunchConfiguration('rviz_config'), '-f', arm.root], output='log',
+             condition=IfCondition(LaunchConfiguration('rviz'))),
     ]
 
 
@@ -185,16 +212,12 @@ def generate_launch_description() -> LaunchDescription:
                                               " else 'guiding'"]), value_type=str),
         time_scale=number(showing_scale), correction=correction,
         convention=text('convention'))
-    # Frames of several arms must not meet in one tf tree: tf follows the namespace.
-    frames = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
-    urdf = (share / 'urdf' / 'ed_scorbot.urdf').read_text()
-
     return LaunchDescription([
         *arguments(share),
-        node('arm_simulator', arm_is(simulated), model=text('arm')),
+        node('arm_simulator', arm_is(simulated), model=text('arm'), arm_of=text('model')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
              convention=text('convention'), time_scale=driving_scale),
-        node('demo_recorder', bag_directory=text('bag_directory')),
+        node('demo_recorder', bag_directory=text('bag_directory'), arm_of=text('model')),
         node('one_shot_learner', model=text('model')),
         node('snn_controller', model=text('model'), synapses=text('synapses'),
              chip_file=text('chip_file'), command_type=text('command_type'),
@@ -205,17 +228,11 @@ def generate_launch_description() -> LaunchDescription:
              poor_above=ParameterValue(LaunchConfiguration('poor_above'), value_type=float),
              poor_share=ParameterValue(LaunchConfiguration('poor_share'), value_type=float),
              allow_poor=ParameterValue(LaunchConfiguration('allow_poor'), value_type=bool)),
-        node('trajectory_display'),
+        node('trajectory_display', arm_of=text('model')),
         director,
         RegisterEventHandler(
             OnProcessExit(target_action=director, on_exit=[EmitEvent(
                 event=Shutdown(reason='the demonstration has ended'))]),
             condition=IfCondition(LaunchConfiguration('shutdown_when_done'))),
-        Node(package='robot_state_publisher', executable='robot_state_publisher',
-             namespace=namespace, remappings=frames, output='screen',
-             parameters=[{'robot_description': ParameterValue(urdf, value_type=str)}],
-             condition=IfCondition(LaunchConfiguration('robot_state_publisher'))),
-        Node(package='rviz2', executable='rviz2', namespace=namespace, remappings=frames,
-             arguments=['-d', LaunchConfiguration('rviz_config')], output='log',
-             condition=IfCondition(LaunchConfiguration('rviz'))),
+        OpaqueFunction(function=shown_arm),
     ])

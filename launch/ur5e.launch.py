@@ -19,10 +19,10 @@ JOINTS = ('shoulder_pan_joint', 'shoulder_lift_joint', 'elbow_joint', 'wrist_1_j
 
 def generate_launch_description() -> LaunchDescription:
     """Start the nodes with what they must know of the arm."""
-    share = Path(get_package_share_directory('smallbot'))
+    demo = Path(get_package_share_directory('smallbot'), 'launch', 'one_shot_demo.launch.py')
     arguments = {
-        'model': ('runs/ur5e/ur5e.safetensors',
-                  'model made by `smallbot meta-train --name ur5e --out runs/ur5e ...`'),
+        'model': ('ur5e', 'the model of a UR5e that comes with the package, or the path of one '
+                          'with limits of your own'),
         'command_type': ('trajectory',
                          'trajectory: the arm comes to rest by itself if the controller is '
                          'killed; velocity: it does not'),
@@ -33,8 +33,6 @@ def generate_launch_description() -> LaunchDescription:
         'trajectory_topic': ('/smallbot_trajectory_controller/joint_trajectory',
                              'topic of the trajectory commands'),
         'arm': ('external', 'external: the driver of the arm runs beside it'),
-        'params_file': (str(share / 'config' / 'ur5e.yaml'),
-                        'YAML file with the parameters of the nodes'),
         'rviz': ('false', 'show the arm and both paths in RViz'),
         'robot_state_publisher': ('false', 'the driver of the arm has its own'),
     }
@@ -42,6 +40,6 @@ def generate_launch_description() -> LaunchDescription:
         *(DeclareLaunchArgument(name, default_value=default, description=description)
           for name, (default, description) in arguments.items()),
         IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(str(share / 'launch' / 'one_shot_demo.launch.py')),
+            PythonLaunchDescriptionSource(str(demo)),
             launch_arguments=[(name, LaunchConfiguration(name)) for name in arguments]),
     ])

@@ -1,193 +1,202 @@
 """Kinematics of a serial arm from its URDF, batched and differentiable in torch.
 
-Not here: dynamics, collisions. `pytorch_kinematics` does the same for more kinds of robot, but
-keeps the offsets of the links in float32, which moves a tool tip by 2e-8 m; this file is exact
-to the precision of its input.
+Not here: dynamics, collisions, reading the URDF (`description`). `pytorch_kinematics` does the
+same for more kinds of robot, but keeps the offsets of the links in float32, which moves a tool
+tip by 2e-8 m; this file is exact to the precision of its input.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 import math
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from smallbot.arm.description import ArmError, Description, Joint, read_description
 from smallbot.arm.joint_limits import JointLimits
-from smallbot.errors import InputError
 from smallbot.share import share_directory
 
 DEFAULT_ACCELERATION = 20.0
-"""rad/s^2; URDF has no field for it, so this is what smallbot states for an arm."""
+"""rad/s^2 (m/s^2): what smallbot states for a joint whose description states none, as most do."""
+HELD_TOLERANCE = 0.01
+"""How far beyond its limits a joint may be held, rad (m): it was measured there."""
 
 
-class ArmError(InputError):
-    """A robot description that cannot be used; the message is one line."""
+class Motion(NamedTuple):
+    """Where a joint is: factor x the position of the driven joint `index` + offset."""
 
-
-@dataclass(frozen=True)
-class Joint:
-    """One joint of the URDF."""
-
-    name: str
-    kind: str
-    """revolute, continuous, prismatic or fixed."""
-    origin: np.ndarray
-    """[4, 4] transform from the parent's link, joint at zero."""
-    axis: np.ndarray
-    """[3], unit vector in the joint's frame."""
-    lower: float
-    upper: float
-    velocity: float
-
-    @property
-    def moves(self) -> bool:
-        """Return whether the joint has a position."""
-        return self.kind != 'fixed'
-
-    def motion(self, position: float) -> np.ndarray:
-        """Return the transform [4, 4] of `position`, rad (m), about (along) the axis."""
-        transform = np.eye(4)
-        if self.kind == 'prismatic':
-            transform[:3, 3] = position * self.axis
-        elif self.moves:
-            x, y, z = self.axis
-            cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-            transform[:3, :3] += (math.sin(position) * cross
-                                  + (1 - math.cos(position)) * cross @ cross)
-        return transform
+    index: int | None
+    """None: it does not depend on any, and is at `offset`."""
+    factor: float
+    offset: float
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A serial chain from the root link to a tool tip, some of its joints driven."""
+    """A serial chain from the root link to a tool tip, some of its joints driven.
 
-    name: str
+    Joints that mimic others follow them; the others that are not driven are held where they are.
+    """
+
+    description: Description
     chain: tuple[Joint, ...]
     driven: tuple[str, ...]
-    """Joints that commands and demonstrations are about; the others rest at zero."""
+    """Joints that commands and demonstrations are about."""
     limits: JointLimits
-    """Limits of the driven joints, in their order."""
-    movable: tuple[str, ...]
-    """Every joint of the robot that is not fixed, off the chain too, in the URDF's order."""
-    root: str
-    """Root link, the frame of tool-tip positions."""
-    effort: dict[str, float] = field(default_factory=dict)
-    """N m (N) that each movable joint may use, where the URDF limits it."""
-    urdf: str = ''
-    """The text of the description."""
+    """Limits of the driven joints, in their order; those of their followers are kept to."""
+    held: dict[str, float] = field(default_factory=dict)
+    """Where joints that are not driven are held, rad (m); one that is not named: at its home."""
+
+    name = property(lambda self: self.description.name)
+    movable = property(lambda self: self.description.movable)
+    effort = property(lambda self: self.description.effort)
+    urdf = property(lambda self: self.description.text)
 
     @property
+    def root(self) -> str:
+        """Return the root link, the frame of tool-tip positions."""
+        return self.chain[0].parent
+
+    @cached_property
     def joints(self) -> tuple[str, ...]:
-        """Return the movable joints from root to tip."""
-        return tuple(joint.name for joint in self.chain if joint.moves)
+        """Return the joints from root to tip that move by themselves."""
+        return tuple(joint.name for joint in self.chain if joint.moves and joint.mimic is None)
+
+    @cached_property
+    def home(self) -> np.ndarray:
+        """Return zero for each driven joint [J], or the middle of limits that exclude it."""
+        low, high = self.limits.lower, self.limits.upper
+        outside = (low > 0) | (high < 0)
+        return np.array([0.5 * (a + b) if out else 0.0 for a, b, out in zip(low, high, outside)])
 
     @classmethod
     def from_urdf(cls, urdf: str | Path, driven: Sequence[str] = ('base', 'shoulder'),
-                  tip: str = 'tool_tip', acceleration: float = DEFAULT_ACCELERATION) -> 'Arm':
-        """Read an arm from a URDF file, or from its text.
+                  tip: str = 'tool_tip', lower: Sequence[float] = (),
+                  upper: Sequence[float] = (), velocity: Sequence[float] = (),
+                  held: Mapping[str, float] | None = None) -> 'Arm':
+        """Read an arm from a URDF or xacro file, or from the text of a URDF.
 
+        Parameters: `lower`, `upper`, `velocity` [J] of the driven joints instead of the URDF's,
+        narrower or where it has none; `held` as in `holding`.
         Raises ArmError where the file is missing or not a URDF, a link or joint is unknown, a
-        driven joint has no limits or does not lie on the way to the tip.
+        driven joint has no limits, follows another or does not move the tip.
         """
-        where, root = _parse(urdf)
-        links = {link.get('name') for link in root.findall('link')}
-        if tip not in links:
-            raise ArmError(f'{where}: no link {tip!r} for the tool tip; its links are '
-                           f'{", ".join(sorted(str(x) for x in links))}')
-        above = {}
-        movable = []
-        for element in root.findall('joint'):
-            child = _attribute(element, 'child', 'link', where)
-            above[child] = (_attribute(element, 'parent', 'link', where), element)
-            if element.get('type') != 'fixed':
-                movable.append(element.get('name'))
-        chain = []
-        link = tip
-        while link in above:
-            link, element = above[link]
-            chain.append(_joint(element, where))
-            if len(chain) > len(above):
-                raise ArmError(f'{where}: the joints above {tip!r} form a loop')
-        chain.reverse()
-        by_name = {joint.name: joint for joint in chain if joint.moves}
+        description = read_description(urdf)
+        chain = description.chain(tip)
         if not driven or len(set(driven)) != len(driven):
-            raise ArmError(f'{where}: driven joints {list(driven)}: expected at least one, '
-                           f'each once')
-        for name in driven:
-            if name not in by_name:
-                raise ArmError(f'{where}: no movable joint {name!r} between {link!r} and {tip!r}; '
-                               f'there are {", ".join(by_name) or "none"}')
-            if not by_name[name].velocity > 0:
-                raise ArmError(f'{where}: joint {name!r} has no <limit velocity=...> above 0')
-        chosen = [by_name[name] for name in driven]
-        limits = JointLimits(
-            np.array([j.lower for j in chosen]), np.array([j.upper for j in chosen]),
-            np.array([j.velocity for j in chosen]), np.full(len(chosen), float(acceleration)))
-        return cls(root.get('name', 'arm'), tuple(chain), tuple(driven), limits, tuple(movable),
-                   link, _efforts(root), ElementTree.tostring(root, encoding='unicode'))
+            raise ArmError(f'{description.source}: driven joints {list(driven)}: expected at '
+                           f'least one, each once')
+        _check_driven(description, chain, driven)
+        limits = _limits(description, tuple(driven), lower, upper, velocity)
+        return cls(description, chain, tuple(driven), limits).holding(held or {})
+
+    def holding(self, pose: Mapping[str, float]) -> 'Arm':
+        """Return the arm with joints held at `pose`, rad (m), by name.
+
+        Driven joints and followers in `pose` are left out: they are where they are. Raises
+        ArmError for an unknown joint, or a position beyond its limits.
+        """
+        held = dict(self.held)
+        for name, position in pose.items():
+            if name not in self.movable:
+                raise ArmError(f'{self.description.source}: no movable joint {name!r} to hold; '
+                               f'there are {", ".join(self.movable)}')
+            joint = self.description.joint(name)
+            if name in self.driven or joint.mimic is not None:
+                continue
+            limited = joint.lower < joint.upper
+            if not math.isfinite(position) or limited and not (
+                    joint.lower - HELD_TOLERANCE <= position <= joint.upper + HELD_TOLERANCE):
+                raise ArmError(f'{self.description.source}: joint {name!r} cannot be held at '
+                               f'{position:g}: its limits are {joint.lower:g} to '
+                               f'{joint.upper:g} {joint.unit}')
+            held[name] = float(position)
+        return replace(self, held=held)
 
     def tip(self, positions: Tensor) -> Tensor:
         """Return the tool tip [..., 3], m, for positions [..., J] of the driven joints.
 
-        Differentiable, in the type of `positions`; joints that are not driven are at zero.
+        Differentiable, in the type of `positions`.
         """
         if positions.shape[-1] != len(self.driven):
             raise ValueError(f'positions of shape {tuple(positions.shape)}: expected '
                              f'{len(self.driven)} joints ({", ".join(self.driven)}) last')
-        return self._tip(positions, self.driven)
+        return self._tip(positions, self._motions)
 
     def tip_of(self, positions: Tensor) -> Tensor:
         """Return the tool tip [..., 3], m, for positions of every joint of `joints`."""
         if positions.shape[-1] != len(self.joints):
             raise ValueError(f'positions of shape {tuple(positions.shape)}: expected '
                              f'{len(self.joints)} joints ({", ".join(self.joints)}) last')
-        return self._tip(positions, self.joints)
+        return self._tip(positions, self._motions_with(self.joints))
+
+    def whole(self, positions: np.ndarray) -> np.ndarray:
+        """Return the positions [M] of every joint of `movable` for those [J] of the driven."""
+        return np.array([
+            motion.offset if motion.index is None
+            else motion.factor * positions[motion.index] + motion.offset
+            for motion in (self._motions[name] for name in self.movable)])
+
+    def whole_rate(self, velocity: np.ndarray) -> np.ndarray:
+        """Return the velocities [M] of every joint of `movable` for those [J] of the driven."""
+        return self.whole(velocity) - self.whole(np.zeros(len(self.driven)))
 
     def frames(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Return the pose [4, 4] of every link in the root link, off the way to the tip too.
 
-        Parameters: positions [J] of the driven joints; the others are at zero.
+        Parameters: positions [J] of the driven joints.
         """
-        driven = dict(zip(self.driven, positions))
+        at = dict(zip(self.movable, self.whole(positions)))
         frames, waiting = {self.root: np.eye(4)}, [self.root]
         while waiting:
             link = waiting.pop()
-            for child, joint in self._below.get(link, []):
-                if child not in frames:
-                    frames[child] = frames[link] @ joint.origin @ joint.motion(
-                        driven.get(joint.name, 0.0))
-                    waiting.append(child)
+            for joint in self.description.below.get(link, []):
+                if joint.child not in frames:
+                    frames[joint.child] = frames[link] @ joint.origin @ joint.motion(
+                        at.get(joint.name, 0.0))
+                    waiting.append(joint.child)
         return frames
 
     @cached_property
-    def _below(self) -> dict[str, list[tuple[str, Joint]]]:
-        """Return the links and joints right below each link, read from the description once."""
-        where, root = _parse(self.urdf)
-        below: dict[str, list[tuple[str, Joint]]] = {}
-        for element in root.findall('joint'):
-            below.setdefault(_attribute(element, 'parent', 'link', where), []).append(
-                (_attribute(element, 'child', 'link', where), _joint(element, where)))
-        return below
+    def _motions(self) -> dict[str, Motion]:
+        return self._motions_with(self.driven)
 
-    def _tip(self, positions: Tensor, names: tuple[str, ...]) -> Tensor:
+    def _motions_with(self, names: Sequence[str]) -> dict[str, Motion]:
+        """Return where every movable joint is when positions of `names` are given."""
+        motions = {}
+        for name in self.movable:
+            leader, factor, offset = self.description.leader(name)
+            if leader in names and factor:
+                motions[name] = Motion(names.index(leader), factor, offset)
+            else:
+                at = self.held.get(leader, self.description.joint(leader).home)
+                motions[name] = Motion(None, 0.0, factor * at + offset)
+        return motions
+
+    def _tip(self, positions: Tensor, motions: Mapping[str, Motion]) -> Tensor:
         """Carry the tip from its own frame down to the root, one moving joint at a time.
 
-        Joints that stay at zero are folded into the fixed transform of the next moving one, so
-        the cost is one rotation of a point for each joint of `names`.
+        Joints that stay where they are are folded into the fixed transform of the next moving
+        one, so the cost is one rotation of a point for each joint that moves.
         """
         moving, pending = [], np.eye(4)
         for joint in self.chain:
             pending = pending @ joint.origin
-            if joint.name in names:
-                moving.append((pending, joint))
+            motion = motions.get(joint.name, Motion(None, 0.0, 0.0))
+            if motion.index is not None:
+                moving.append((pending, joint, motion))
                 pending = np.eye(4)
+            elif motion.offset:
+                pending = pending @ joint.motion(motion.offset)
         point = torch.as_tensor(pending[:3, 3], dtype=positions.dtype, device=positions.device)
-        for transform, joint in reversed(moving):
-            q = positions[..., names.index(joint.name), None]
+        for transform, joint, (index, factor, offset) in reversed(moving):
+            q = positions[..., index, None]
+            if (factor, offset) != (1.0, 0.0):
+                q = factor * q + offset
             axis = torch.as_tensor(joint.axis, dtype=positions.dtype, device=positions.device)
             if joint.kind == 'prismatic':
                 point = point + q * axis
@@ -206,7 +215,7 @@ def default_arm(driven: Sequence[str] = ('base', 'shoulder')) -> Arm:
 
 
 def urdf_path(name: str = '') -> Path:
-    """Return the path of a URDF that comes with the package (ed_scorbot, ur5e), or `name` itself.
+    """Return the path of a URDF that comes with the package (its name), or `name` itself.
 
     Empty: the ED-Scorbot's.
     """
@@ -214,93 +223,72 @@ def urdf_path(name: str = '') -> Path:
     return shipped if Path(name).name == name and shipped.is_file() else Path(name)
 
 
-def transform_of(xyz: Sequence[float], rpy: Sequence[float]) -> np.ndarray:
-    """Return the transform [4, 4] of a URDF's origin, m and rad."""
-    roll, pitch, yaw = rpy
-    transform = np.eye(4)
-    transform[:3, 3] = xyz
-    transform[:3, :3] = _about('z', yaw) @ _about('y', pitch) @ _about('x', roll)
-    return transform
+def _check_driven(description: Description, chain: tuple[Joint, ...], driven: Sequence[str]
+                  ) -> None:
+    """Refuse to drive what does not move the tip by itself."""
+    where = description.source
+    leaders = tuple(dict.fromkeys(
+        description.leader(joint.name).joint for joint in chain if joint.moves))
+    for name in driven:
+        mimic = description.joint(name).mimic if name in description.movable else None
+        if mimic is not None:
+            raise ArmError(f'{where}: joint {name!r} mimics {mimic.joint!r} and cannot be driven: '
+                           f'drive {description.leader(name).joint!r}, it follows')
+        if name not in leaders:
+            raise ArmError(f'{where}: no movable joint {name!r} between {chain[0].parent!r} and '
+                           f'{chain[-1].child!r}; there are {", ".join(leaders) or "none"}'
+                           if chain else f'{where}: no joint moves the tool tip: '
+                           f'{description.said_ends()}')
 
 
-def _parse(urdf: str | Path) -> tuple[str, ElementTree.Element]:
-    text = isinstance(urdf, str) and urdf.lstrip().startswith('<')
-    where = 'robot description' if text else str(urdf)
-    try:
-        root = ElementTree.fromstring(urdf if text else Path(urdf).read_bytes())
-    except OSError as error:
-        raise ArmError(f'{where}: cannot be read: {error.strerror}') from None
-    except ElementTree.ParseError as error:
-        raise ArmError(f'{where}: not XML: {error}') from None
-    if root.tag != 'robot':
-        raise ArmError(f'{where}: the root element is <{root.tag}>, expected <robot>; a .xacro '
-                       f'must be expanded first')
-    return where, root
+def _limits(description: Description, driven: tuple[str, ...], lower: Sequence[float],
+            upper: Sequence[float], velocity: Sequence[float]) -> JointLimits:
+    """Return limits [J] of the driven joints, as given or the URDF's, kept to by followers."""
+    where = description.source
+    for key, values in (('lower', lower), ('upper', upper), ('velocity', velocity)):
+        if len(values) not in (0, len(driven)):
+            raise ArmError(f'{where}: arm.{key}: {len(values)} limits for {len(driven)} joints '
+                           f'({", ".join(driven)})')
+    rows = []
+    for number, name in enumerate(driven):
+        joint = description.joint(name)
+        low, high, fastest = (
+            float(given[number]) if len(given) else own for given, own in (
+                (lower, joint.lower), (upper, joint.upper), (velocity, joint.velocity)))
+        limited = joint.lower < joint.upper
+        for key, value, most, beyond in (
+                ('lower', low, joint.lower, limited and low < joint.lower),
+                ('upper', high, joint.upper, limited and high > joint.upper),
+                ('velocity', fastest, joint.velocity, fastest > joint.velocity > 0)):
+            if beyond:
+                raise ArmError(f'{where}: arm.{key}: {value:g} for joint {name!r} is beyond the '
+                               f"URDF's {most:g}")
+        if not low < high:
+            raise ArmError(f'{where}: joint {name!r}: limits {low:g} to {high:g}, expected lower '
+                           f'< upper; --limits LOW:HIGH gives them')
+        if not 0 < fastest < math.inf:
+            raise ArmError(f'{where}: joint {name!r} has no <limit velocity=...> above 0; '
+                           f'--limits LOW:HIGH:SPEED gives one, {joint.unit}/s')
+        low, high, fastest = _with_followers(description, name, low, high, fastest)
+        rows.append((low, high, fastest, joint.acceleration or DEFAULT_ACCELERATION))
+    return JointLimits(*np.array(rows, dtype=float).T)
 
 
-def _efforts(root: ElementTree.Element) -> dict[str, float]:
-    efforts = {}
-    for element in root.findall('joint'):
-        limit = element.find('limit')
-        try:
-            efforts[element.get('name')] = float(limit.get('effort'))
-        except (AttributeError, TypeError, ValueError):
+def _with_followers(description: Description, name: str, low: float, high: float, fastest: float
+                    ) -> tuple[float, float, float]:
+    """Return the limits of a joint within which what follows it keeps to its own."""
+    for other in description.joints:
+        leader, factor, offset = (description.leader(other.name) if other.moves
+                                  else (None, 0.0, 0.0))
+        if leader != name or other.name == name or not factor:
             continue
-    return efforts
-
-
-def _attribute(element: ElementTree.Element, tag: str, attribute: str, where: str) -> str:
-    child = element.find(tag)
-    value = None if child is None else child.get(attribute)
-    if value is None:
-        raise ArmError(f'{where}: joint {element.get("name")!r} has no <{tag} {attribute}=...>')
-    return value
-
-
-def _numbers(element: ElementTree.Element, tag: str, attribute: str, default: str, where: str
-             ) -> np.ndarray:
-    child = element.find(tag)
-    text = default if child is None else child.get(attribute, default)
-    try:
-        values = np.array([float(x) for x in text.split()])
-    except ValueError:
-        values = np.array([])
-    if len(values) != 3 or not np.isfinite(values).all():
-        raise ArmError(f'{where}: joint {element.get("name")!r}: <{tag} {attribute}={text!r}>, '
-                       f'expected three numbers')
-    return values
-
-
-def _joint(element: ElementTree.Element, where: str) -> Joint:
-    name, kind = element.get('name'), element.get('type')
-    if kind not in ('revolute', 'continuous', 'prismatic', 'fixed'):
-        raise ArmError(f'{where}: joint {name!r} is {kind!r}; a serial arm has revolute, '
-                       f'continuous, prismatic and fixed joints')
-    origin = transform_of(_numbers(element, 'origin', 'xyz', '0 0 0', where),
-                          _numbers(element, 'origin', 'rpy', '0 0 0', where))
-    axis = _numbers(element, 'axis', 'xyz', '1 0 0', where)
-    length = np.linalg.norm(axis)
-    if kind != 'fixed' and length == 0:
-        raise ArmError(f'{where}: joint {name!r} has an axis of length zero')
-    limit = element.find('limit')
-    values = {}
-    for key in ('lower', 'upper', 'velocity'):
-        text = '0' if limit is None else limit.get(key, '0')
-        try:
-            values[key] = float(text)
-        except ValueError:
-            raise ArmError(f'{where}: joint {name!r}: limit {key}={text!r}, expected a number'
-                           ) from None
-    if kind == 'continuous':
-        values['lower'], values['upper'] = -math.inf, math.inf
-    elif kind != 'fixed' and not values['lower'] < values['upper']:
-        raise ArmError(f'{where}: joint {name!r}: limits {values["lower"]:g} to '
-                       f'{values["upper"]:g}, expected lower < upper')
-    return Joint(name, kind, origin, axis / (length or 1.0), **values)
-
-
-def _about(axis: str, angle: float) -> np.ndarray:
-    cos, sin = math.cos(angle), math.sin(angle)
-    return {'x': np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]),
-            'y': np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]),
-            'z': np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])}[axis]
+        if other.lower < other.upper:
+            first, last = sorted((end - offset) / factor for end in (other.lower, other.upper))
+            if not max(low, first) < min(high, last):
+                raise ArmError(f'{description.source}: joint {other.name!r}, which mimics '
+                               f'{name!r}, has limits {other.lower:g} to {other.upper:g} that '
+                               f'leave {name!r} no room between {low:g} and {high:g}')
+            low, high = max(low, first), min(high, last)
+        if other.velocity > 0:
+            fastest = min(fastest, other.velocity / abs(factor))
+    return low, high, fastest

@@ -10,11 +10,14 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
+from smallbot.cli.arm import add_chosen
 from smallbot.cli.real_arm import may_search_home, reached
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
 VERB = 'demo'
+DEFAULT = 'ed_scorbot'
+"""Of the shipped models, and the arm that is measured and can be real."""
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
              'take_over': False}
@@ -25,7 +28,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot demo`."""
     verb.add_argument('--demonstration', type=Path, metavar='FILE',
                       help='a CSV of joints or tool tip, or a rosbag2 directory '
-                           '(default: a pen stroke that comes with the package)')
+                           '(default: a pen stroke that comes with the package; for another arm '
+                           'a movement that fits it)')
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
                       help='phase-change memory (default) or float32')
     verb.add_argument('--arm', choices=(*SIMULATED, REAL), default='kinematic',
@@ -48,8 +52,14 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--picture', type=Path, metavar='FILE',
                       help='also draw the arm: at four moments of the playback into a .png, '
                            'moving into a .gif')
-    verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
-                      help='a shipped model or the path of a .safetensors file')
+    verb.add_argument('--model', metavar='PATH',
+                      help='a shipped model or the path of a .safetensors file; it decides the '
+                           'arm (default ed_scorbot)')
+    own = verb.add_argument_group(
+        'an arm of your own, for which a model is made on the way, into --out')
+    own.add_argument('--urdf', metavar='FILE',
+                     help='URDF or xacro, or the name of one that comes with the package')
+    add_chosen(own)
     add_common(verb, 0, 'the devices of the chip')
     arm = verb.add_argument_group('with --arm ed_scorbot')
     arm.add_argument('--broker', metavar='HOST', help='MQTT broker (default 127.0.0.1)')
@@ -67,11 +77,10 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the input first, then run the nodes and lead them through the demonstration."""
-    from smallbot.arm.kinematics import default_arm
     from smallbot.demonstration.reading import read_demonstration
     from smallbot.demonstration.trial_grid import check_detail, playing_duration
-    from smallbot.one_shot.model import load_model
-    from smallbot.share import default_demonstration
+    from smallbot.one_shot.example import shown_by_default
+    from smallbot.one_shot.model import arm_of, load_model
 
     check_output(args.json)
     if args.picture and args.picture.parent != args.out:
@@ -85,11 +94,15 @@ def run(args: argparse.Namespace) -> int:
         for name, absent in ONLY_REAL.items():
             if getattr(args, name) != absent:
                 raise InputError(f'--{name.replace("_", "-")} goes with --arm {REAL}')
-    model = load_model(args.model)
-    arm = default_arm(model.joints)
-    file = args.demonstration or default_demonstration()
-    shown = read_demonstration(file, arm)
-    playing_duration(shown, check_detail(shown, arm, model.steps), arm.limits, args.duration)
+    own = _own_arm(args)
+    config = own.model if own else load_model(args.model or DEFAULT).config
+    arm = arm_of(config)
+    if args.arm in (REAL, 'measured') and arm.name != DEFAULT:
+        raise InputError(f'--arm {args.arm} is an ED-Scorbot, the model is for {arm.name}: use '
+                         f'--arm kinematic or mujoco')
+    shown = (read_demonstration(args.demonstration, arm) if args.demonstration
+             else shown_by_default(config, arm))
+    playing_duration(shown, check_detail(shown, arm, config.steps), arm.limits, args.duration)
     try:
         from smallbot.nodes.hosted_demo import run_demo
     except ImportError as error:
@@ -105,8 +118,9 @@ def run(args: argparse.Namespace) -> int:
     if on_broker and args.duration:
         scale = args.duration / shown.duration
     made_folder(args.out)
+    model = _made(own, args.out) if own else args.model or DEFAULT
     with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
-        result = run_demo(file, args.model, args.synapses, args.duration, args.seed,
+        result = run_demo(args.demonstration, model, args.synapses, args.duration, args.seed,
                           args.out, lambda line: print(line, flush=True),
                           Execution(args.arm, scale, correction), there,
                           lambda: may_search_home(there), args.allow_poor)
@@ -123,3 +137,33 @@ def run(args: argparse.Namespace) -> int:
         draw_arm(result, arm, args.picture)
         print(args.picture)
     return 0
+
+
+def _own_arm(args: argparse.Namespace):
+    """Return the configuration of a model for an arm of the user's own; None: not asked for."""
+    from smallbot.outer_loop.configuration import load_config, said_of_arm, with_arm
+    from smallbot.share import share_directory
+
+    given = [f'--{key}' for key in ('tip', 'joints', 'limits', 'hold') if getattr(args, key)]
+    if args.urdf is None:
+        if given:
+            raise InputError(f'{given[0]} goes with --urdf FILE; a model has its own')
+        return None
+    if args.model is not None:
+        raise InputError('--urdf makes a model on the way, --model brings one: leave one out')
+    config = with_arm(load_config(share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'),
+                      args.urdf, args.joints, args.tip, args.limits, args.hold)
+    print('\n'.join(said_of_arm(config)))
+    return config
+
+
+def _made(config, out: Path) -> str:
+    """Make the model of a configuration in closed form; returns the path of its file."""
+    from smallbot.one_shot.model import save_model
+    from smallbot.outer_loop.closed_form import closed_form
+    from smallbot.outer_loop.configuration import robot_name
+
+    model = closed_form(config.balance, config.model, config.seed, robot_name(config))
+    path = save_model(model, out)
+    print(f'0/5 model   {path}, made in closed form; --model {path} uses it again', flush=True)
+    return str(path)

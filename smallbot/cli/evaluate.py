@@ -73,8 +73,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                      help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
                           'the real ED-Scorbot was measured')
     arm.add_argument('--time-scale', type=real(1, 1000), metavar='F',
-                     help='how many times longer than the trial the arm has (default 1; measured: '
-                          'what it can follow, for each movement its own)')
+                     help='how many times longer than the trial the arm has (default: what its '
+                          'limits, and measured its servos, need, for each movement its own)')
     arm.add_argument('--correction', type=real(0, 10), metavar='K',
                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
                           'measured: 1)')
@@ -114,6 +114,9 @@ def run(args: argparse.Namespace) -> int:
     conditions = conditions_of(args)
     model = load_model(args.model)
     arm = arm_of(model.config)
+    if args.arm == 'measured' and arm.name != 'ed_scorbot':
+        raise InputError(f'--arm measured is an ED-Scorbot, the model is for {arm.name}: use '
+                         f'--arm kinematic or mujoco')
     movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
                                args.demonstrations)
     if args.sweep and args.baselines:
@@ -278,7 +281,7 @@ def table(result: dict) -> str:
     rows.append(('expected, cm', result['expected_tip_rmse_cm'], said))
     if 'arm' in result:
         scale = f'{result["time_scale"]:.3g}'
-        if result['time_scale_chosen'] and result['arm'] == 'measured':
+        if result['time_scale_chosen'] and result['time_scale'] > 1:
             scale += ' on average, what it can follow'
         rows.append(('on the arm, cm', result['arm_tip_rmse_cm'],
                      f'   {result["arm"]}, time scale {scale}, '

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import sys
 
 from smallbot import __version__
-from smallbot.cli import chip, demo, doctor, ed_scorbot, evaluate, meta_train
+from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train
 from smallbot.errors import InputError
 
-VERBS = (demo, evaluate, meta_train, chip, ed_scorbot, doctor)
+VERBS = (demo, evaluate, meta_train, arm, chip, ed_scorbot, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,14 +8,18 @@ each core; `torchrun -m smallbot meta-train ...` runs it on several machines.
 
 import argparse
 from pathlib import Path
+import shlex
 import signal
 import sys
 import time
 
-from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
+from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
+from smallbot.cli.arm import add_chosen
 from smallbot.errors import InputError
 
 VERB = 'meta-train'
+ARM = ('urdf', 'tip', 'joints', 'limits', 'hold')
+"""Options that say for which arm."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -36,32 +40,18 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'but for looks')
     verb.add_argument('--out', type=Path, default=Path('runs/meta'), metavar='DIR',
                       help='folder of checkpoint, curves and model (default runs/meta)')
-    verb.add_argument('--name', default='ed_scorbot', metavar='NAME',
-                      help='name of the model that is written (default ed_scorbot)')
-    verb.add_argument('--urdf', type=Path, metavar='FILE',
-                      help='train for the arm of this URDF (default: as configured)')
-    verb.add_argument('--joints', type=lambda text: tuple(text.split(',')), metavar='A,B,...',
-                      help='joints to drive, in the order of commands (default: as configured); '
-                           'other than two leave the pen strokes out')
-    verb.add_argument('--tip', metavar='LINK',
-                      help='link of the URDF that is the tool tip (default: as configured)')
-    verb.add_argument('--limits', type=_limits, metavar='LOW:HIGH,...',
-                      help="limits of each joint, rad, as in --limits=-1:1,-0.5:2 (default: the "
-                           "URDF's)")
+    verb.add_argument('--name', metavar='NAME',
+                      help="name of the model that is written (default: the robot's of --urdf, "
+                           'else ed_scorbot)')
+    arm = verb.add_argument_group('the arm (default: as configured)')
+    arm.add_argument('--urdf', metavar='FILE',
+                     help='train for the arm of this URDF or xacro, or of one that comes with the '
+                          'package, by its name; joints other than two leave the pen strokes out')
+    add_chosen(arm)
     verb.add_argument('--processes', type=whole(1), metavar='N',
                       help='processes that share the tasks (default: one for each core); '
                            'torchrun decides it instead where it starts the command')
     add_common(verb, 0, 'weights, movements and noise; 1000 and 2000 belong to the figures')
-
-
-def _limits(text: str) -> tuple[tuple[float, float], ...]:
-    """Return joint limits from text such as -1:1,-0.5:2."""
-    try:
-        return tuple((float(low), float(high))
-                     for low, high in (pair.split(':') for pair in text.split(',')))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f'{text!r}: expected LOW:HIGH for each joint, rad') from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,9 +59,10 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.outer_loop.processes import in_processes, LostProcess, usable_cores
 
     check_output(args.json)
+    if args.name and (Path(args.name).name != args.name or args.name.startswith('.')):
+        raise InputError(f'--name {args.name}: expected the name of a file; --out says where')
     if args.resume:
-        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', 'urdf', 'joints', 'tip',
-                                             'limits', 'start')
+        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', *ARM, 'start')
                  if getattr(args, key) is not None]
         if given:
             raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
@@ -90,31 +81,40 @@ def run(args: argparse.Namespace) -> int:
 
 def _closed_form(args: argparse.Namespace) -> int:
     """Make the model that a run would begin with, and nothing more."""
-    from smallbot.one_shot.figures import VALIDATION_SEED
     from smallbot.one_shot.model import save_model
     from smallbot.outer_loop.closed_form import closed_form
+    from smallbot.outer_loop.configuration import robot_name
 
     config = _configured(args)
     if not config.closed_form or args.start:
         raise InputError('--iterations 0 makes a model in closed form: leave --start out, and '
                          'take a configuration with closed_form: true')
     began = time.monotonic()
-    model = closed_form(config.balance, config.model, config.seed, args.name)
+    model = closed_form(config.balance, config.model, config.seed,
+                        args.name or robot_name(config))
     seconds = time.monotonic() - began
-    path = save_model(model, args.out)
-    print(f'{path}: made in {seconds:.1f} s; measure it with\n  smallbot evaluate --model {path} '
-          f'--seed {VALIDATION_SEED}')
+    path = save_model(model, made_folder(args.out))
+    print(f'{path}: made in {seconds:.1f} s; {_next(path)}')
     write_result(args.json, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
                              'session_seconds': seconds, 'model': str(path)})
     return 0
+
+
+def _next(model: Path) -> str:
+    """Return what to do with a model that was made, as commands to be copied."""
+    from smallbot.one_shot.figures import VALIDATION_SEED
+
+    path = shlex.quote(str(model))
+    return (f'measure it with\n  smallbot evaluate --model {path} --seed {VALIDATION_SEED}\n'
+            f'see it play with\n  smallbot demo --model {path}')
 
 
 def _train(group, args: argparse.Namespace) -> int:
     """Train as one process of `group`; the first one writes and prints."""
     from tqdm import tqdm
 
-    from smallbot.one_shot.figures import VALIDATION_SEED
     from smallbot.one_shot.model import save_model
+    from smallbot.outer_loop.configuration import robot_name
     from smallbot.outer_loop.run import learning_rate, meta_train, TARGET_CM
 
     training, directory = _training(group, args)
@@ -154,11 +154,14 @@ def _train(group, args: argparse.Namespace) -> int:
             curves.close()
     done = training.iteration >= total
     if group.leads:
-        model = save_model(training.model(args.name), directory) if done else None
-        print(f'{model}: measure it with\n  smallbot evaluate --model {model} --seed '
-              f'{VALIDATION_SEED}' if done else
+        model = save_model(
+            training.model(args.name or robot_name(training.config)), directory) if done else None
+        resume = ['smallbot', VERB, '--resume', str(directory)]
+        if args.name:
+            resume += ['--name', args.name]
+        print(f'{model}: {_next(model)}' if done else
               f'stopped at iteration {training.iteration} of {total}; go on with\n'
-              f'  smallbot meta-train --resume {directory}')
+              f'  {shlex.join(resume)}')
         write_result(args.json, _result(training, directory, recent, model,
                                         time.monotonic() - began))
     return 0 if done else 1
@@ -200,18 +203,24 @@ def _configured(args: argparse.Namespace):
     from dataclasses import replace
 
     from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
-    from smallbot.outer_loop.configuration import checked, load_config, with_arm
+    from smallbot.outer_loop.configuration import (
+        checked,
+        load_config,
+        said_of_arm,
+        with_arm,
+    )
     from smallbot.share import share_directory
 
-    if args.start and (args.urdf or args.joints or args.tip or args.limits):
-        raise InputError('--start takes the arm from its model: leave --urdf, --joints, --tip and '
-                         '--limits out')
+    given = [f'--{key}' for key in ARM if getattr(args, key)]
+    if args.start and given:
+        raise InputError(f'--start takes the arm from its model: leave {", ".join(given)} out')
     if args.seed in (VALIDATION_SEED, TEST_SEED):
         raise InputError(f'--seed {args.seed}: kept for the figures, training must not use it')
     path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
     config = load_config(path)
-    if args.urdf or args.joints or args.tip or args.limits:
-        config = with_arm(config, args.urdf, args.joints, args.tip, args.limits)
+    if given:
+        config = with_arm(config, args.urdf, args.joints, args.tip, args.limits, args.hold)
+        print('\n'.join(said_of_arm(config)), file=sys.stderr)
     return checked(replace(config, seed=args.seed,
                            iterations=args.iterations or config.iterations))
 

@@ -12,12 +12,19 @@ from trajectory_msgs.msg import JointTrajectory
 from smallbot.demonstration.samples import from_joint_states
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import from_trajectory, RELIABLE, STREAM
-from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.parameters import (
+    ARM_OF,
+    ARM_PARAMETERS,
+    chosen_arm,
+    declare,
+    Parameter,
+)
 from smallbot.nodes.common.spin import run
 from smallbot.simulation.simulated import MODELS, SimulatedArm
 
 PARAMETERS = {
     **ARM_PARAMETERS,
+    **ARM_OF,
     'joints': Parameter(['base', 'shoulder'], 'driven joints, in the order of the commands'),
     'model': Parameter(
         'kinematic', 'what the joints are: ideal, bodies in MuJoCo, or as the real ED-Scorbot was '

@@ -41,12 +41,12 @@ from smallbot.nodes.common.messages import (
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.common.spin import HostedExecutor, stop_event
 from smallbot.nodes.hands import CommandingHand, DirectorError, GuidingHand, PATIENCE
+from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
-from smallbot.share import default_demonstration
 from smallbot.study.reproduction import Course, reproduction
 
 PARAMETERS = {
-    'demonstration_file': Parameter('', 'bag or CSV to show; empty: one of those shipped'),
+    'demonstration_file': Parameter('', 'bag or CSV to show; empty: one that suits the arm'),
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
     **MODEL_ARM_PARAMETERS,
     'report': Parameter('', 'file for the result as JSON; empty: none'),
@@ -76,10 +76,11 @@ class Director(Node):
         self.report_file = Path(chosen['report']) if chosen['report'] else None
         self.model = load_model(chosen['model'])
         self.arm = model_arm(chosen, self.model)
-        self.file = chosen['demonstration_file'] or str(default_demonstration())
-        self.shown = read_demonstration(self.file, self.arm)
+        file = chosen['demonstration_file']
+        self.shown = (read_demonstration(file, self.arm) if file
+                      else shown_by_default(self.model.config, self.arm))
         check_detail(self.shown, self.arm, self.model.steps)
-        self.course = Course(shown=Path(self.file).stem)
+        self.course = Course(shown=Path(self.shown.source).stem)
         self.position: np.ndarray | None = None
         """Of the driven joints [J], rad, as last heard."""
         self._progress: tuple[str, dict[str, str]] = ('', {})

@@ -16,11 +16,18 @@ from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.samples import Demonstration, from_joint_states, LONGEST, trimmed
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import LATCHED, nanoseconds, STATE, to_trajectory
-from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.parameters import (
+    ARM_OF,
+    ARM_PARAMETERS,
+    chosen_arm,
+    declare,
+    Parameter,
+)
 from smallbot.nodes.common.spin import run
 
 PARAMETERS = {
     **ARM_PARAMETERS,
+    **ARM_OF,
     'joints': Parameter(['base', 'shoulder'], 'joints that demonstrations are about'),
     'bag_directory': Parameter(
         'demonstrations', 'folder in which recordings are kept; empty: keep none'),

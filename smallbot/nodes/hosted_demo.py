@@ -30,11 +30,13 @@ EMULATED_TIMEOUT = 1.0
 busy."""
 
 
-def run_demo(demonstration: Path, model: str, synapses: str, duration: float | None,
+def run_demo(demonstration: Path | None, model: str, synapses: str, duration: float | None,
              seed: int, out: Path, tell: Callable[[str], None], execution: Execution,
              real: OnBroker | None = None, may_search_home: Callable[[], bool] = lambda: False,
              allow_poor: bool = False) -> Reproduction | None:
     """Run the demonstration; returns None, with the reason on stderr, where a step failed.
+
+    Without a `demonstration` the arm of the model is shown what suits it.
 
     The nodes live in a namespace of this process, so that a second demonstration or an arm on
     the same network is not disturbed. With `real` the arm there is commanded instead of a
@@ -59,7 +61,7 @@ def run_demo(demonstration: Path, model: str, synapses: str, duration: float | N
     try:
         # First what may not be there, so that nothing needs to be stopped.
         if real is None:
-            arm = ArmSimulator(**given(model=execution.model))
+            arm = ArmSimulator(**given(model=execution.model, arm_of=model))
             servo = 'ed_scorbot' if execution.model == 'measured' else 'ideal'
             playing = {'time_scale': execution.time_scale or 0.0, 'servo': servo,
                        'duration': float(duration or 0.0)}
@@ -77,12 +79,12 @@ def run_demo(demonstration: Path, model: str, synapses: str, duration: float | N
                                   correction=execution.correction, allow_poor=allow_poor,
                                   **playing)),
             OneShotLearner(**given(model=model)),
-            DemoRecorder(**given(bag_directory=str(out))),
-            TrajectoryDisplay(),
+            DemoRecorder(**given(bag_directory=str(out), arm_of=model)),
+            TrajectoryDisplay(**given(arm_of=model)),
             arm,
         ]
         director = Director(tell, **given(
-            demonstration_file=str(demonstration), model=model, **showing))
+            demonstration_file=str(demonstration or ''), model=model, **showing))
         with Hosted(nodes) as hosted:
             try:
                 course = director.direct(lambda: stopped.is_set() or bool(hosted.failures))

@@ -23,13 +23,20 @@ from smallbot.nodes.common.messages import (
     to_demonstration,
     values_of,
 )
-from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
+from smallbot.nodes.common.parameters import (
+    ARM_OF,
+    ARM_PARAMETERS,
+    chosen_arm,
+    declare,
+    Parameter,
+)
 from smallbot.nodes.common.spin import run
 
 PARAMETERS = {
     **ARM_PARAMETERS,
+    **ARM_OF,
     'joints': Parameter(['base', 'shoulder'], 'driven joints'),
-    'frame': Parameter('base_link', 'frame of paths and markers: the root link of the arm'),
+    'frame': Parameter('', 'frame of paths and markers; empty: the root link of the arm'),
     'rate': Parameter(10.0, 'how often the reproduced path is published while playing, Hz',
                       1.0, 50.0),
     'worst_error': Parameter(0.05, 'tool-tip error that is shown fully red, m', 0.001, 1.0),
@@ -45,7 +52,7 @@ class TrajectoryDisplay(Node):
         super().__init__('trajectory_display', **options)
         chosen = declare(self, PARAMETERS)
         self.arm = chosen_arm(chosen, chosen['joints'])
-        self._frame, self._worst = chosen['frame'], chosen['worst_error']
+        self._frame, self._worst = chosen['frame'] or self.arm.root, chosen['worst_error']
         self._shown: Demonstration | None = None
         self._playing: tuple[int, float] | None = None
         self._began: int | None = None

@@ -1,16 +1,32 @@
 """Families of movements: the tasks of meta-training and evaluation."""
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
+from smallbot.errors import InputError
 
 BROWNIAN_STEP = 0.065
 """s.d. of the velocity's increment in a step of 10 ms, rad/s (Ortner et al. 2025, its code)."""
 BROWNIAN_WINDOW = 120
 """Length of the smoothing Hann window, steps (Ortner et al. 2025)."""
+FULL_ROOM = 1.2
+"""Room to either side of where movements begin, rad, in which they have the paper's size; in less
+they are smaller in proportion. The paper's shoulder has 1.22."""
+FULL_SPEED = math.pi
+"""Speed, rad/s of nominal time, up to which movements of the paper's size count (its limit). An
+arm that is slower plays them more slowly; one that is faster may be shown faster ones."""
+ROUNDS, IN_VAIN = 400, 60
+"""Draws after which it is given up to find movements within an arm's limits: all of them, and
+those without any."""
+
+
+class NoMovementError(InputError):
+    """Movements that do not fit an arm's limits; the message is one line."""
 
 
 class Movements(NamedTuple):
@@ -50,30 +66,56 @@ def from_positions(positions: Tensor, step_seconds: float) -> Movements:
     return Movements(positions[:, 0], positions.diff(dim=1) / step_seconds, step_seconds)
 
 
+def start_pose(arm: Arm) -> np.ndarray:
+    """Return where movements begin [J], rad: zero, or the middle of limits that are lopsided.
+
+    Zero counts where it lies in the middle half of a joint's range.
+    """
+    low, high = arm.limits.lower, arm.limits.upper
+    middle = 0.5 * (low + high)
+    near = np.abs(middle) <= 0.25 * (high - low)
+    return np.where(near, 0.0, middle)
+
+
+def movement_size(arm: Arm) -> np.ndarray:
+    """Return the size [J] of each joint's movements, as share of the paper's.
+
+    1 where there is as much room as in the paper, less where there is less. A prismatic joint's
+    is in m for rad.
+    """
+    start = start_pose(arm)
+    room = np.minimum(arm.limits.upper - start, start - arm.limits.lower)
+    return np.minimum(1.0, room / FULL_ROOM)
+
+
 def brownian(count: int, steps: int, step_seconds: float, arm: Arm, generator: torch.Generator,
              window: int = BROWNIAN_WINDOW, anywhere: bool = False) -> Movements:
     """Draw movements of the paper's family that stay within the arm's limits.
 
     Each joint's velocity is Brownian motion smoothed by a Hann window of `window` steps, with
-    nothing before the trial and its mirror image after it. Movements begin at zero, or with
-    `anywhere` at a random pose from which they stay within limits. Draws that leave the limits
-    are dropped and drawn again.
+    nothing before the trial and its mirror image after it, and of its `movement_size`. Movements
+    begin at `start_pose`, or with `anywhere` at a random pose from which they stay within limits.
+    Draws that leave the limits are dropped and drawn again. Raises NoMovementError, saying which
+    joint and which limit, where hardly any stays.
     Source: Ortner et al. 2025, Methods and published code.
     """
     kernel = torch.hann_window(window)
     kernel = (kernel / kernel.sum()).flip(0)
+    size, pose = (torch.as_tensor(x, dtype=torch.float32)
+                  for x in (movement_size(arm), start_pose(arm)))
     low, high = (torch.as_tensor(x, dtype=torch.float32)
                  for x in (arm.limits.lower, arm.limits.upper))
     fastest = torch.as_tensor(arm.limits.velocity, dtype=torch.float32)
+    fastest = torch.maximum(fastest, FULL_SPEED * size)
     joints = len(arm.driven)
     starts, velocities, found = [], [], 0
-    while found < count:
+    for rounds in range(1, ROUNDS + 1):
         draw = 2 * (count - found) + 8
         walk = BROWNIAN_STEP * torch.randn(draw * joints, steps, generator=generator).cumsum(1)
         before, after = window // 2, window - window // 2 - 1
         padded = torch.cat([walk.new_zeros(len(walk), before), walk, walk.flip(1)[:, :after]], 1)
         smooth = torch.nn.functional.conv1d(padded[:, None], kernel[None, None])[:, 0]
-        velocity = smooth.view(draw, joints, steps).transpose(1, 2)
+        velocity = size * smooth.view(draw, joints, steps).transpose(1, 2)
         path = joint_path(velocity.new_zeros(draw, joints), velocity, step_seconds)
         least, most = path.amin(1).clamp_max(0), path.amax(1).clamp_min(0)
         if anywhere:
@@ -81,20 +123,44 @@ def brownian(count: int, steps: int, step_seconds: float, arm: Arm, generator: t
             chance = torch.rand(draw, joints, generator=generator)
             start = (low - least) + chance * room.clamp_min(0)
         else:
-            start = torch.zeros(draw, joints)
-            room = torch.minimum(high - most, least - low)
+            start = pose.expand(draw, joints)
+            room = torch.minimum(high - pose - most, least + pose - low)
         kept = ((room >= 0).all(1) & (velocity.abs() <= fastest).all(2).all(1))
         starts.append(start[kept])
         velocities.append(velocity[kept])
         found += int(kept.sum())
-    return Movements(torch.cat(starts)[:count], torch.cat(velocities)[:count], step_seconds)
+        if found >= count:
+            return Movements(torch.cat(starts)[:count], torch.cat(velocities)[:count],
+                             step_seconds)
+        if rounds >= IN_VAIN and not found:
+            break
+    raise _nothing_fits(arm, steps * step_seconds, room, velocity.abs().amax(1) - fastest)
+
+
+def _nothing_fits(arm: Arm, seconds: float, room: Tensor, too_fast: Tensor) -> NoMovementError:
+    """Return the refusal for the last draws [D, J]: their room, and how much they are too fast."""
+    astray, fast = (room < 0).float().mean(0), (too_fast > 0).float().mean(0)
+    joint = int(torch.maximum(astray, fast).argmax())
+    name, limits = arm.driven[joint], arm.limits
+    if fast[joint] > astray[joint]:
+        return NoMovementError(
+            f'no movements for {arm.name}: {100 * float(fast[joint]):.0f} % of those of '
+            f'{seconds:g} s are faster than the {limits.velocity[joint]:g} /s of joint {name!r}; '
+            f'take a shorter trial (steps)')
+    return NoMovementError(
+        f'no movements for {arm.name}: {100 * float(astray[joint]):.0f} % of those of '
+        f'{seconds:g} s leave the limits of joint {name!r}, {limits.lower[joint]:g} to '
+        f'{limits.upper[joint]:g}; give wider ones (--limits), drive other joints (--joints) or '
+        f'take a shorter trial (steps)')
 
 
 def place(paths: Tensor, arm: Arm, generator: torch.Generator) -> Tensor:
     """Move joint paths [B, T + 1, J] to a random pose from which they stay within limits.
 
-    A path that is larger than the arm's range is shrunk to 95 % of it first.
+    They are of the usual size, and get the arm's `movement_size`. A path that is larger than the
+    arm's range is shrunk to 95 % of it then.
     """
+    paths = paths * torch.as_tensor(movement_size(arm), dtype=paths.dtype)
     low, high = (torch.as_tensor(x, dtype=paths.dtype)
                  for x in (arm.limits.lower, arm.limits.upper))
     extent = paths.amax(1) - paths.amin(1)

@@ -5,7 +5,7 @@ the configuration that gives the weights their meaning, how they were made and w
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cached_property
 import hashlib
@@ -14,7 +14,6 @@ import math
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -74,6 +73,9 @@ class ArmConfig:
     """Upper limit of each driven joint, rad; empty: the URDF's."""
     velocity: tuple[float, ...] = ()
     """Fastest speed of each driven joint, rad/s; empty: the URDF's."""
+    held: dict[str, float] = field(default_factory=dict)
+    """Where joints that are not driven are held, rad (m); one that is not named: at zero, or in
+    the middle of limits that exclude zero."""
 
 
 @dataclass(frozen=True)
@@ -282,29 +284,16 @@ class OneShotModel:
 def arm_of(config: ModelConfig) -> Arm:
     """Return the arm that a model is made for, with the limits it was given or the URDF's.
 
-    Raises ArmError where the URDF does not fit, ModelError where limits do not.
+    Raises ArmError where URDF or limits do not fit, ModelError for a joint without an end.
     """
     given = config.arm
-    arm = Arm.from_urdf(given.urdf or urdf_path(), config.joints, given.tip)
-    limits = {}
-    for key in ('lower', 'upper', 'velocity'):
-        values = np.array(getattr(given, key), dtype=float)
-        own = getattr(arm.limits, key)
-        if values.size not in (0, len(config.joints)):
-            raise ModelError(f'arm.{key}: {values.size} limits for {len(config.joints)} joints')
-        limits[key] = values if values.size else own
-        for joint, value, most in zip(config.joints, limits[key], own):
-            if not math.isfinite(value):
-                raise ModelError(f'arm: joint {joint!r} turns without end; give its limits, '
-                                 f'arm.lower and arm.upper')
-            if (value < most if key == 'lower' else value > most):
-                raise ModelError(f'arm.{key}: {value:g} for joint {joint!r} is beyond the '
-                                 f"URDF's {most:g}")
-    for joint, low, high, fastest in zip(config.joints, *limits.values()):
-        if not (low < high and fastest > 0):
-            raise ModelError(f'arm: joint {joint!r}: limits {low:g} to {high:g} at {fastest:g}, '
-                             f'expected lower < upper and a velocity above 0')
-    return replace(arm, limits=replace(arm.limits, **limits))
+    arm = Arm.from_urdf(given.urdf or urdf_path(), config.joints, given.tip, given.lower,
+                        given.upper, given.velocity, given.held)
+    for joint, low, high in zip(config.joints, arm.limits.lower, arm.limits.upper):
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ModelError(f'arm: joint {joint!r} turns without end; give its limits, '
+                             f'arm.lower and arm.upper')
+    return arm
 
 
 def initial_weights(config: ModelConfig, generator: torch.Generator) -> dict[str, Tensor]:

@@ -19,7 +19,14 @@ from torch import Tensor
 from smallbot.arm.kinematics import Arm
 from smallbot.chip.state import CORE_SIDE
 from smallbot.demonstration.drawings import pen_trials
-from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
+from smallbot.one_shot.families import (
+    brownian,
+    from_positions,
+    joint_path,
+    movement_size,
+    Movements,
+    place,
+)
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import arm_of, Coding, ModelConfig, OneShotModel, Watched
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
@@ -119,7 +126,8 @@ def closed_form(balance: Balance, like: ModelConfig, seed: int = 0, name: str = 
     """
     config = configuration(balance, like)
     arm = arm_of(config)
-    model = OneShotModel(config, balanced_weights(balance, config, stream(seed)), name, {
+    weights = scaled(balanced_weights(balance, config, stream(seed)), movement_size(arm))
+    model = OneShotModel(config, weights, name, {
         'made_by': 'smallbot meta-train --iterations 0', 'seed': seed, 'closed_form': True})
     families = fitting_movements(config, arm, FITTED_ON, seed)
     for _ in range(ROUNDS):
@@ -175,6 +183,19 @@ def balanced_weights(balance: Balance, config: ModelConfig, generator: torch.Gen
         'generator_rec': (-loop * watch.T @ watch).fill_diagonal_(0),
         'generator_out': -loudness * unit.T @ watch}
     return {key: value.float().contiguous() for key, value in weights.items()}
+
+
+def scaled(weights: dict[str, Tensor], size: np.ndarray) -> dict[str, Tensor]:
+    """Return the weights for joints whose movements have `size` [J] times the usual size.
+
+    The networks work on velocities divided by it: a joint with little room, or one that slides,
+    is played as exactly in proportion as one with much.
+    """
+    size = torch.as_tensor(size, dtype=torch.float32)
+    joints, entering = len(size), weights['generator_in'].clone()
+    for first in (0, joints):  # rates, then drives
+        entering[:, first:first + joints] /= size
+    return {**weights, 'generator_in': entering, 'readout': size[:, None] * weights['readout']}
 
 
 def even_directions(joints: int, count: int) -> Tensor:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 import math
 from pathlib import Path
+import re
 
 import torch
 
-from smallbot.arm.kinematics import Arm
-from smallbot.one_shot.families import BROWNIAN_WINDOW
+from smallbot.arm.description import ArmError, Description, read_description
+from smallbot.arm.kinematics import Arm, DEFAULT_ACCELERATION, urdf_path
+from smallbot.one_shot.families import BROWNIAN_WINDOW, start_pose
 from smallbot.one_shot.model import (
     arm_of,
     Coding,
@@ -23,6 +25,9 @@ from smallbot.one_shot.model import (
 from smallbot.outer_loop.chance import stream
 from smallbot.outer_loop.closed_form import Balance
 from smallbot.outer_loop.stand_in import EXACT, StandIn
+
+TURN = (-math.pi, math.pi)
+"""Limits, rad, of a joint that turns without end, where none are given."""
 
 
 class Schedule(str, Enum):
@@ -160,32 +165,106 @@ def load_config(path: Path) -> MetaConfig:
     config = from_mapping(MetaConfig, values or {}, str(path))
     arm = config.model.arm
     if arm.urdf:
-        arm = replace(arm, urdf=_urdf_text(path.parent / arm.urdf))
+        arm = replace(arm, urdf=read_description(path.parent / arm.urdf).text)
     return checked(replace(config, model=replace(config.model, arm=arm)))
 
 
-def with_arm(config: MetaConfig, urdf: Path | None = None, joints: tuple[str, ...] | None = None,
-             tip: str | None = None, limits: tuple[tuple[float, float], ...] | None = None
-             ) -> MetaConfig:
+def with_arm(config: MetaConfig, urdf: str | Path | None = None,
+             joints: tuple[str, ...] | None = None, tip: str | None = None,
+             limits: tuple[tuple[float, ...], ...] | None = None,
+             held: dict[str, float] | None = None) -> MetaConfig:
     """Return `config` for another arm, or other joints, another tool tip or limits of the same.
 
     The generator's population code is stretched over what the tool tip can reach, and pen
-    strokes, which drive two joints, are left out where there are more or fewer.
-    Parameters: `urdf`, a file; `tip`, the link that is the tool tip; `limits`, lower and upper of
-    each joint, rad. What is not given stays.
+    strokes, which drive two joints, are left out where there are more or fewer. Joints that turn
+    without end and are given no limits get plus and minus pi.
+    Parameters: `urdf`, a file, its text or the name of one that is shipped; `tip`, the link that
+    is the tool tip, which need not be named where a `urdf` has only one link at an end; `limits`,
+    lower and upper of each joint, rad, or lower, upper and speed; `held`, where joints that are
+    not driven are held. What is not given stays.
     Raises ModelError and ArmError where they do not fit each other.
     """
     model = config.model
-    joints, arm = joints or model.joints, replace(model.arm, tip=tip or model.arm.tip)
+    arm = model.arm
     if urdf is not None:
-        arm = replace(arm, urdf=_urdf_text(urdf))
-    if limits:
-        lower, upper = zip(*limits)
-        arm = replace(arm, lower=lower, upper=upper)
+        found = read_description(urdf if str(urdf).lstrip().startswith('<')
+                                 else urdf_path(str(urdf)))
+        arm = replace(arm, urdf=found.text, tip=tip or _only_tip(found, arm.tip),
+                      lower=(), upper=(), velocity=(), held={})
+    else:
+        found = read_description(arm.urdf or urdf_path())
+    if joints is not None and joints != model.joints:
+        arm = replace(arm, lower=(), upper=(), velocity=())
+    joints = joints or model.joints
+    arm = replace(arm, tip=tip or arm.tip, held={**arm.held, **(held or {})})
+    if limits is not None:
+        arm = replace(arm, **_bounds(found, joints, limits))
+    elif not arm.lower:
+        arm = replace(arm, **_bounded(found, joints))
     model = replace(model, arm=arm, joints=joints)
     reach = math.ceil(20 * tip_reach(arm_of(model))) / 20
     model = replace(model, code=replace(model.code, value_range=(-reach, reach)))
     return replace(config, model=model, pen_share=config.pen_share * (len(joints) == 2))
+
+
+def robot_name(config: MetaConfig) -> str:
+    """Return the name of the robot that a model is made for, fit for a file's name."""
+    return re.sub(r'[^\w-]+', '_', arm_of(config.model).name).strip('_') or 'arm'
+
+
+def said_of_arm(config: MetaConfig) -> list[str]:
+    """Return lines that say for which arm a model is made, and what was assumed of it."""
+    arm = arm_of(config.model)
+    lines = [f'arm {arm.name}, tool tip {config.model.arm.tip}, limits '
+             + ', '.join(f'{name} {low:.4g} to {high:.4g}' for name, low, high in zip(
+                 arm.driven, arm.limits.lower, arm.limits.upper))]
+    endless = [name for name, low, high in zip(arm.driven, arm.limits.lower, arm.limits.upper)
+               if arm.description.joint(name).kind == 'continuous' and (low, high) == TURN]
+    if endless:
+        lines.append(f'{", ".join(endless)} turns without end: -pi to pi is taken, --limits gives '
+                     f'others')
+    if start_pose(arm).any():
+        lines.append('movements begin at ' + ', '.join(
+            f'{name} {at:.4g}' for name, at in zip(arm.driven, start_pose(arm))))
+    if (arm.limits.acceleration == DEFAULT_ACCELERATION).any():
+        lines.append(f'accelerations that the description does not limit: '
+                     f'{DEFAULT_ACCELERATION:g} rad/s^2 (m/s^2)')
+    return lines
+
+
+def _only_tip(found: Description, usual: str) -> str:
+    """Return the link that must be meant where no tool tip is named."""
+    ends = [link for link, joints in found.ends() if joints]
+    if usual in found.links:
+        return usual
+    if len(ends) != 1:
+        raise ArmError(f'{found.source}: which link is the tool tip? {found.said_ends()}; --tip '
+                       f'LINK names one')
+    return ends[0]
+
+
+def _bounds(found: Description, joints: tuple[str, ...], limits: tuple[tuple[float, ...], ...]
+            ) -> dict[str, tuple[float, ...]]:
+    """Return what an `ArmConfig` says of limits that were given."""
+    if len(limits) != len(joints):
+        raise ModelError(f'--limits: {len(limits)} limits for {len(joints)} joints '
+                         f'({", ".join(joints)})')
+    bounds = {'lower': tuple(one[0] for one in limits), 'upper': tuple(one[1] for one in limits)}
+    if any(len(one) > 2 for one in limits):
+        own = [found.joint(name).velocity if name in found.movable else 0.0 for name in joints]
+        bounds['velocity'] = tuple(one[2] if len(one) > 2 else speed
+                                   for one, speed in zip(limits, own))
+    return bounds
+
+
+def _bounded(found: Description, joints: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+    """Return limits where one of the joints turns without end, else none."""
+    chosen = [found.joint(name) for name in joints if name in found.movable]
+    if len(chosen) < len(joints) or not any(joint.kind == 'continuous' for joint in chosen):
+        return {}
+    ends = [TURN if joint.kind == 'continuous' else (joint.lower, joint.upper)
+            for joint in chosen]
+    return {'lower': tuple(low for low, _ in ends), 'upper': tuple(high for _, high in ends)}
 
 
 def tip_reach(arm: Arm, poses: int = 4096) -> float:
@@ -193,13 +272,6 @@ def tip_reach(arm: Arm, poses: int = 4096) -> float:
     low, high = (torch.as_tensor(x) for x in (arm.limits.lower, arm.limits.upper))
     chance = torch.rand(poses, len(arm.driven), generator=stream(0), dtype=low.dtype)
     return float(arm.tip(low + chance * (high - low)).abs().max())
-
-
-def _urdf_text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f'URDF {path}: cannot be read: {error}') from None
 
 
 def going_on(config: MetaConfig, start: OneShotModel) -> MetaConfig:

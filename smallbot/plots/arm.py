@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 import numpy as np
 
-from smallbot.arm.kinematics import Arm, transform_of
+from smallbot.arm.description import transform_of
+from smallbot.arm.kinematics import Arm
+from smallbot.arm.workspace import workspace
+from smallbot.one_shot.families import start_pose
 from smallbot.plots.report import COLOURS, LABELS
 from smallbot.study.reproduction import Reproduction
 
@@ -50,6 +53,36 @@ def draw_arm(result: Reproduction, arm: Arm, path: Path, frames: int = FRAMES) -
     for part in MOMENTS:
         row = positions[round(part * (len(positions) - 1))]
         _add(axis, shapes, arm, row, 0.12 if part < 1 else 1.0)
+    figure.savefig(path, dpi=110)
+
+
+def draw_description(arm: Arm, path: Path) -> None:
+    """Draw an arm where movements begin, faintly at some other poses, and where its tip can be."""
+    figure = Figure(figsize=(7.6, 7.2), layout='constrained')
+    axis = figure.add_subplot(projection='3d', computed_zorder=False)
+    shapes, home = primitive_shapes(arm.urdf), start_pose(arm)
+    tips = workspace(arm).tips
+    axis.scatter(*tips[::2].T, s=1.5, color=COLOURS['demonstrated'], alpha=0.25, zorder=1,
+                 label='where the tool tip can be')
+    low, high = (np.nan_to_num(limit, posinf=np.pi, neginf=-np.pi)
+                 for limit in (arm.limits.lower, arm.limits.upper))
+    for share in (0.25, 0.75):
+        _add(axis, shapes, arm, low + share * (high - low), 0.12)
+    _add(axis, shapes, arm, home, 1.0)
+    frames = arm.frames(home)
+    if shapes:
+        _skeleton(axis, arm, frames, 0.6)
+    labels: dict[tuple[float, ...], list[str]] = {}
+    for name in arm.driven:
+        at = frames[arm.description.joint(name).child][:3, 3]
+        labels.setdefault(tuple(at.round(3).tolist()), []).append(name)
+    for at, names in labels.items():
+        axis.text(*at, f'  {", ".join(names)}', fontsize=8, zorder=6)
+    tip = frames[arm.chain[-1].child][:3, 3]
+    axis.scatter(*tip, s=40, color=COLOURS['after'], zorder=5, label=arm.chain[-1].child)
+    axis.legend(loc='upper left', frameon=False)
+    axis.set_title(f'{arm.name} where movements begin')
+    _frame(axis, np.concatenate([_corners(shapes, arm, home), tips]))
     figure.savefig(path, dpi=110)
 
 
@@ -95,9 +128,7 @@ def _add(axis, shapes, arm: Arm, position: np.ndarray, opacity: float) -> list:
     """Add the arm in one pose; returns what was added."""
     frames = arm.frames(position)
     if not shapes:
-        joints = np.array([frame[:3, 3] for frame in frames.values()])
-        added = Line3DCollection([joints], colors=[COLOURS['arm']], linewidths=4, alpha=opacity)
-        return [axis.add_collection3d(added)]
+        return [_skeleton(axis, arm, frames, opacity)]
     faces = np.concatenate([_moved(frames[link], quads) for link, quads, _ in shapes])
     colours = np.concatenate([np.tile(colour, (len(quads), 1)) for _, quads, colour in shapes])
     normal = np.cross(faces[:, 1] - faces[:, 0], faces[:, 3] - faces[:, 0])
@@ -108,6 +139,15 @@ def _add(axis, shapes, arm: Arm, position: np.ndarray, opacity: float) -> list:
     edges = colours if opacity == 1 else 'none'
     added = Poly3DCollection(faces, facecolors=colours, edgecolors=edges, linewidths=0.4, zorder=2)
     return [axis.add_collection3d(added)]
+
+
+def _skeleton(axis, arm: Arm, frames: dict[str, np.ndarray], opacity: float):
+    """Add a line for each link, from joint to joint."""
+    bones = [(frames[joint.parent][:3, 3], frames[joint.child][:3, 3])
+             for joint in arm.description.joints
+             if joint.parent in frames and joint.child in frames]
+    return axis.add_collection3d(Line3DCollection(
+        bones, colors=[COLOURS['arm']], linewidths=4, alpha=opacity, capstyle='round'))
 
 
 def _frame(axis, points: np.ndarray) -> None:

@@ -4,6 +4,8 @@ Loaded from the URDF: masses, inertias, joint limits, effort. Not here: contact 
 primitives that overlap), motors, gear play.
 """
 
+from xml.etree import ElementTree
+
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
@@ -20,7 +22,7 @@ MUJOCO_MISSING = 'mujoco is not installed: `pip install mujoco`, or use model:=k
 
 
 class MujocoJoints:
-    """The driven joints follow velocities through a servo of limited effort; the others hold.
+    """The driven joints, and what mimics them, follow velocities through servos; the others hold.
 
     A servo is a PI controller of velocity with the position it has to reach as the integral, and
     an integral of the position error against gravity; its gains follow each joint's inertia.
@@ -34,7 +36,7 @@ class MujocoJoints:
             raise InputError(MUJOCO_MISSING) from None
         self._mujoco = mujoco
         try:
-            self._model = mujoco.MjModel.from_xml_string(arm.urdf)
+            self._model = mujoco.MjModel.from_xml_string(_without_meshes(arm.urdf))
         except ValueError as error:
             raise InputError(f'arm {arm.name}: MuJoCo cannot load its URDF: '
                              f'{" ".join(str(error).split())}') from None
@@ -46,13 +48,15 @@ class MujocoJoints:
         model.dof_damping[:] = VISCOUS
         self._data = mujoco.MjData(model)
         names = [model.joint(j).name for j in range(model.njnt)]
+        self._arm = arm
         self._driven = np.array([names.index(name) for name in arm.driven])
+        self._movable = np.array([names.index(name) for name in arm.movable])
         self._effort = np.array([arm.effort.get(name, np.inf) for name in names])
         self._target = np.zeros(model.nv)
         self._wanted = np.zeros(model.nv)
         self._against = np.zeros(model.nv)
         self._push = np.zeros(model.nv)
-        self.place(np.zeros(len(arm.driven)), np.zeros(len(arm.driven)))
+        self.place(arm.home, np.zeros(len(arm.driven)))
 
     @property
     def position(self) -> np.ndarray:
@@ -71,7 +75,8 @@ class MujocoJoints:
 
     def place(self, position: np.ndarray, velocity: np.ndarray) -> None:
         """Put the driven joints [J] at `position`, moving at `velocity`, servos content."""
-        self._data.qpos[self._driven], self._data.qvel[self._driven] = position, velocity
+        self._data.qpos[self._movable] = self._arm.whole(position)
+        self._data.qvel[self._movable] = self._arm.whole_rate(velocity)
         self._target = self._data.qpos.copy()
         self._mujoco.mj_forward(self._model, self._data)
         self._against = np.clip(self._data.qfrc_bias, -self._effort, self._effort)
@@ -82,7 +87,7 @@ class MujocoJoints:
 
     def drive(self, velocity: np.ndarray, elapsed: float) -> None:
         """Move on by `elapsed` s with the servos asked for `velocity` [J], rad/s."""
-        self._wanted[self._driven] = velocity
+        self._wanted[self._movable] = self._arm.whole_rate(velocity)
         inertia = self._model.dof_M0
         data = self._data
         parts = max(1, round(elapsed / STEP))
@@ -96,3 +101,13 @@ class MujocoJoints:
                 BANDWIDTH ** 2 * behind + 2 * BANDWIDTH * (self._wanted - data.qvel))
             data.qfrc_applied[:] = np.clip(asked, -self._effort, self._effort) + self._push
             self._mujoco.mj_step(self._model, data)
+
+
+def _without_meshes(urdf: str) -> str:
+    """Return a URDF without shapes from files, which may not be there: nothing touches here."""
+    root = ElementTree.fromstring(urdf)
+    for link in root.findall('link'):
+        for shape in [*link.findall('visual'), *link.findall('collision')]:
+            if shape.find('geometry/mesh') is not None:
+                link.remove(shape)
+    return ElementTree.tostring(root, encoding='unicode')

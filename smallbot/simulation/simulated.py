@@ -64,7 +64,7 @@ class KinematicJoints:
 
     def __init__(self, arm: Arm):
         self._limits = arm.limits
-        self.position = np.zeros(len(arm.driven))
+        self.position = arm.home
         self.velocity = np.zeros(len(arm.driven))
 
     @property
@@ -162,8 +162,8 @@ class SimulatedArm:
                  command_timeout: float = COMMAND_TIMEOUT):
         """Make an arm of one of MODELS; raises InputError where that cannot be."""
         self.arm = arm
-        self.rest = np.clip(np.zeros(len(arm.driven)), arm.limits.lower, arm.limits.upper)
-        """Home [J], rad: zero, or the limit nearest to it."""
+        self.rest = arm.home
+        """Home [J], rad: zero, or the middle of limits that exclude it."""
         self.joints = MODELS[model](arm)
         self.joints.place(self.rest, np.zeros_like(self.rest))
         self.command_age = Watchdog(command_timeout)
@@ -306,9 +306,5 @@ class SimulatedArm:
 
     def joint_state(self) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
         """Return names, positions and velocities of every movable joint of the robot."""
-        position = np.zeros(len(self.arm.movable))
-        velocity = np.zeros(len(self.arm.movable))
-        for j, name in enumerate(self.arm.driven):
-            position[self.arm.movable.index(name)] = self.position[j]
-            velocity[self.arm.movable.index(name)] = self.velocity[j]
-        return self.arm.movable, position, velocity
+        return (self.arm.movable, self.arm.whole(self.position),
+                self.arm.whole_rate(self.velocity))

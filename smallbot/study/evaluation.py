@@ -39,7 +39,7 @@ from smallbot.synapses.interface import WriteReport
 FAMILIES = ('paper', 'pen', 'file')
 BROWNIAN_TASKS = 100
 """Movements of the paper's family in an evaluation where no number is given."""
-IDEAL = Execution()
+IDEAL = Execution(time_scale=None)
 """For the rehearsal where no arm is asked for."""
 
 
@@ -123,8 +123,7 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
 
     Parameters: `cells`, the share of cells that the update may write; `age`, seconds between
     the update and the playback, and `recalibrate`, whether the columns are calibrated anew at
-    its end (chip synapses only); `execution`, how an arm is to play it, with a time scale: the
-    rehearsal is of that.
+    its end (chip synapses only); `execution`, how an arm is to play it: the rehearsal is of that.
     """
     began = time.perf_counter()
     before = trainee.trial()
@@ -156,10 +155,11 @@ def _rehearsed(trainee: Trainee, arm: Arm, movement: Movements, execution: Execu
         twin = synapses.copy(torch.Generator().manual_seed(own))
     else:
         twin = synapses.copy()
-    steps = trainee.model.steps
+    steps, path = trainee.model.steps, movement.path()[0].double().numpy()
+    execution = execution.suited(arm, path, steps * movement.step_seconds)
     playback = Playback(arm.limits, steps, movement.step_seconds, PERIOD, execution.correction,
                         execution.lag)
-    return rehearse(Trainee(trainee.model, twin), movement.path()[0].double().numpy(), arm,
+    return rehearse(Trainee(trainee.model, twin), path, arm,
                     execution.time_scale * steps * movement.step_seconds, playback)
 
 

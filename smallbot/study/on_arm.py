@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from smallbot.arm.kinematics import Arm
+from smallbot.arm.joint_limits import JointLimits
+from smallbot.arm.kinematics import Arm, DEFAULT_ACCELERATION
+from smallbot.demonstration.trial_grid import shortest_duration
 from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.simulation.simulated import SimulatedArm
@@ -26,23 +28,34 @@ class Execution:
     model: str = 'kinematic'
     """One of `simulation.simulated.MODELS`."""
     time_scale: float | None = 1.0
-    """How many times longer than the trial the movement takes; None: as the arm can follow."""
+    """How many times longer than the trial the movement takes; None: as long as the arm needs."""
     correction: float = 0.0
     """Of the playback, 1/s."""
     lag: tuple[float, ...] = ()
     """Of the playback, s, of each joint."""
 
     def suited(self, arm: Arm, positions: np.ndarray, seconds: float) -> 'Execution':
-        """Return this with what the measured arm needs; other arms need nothing.
+        """Return this with what the arm needs to follow `positions` [T + 1, J], rad.
 
-        That is its lag and, where none is given, the time scale at which it can follow
-        `positions` [T + 1, J], rad, that were shown in `seconds`.
+        Where no time scale is given, it is what the limits of speed, and those of acceleration
+        that are the arm's own, make of a movement that was shown in `seconds`. The measured arm
+        needs its lag as well, and what makes up for it.
         """
         if self.model != 'measured':
-            return replace(self, time_scale=self.time_scale or 1.0)
+            return replace(self, time_scale=self.time_scale or limits_scale(
+                positions, seconds, arm.limits))
         lag, fastest = lag_and_fastest(arm.driven)
         scale = self.time_scale or time_scale_for(positions, seconds, lag, fastest)
         return replace(self, time_scale=scale, lag=self.lag or tuple(lag.tolist()))
+
+
+def limits_scale(positions: np.ndarray, seconds: float, limits: JointLimits) -> float:
+    """Return how many times longer than `seconds` an arm needs for `positions` [T + 1, J], rad.
+
+    At least 1. An acceleration that is the default counts for nothing: the arm does not state it.
+    """
+    stated = np.where(limits.acceleration == DEFAULT_ACCELERATION, np.inf, limits.acceleration)
+    return max(1.0, shortest_duration(positions, replace(limits, acceleration=stated)) / seconds)
 
 
 def executed(arm: Arm, execution: Execution, start: np.ndarray, velocity: np.ndarray,

@@ -14,6 +14,7 @@ from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter as Override  # noqa: E402
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
 
+from smallbot.arm.kinematics import default_arm  # noqa: E402
 from smallbot.nodes.common.parameters import declare, Parameter, ParameterError  # noqa: E402
 from smallbot.nodes.trajectory_display import TrajectoryDisplay  # noqa: E402
 
@@ -115,7 +116,7 @@ def test_rviz_knows_the_frame_and_only_displays_that_exist():
     links = {link.get('name') for link in ElementTree.parse(
         ROOT / 'urdf' / 'ed_scorbot.urdf').getroot().findall('link')}
     assert shown['Global Options']['Fixed Frame'] in links
-    assert shown['Global Options']['Fixed Frame'] == table('trajectory_display')['frame'].default
+    assert shown['Global Options']['Fixed Frame'] == default_arm().root
     known = {'Grid', 'RobotModel', 'Path', 'MarkerArray', 'TF'}
     assert {d['Class'] for d in by_name.values()} <= {f'rviz_default_plugins/{k}' for k in known}
     description = by_name['Arm']['Description Topic']

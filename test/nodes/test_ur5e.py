@@ -41,17 +41,15 @@ def ur5e_joints():
     return Arm.from_urdf(urdf_path('ur5e'), DRIVEN, 'tool0').joints
 
 
-def test_the_parameter_file_names_parameters_of_nodes_and_an_arm_that_is_there():
-    for node, content in written('ur5e.yaml').items():
-        name = node.removeprefix('/**/')
+def test_nodes_without_a_model_of_their_own_take_the_arm_of_one():
+    for name in ('arm_simulator', 'demo_recorder', 'trajectory_display'):
         table = importlib.import_module(f'smallbot.nodes.{name}').PARAMETERS
-        given = content['ros__parameters']
-        for key, value in given.items():
-            assert type(value) is type(table[key].default) and table[key].fits(value), key
-        arm = chosen_arm(given, given['joints'])
-        assert arm.driven == DRIVEN and arm.name == 'ur5e'
-    assert {'/**/demo_recorder', '/**/trajectory_display'} <= set(written('ur5e.yaml')), (
-        'nodes that have no model must be told the arm')
+        values = {key: parameter.default for key, parameter in table.items()}
+        arm = chosen_arm({**values, 'arm_of': 'ur5e'}, values['joints'])
+        assert arm.driven == DRIVEN and arm.name == 'ur5e' and arm.root == 'base'
+        assert arm.limits.lower.tolist() == [-2.0, -2.4, 0.2]
+        assert chosen_arm({**values, 'arm_of': 'ur5e', 'urdf': 'ed_scorbot'},
+                          values['joints']).name == 'ed_scorbot'
 
 
 def test_the_controller_has_all_joints_in_the_order_of_the_commands():
@@ -83,8 +81,11 @@ def test_nodes_take_the_arm_and_its_narrower_limits_from_the_model():
     assert own.limits.upper[0] > 6, 'a description that is given has its own limits'
 
 
-def test_a_node_starts_with_the_parameter_file(bench):
-    bench.start('arm_simulator', '--params-file', str(ROOT / 'config' / 'ur5e.yaml'))
+def test_a_simulated_arm_is_that_of_the_model(bench):
+    bench.start('arm_simulator', '-p', 'arm_of:=ur5e')
     probe = bench.probe()
     probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
-    assert set(DRIVEN) <= set(probe.heard['joint_states'][-1].name)
+    state = probe.heard['joint_states'][-1]
+    at = dict(zip(state.name, state.position))
+    assert [at[name] for name in DRIVEN] == pytest.approx([0.0, -1.3, 1.3])
+    assert at['wrist_1_joint'] == pytest.approx(-1.57), 'held where the model says'

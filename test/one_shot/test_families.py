@@ -8,7 +8,15 @@ import torch
 
 from smallbot.arm.joint_limits import JointLimits
 from smallbot.arm.kinematics import default_arm
-from smallbot.one_shot.families import brownian, from_positions, joint_path, place
+from smallbot.one_shot.families import (
+    brownian,
+    from_positions,
+    joint_path,
+    movement_size,
+    NoMovementError,
+    place,
+    start_pose,
+)
 
 ARM = default_arm()
 FREE = replace(ARM, limits=JointLimits(np.full(2, -99.0), np.full(2, 99.0), np.full(2, 99.0),
@@ -60,3 +68,35 @@ def test_positions_and_velocities_are_each_others_integral():
     assert torch.allclose(movements.velocity, torch.ones(1, 10, 2), atol=1e-4)
     again = joint_path(movements.start, movements.velocity, 0.01)
     assert torch.allclose(again, path[:, 1:].float(), atol=1e-6)
+
+
+def with_limits(lower, upper, velocity):
+    limits = JointLimits(*(np.array(x, dtype=float) for x in (lower, upper, velocity)),
+                         np.full(len(lower), 20.0))
+    return replace(ARM, limits=limits)
+
+
+@pytest.mark.parametrize('anywhere', [False, True])
+def test_movements_fit_limits_wherever_they_lie_and_however_narrow(anywhere):
+    lower, upper = [-3.07, 0.0], [-0.07, 0.04]
+    arm = with_limits(lower, upper, [2.0, 0.1])
+    movements = brownian(50, 250, 0.01, arm, torch.Generator().manual_seed(4), 120, anywhere)
+    path = movements.path()
+    assert (path >= torch.tensor(lower) - 1e-5).all()
+    assert (path <= torch.tensor(upper) + 1e-5).all()
+    extent = (path.amax(1) - path.amin(1)).mean(0)
+    assert extent[0] > 0.5 and extent[1] > 0.01, 'each joint moves as far as it has room'
+    assert anywhere or movements.start[0].tolist() == pytest.approx([-1.57, 0.02])
+
+
+def test_movements_begin_at_zero_unless_that_is_near_a_limit():
+    arm = with_limits([-1, -0.2, 1], [1, 3, 2], [1, 1, 1])
+    assert start_pose(arm).tolist() == pytest.approx([0, 1.4, 1.5])
+    assert movement_size(arm) == pytest.approx([1 / 1.2, 1, 0.5 / 1.2])
+
+
+def test_where_no_movement_fits_the_joint_and_its_limit_are_named():
+    arm = with_limits([-2, -0.3], [2, 0.3], [4.0, 4.0])
+    with pytest.raises(NoMovementError, match="limits of joint '(base|shoulder)'") as caught:
+        brownian(20, 1500, 0.01, arm, torch.Generator().manual_seed(1))
+    assert '--limits' in str(caught.value) and '\n' not in str(caught.value)

@@ -16,7 +16,7 @@ from rclpy.node import Node
 
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.errors import InputError
-from smallbot.one_shot.model import arm_of, OneShotModel
+from smallbot.one_shot.model import arm_of, load_model, OneShotModel
 
 
 class ParameterError(InputError):
@@ -92,6 +92,12 @@ ARM_PARAMETERS = {
     'tip': Parameter('tool_tip', 'link whose origin is the tool tip'),
 }
 """What every node that knows an arm is told of it."""
+ARM_OF = {
+    'arm_of': Parameter('', 'shipped model, or path of a .safetensors file, whose arm it is, with '
+                            'its joints, limits and tool tip, where no urdf is given; empty: as '
+                            'said by urdf, joints and tip'),
+}
+"""What a node without a model may be told instead, so that it need not be told more."""
 MODEL_ARM_PARAMETERS = {
     'urdf': Parameter('', 'robot description: a file, or the name of one that comes with the '
                           'package; empty: the arm and the limits of the model'),
@@ -103,8 +109,11 @@ MODEL_ARM_PARAMETERS = {
 def chosen_arm(values: Mapping[str, Any], joints: Sequence[str]) -> Arm:
     """Return the arm that `ARM_PARAMETERS` among `values` describe, driven by `joints`.
 
-    Raises ArmError for a description that cannot be used.
+    Without a description it may be that of a model, `ARM_OF`. Raises ArmError for a description
+    and ModelError for a model that cannot be used.
     """
+    if values.get('arm_of') and not values['urdf']:
+        return arm_of(load_model(values['arm_of']).config)
     return Arm.from_urdf(urdf_path(values['urdf']), joints, values['tip'])
 
 
@@ -113,4 +122,6 @@ def model_arm(values: Mapping[str, Any], model: OneShotModel) -> Arm:
 
     Raises ArmError for a description that cannot be used.
     """
-    return chosen_arm(values, model.joints) if values['urdf'] else arm_of(model.config)
+    if not values['urdf']:
+        return arm_of(model.config)
+    return Arm.from_urdf(urdf_path(values['urdf']), model.joints, values['tip'])

@@ -1,0 +1,198 @@
+"""Look at an arm: its joints and limits, what may be the tool tip, how far it reaches.
+
+`smallbot arm describe FILE` reads a URDF or xacro as everything else does, and says what it
+understood. The options --tip, --joints, --limits and --hold are those of meta-train and demo.
+"""
+
+import argparse
+import json
+from pathlib import Path
+import shlex
+from typing import Any
+
+from smallbot.cli.arguments import add_common, check_output, write_result
+from smallbot.errors import InputError
+
+VERB = 'arm'
+MOST = 7
+"""Joints that are driven where none are named."""
+
+
+def add_arguments(verb: argparse.ArgumentParser) -> None:
+    """Declare the options of `smallbot arm`."""
+    parts = verb.add_subparsers(dest='part', metavar='describe', required=True)
+    describe = parts.add_parser('describe', help='say what a URDF or xacro describes',
+                                description='Say what a URDF or xacro describes.')
+    describe.add_argument('file', metavar='FILE',
+                          help='URDF or xacro, or the name of one that comes with the package')
+    add_chosen(describe)
+    describe.add_argument('--picture', type=Path, metavar='FILE.png',
+                          help='draw the arm at its home and where the tool tip can be')
+    add_common(describe, 0, 'nothing')
+
+
+def add_chosen(verb: argparse._ActionsContainer) -> None:
+    """Add the options that say what of a description is used."""
+    verb.add_argument('--tip', metavar='LINK',
+                      help='link that is the tool tip (default: the only one at an end)')
+    verb.add_argument('--joints', type=lambda text: tuple(text.split(',')), metavar='A,B,...',
+                      help='joints to drive, in the order of commands')
+    verb.add_argument('--limits', type=limits, metavar='LOW:HIGH,...',
+                      help="limits of each joint, rad (m), as in --limits=-1:1,-0.5:2; narrower "
+                           "than the URDF's, or where it has none; LOW:HIGH:SPEED limits the "
+                           "speed too")
+    verb.add_argument('--hold', type=pose, metavar='C=X,...',
+                      help='where joints that are not driven are held, rad (m) (default: zero, or '
+                           'the middle of limits that exclude zero)')
+
+
+def limits(text: str) -> tuple[tuple[float, ...], ...]:
+    """Return joint limits from text such as -1:1,-0.5:2:0.7."""
+    try:
+        found = tuple(tuple(float(x) for x in one.split(':')) for one in text.split(','))
+    except ValueError:
+        found = ((),)
+    if not all(len(one) in (2, 3) for one in found):
+        raise argparse.ArgumentTypeError(
+            f'{text!r}: expected LOW:HIGH or LOW:HIGH:SPEED for each joint, rad')
+    return found
+
+
+def pose(text: str) -> dict[str, float]:
+    """Return positions by joint from text such as elbow=1.2,wrist=-0.3."""
+    try:
+        return {name: float(value)
+                for name, value in (one.split('=') for one in text.split(','))}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r}: expected JOINT=POSITION,..., rad') from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what a description says; write JSON and picture."""
+    from smallbot.arm.description import read_description
+    from smallbot.arm.kinematics import urdf_path
+
+    check_output(args.json)
+    check_output(args.picture, '--picture')
+    if args.picture and args.picture.suffix != '.png':
+        raise InputError(f'--picture {args.picture}: expected a name that ends in .png')
+    found = read_description(urdf_path(args.file))
+    arm = _arm(args, found)
+    result = _result(found, arm)
+    print(_text(result, args))
+    write_result(args.json, result)
+    if args.picture and arm is not None:
+        from smallbot.plots.arm import draw_description
+        draw_description(arm, args.picture)
+        print(args.picture)
+    return 0
+
+
+def _arm(args: argparse.Namespace, found):
+    """Return the arm that the options choose, or may be meant; None: nothing moves."""
+    from smallbot.one_shot.model import arm_of
+    from smallbot.outer_loop.configuration import MetaConfig, with_arm
+
+    ends = found.ends()
+    tip = args.tip or (ends[0][0] if ends else '')
+    joints = args.joints or dict(ends).get(tip) or tuple(dict.fromkeys(
+        found.leader(joint.name).joint for joint in found.chain(tip) if joint.moves))
+    if not joints:
+        return None
+    if args.joints is None and args.limits is None:
+        joints = _with_limits(found, joints[:MOST])
+        if not joints:
+            return None
+    config = with_arm(MetaConfig(), args.file, joints, tip, args.limits, args.hold)
+    return arm_of(config.model)
+
+
+def _with_limits(found, joints: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the joints that can be driven as they are described."""
+    chosen = (found.joint(name) for name in joints)
+    return tuple(j.name for j in chosen if j.lower < j.upper and j.velocity > 0)
+
+
+def _result(found, arm) -> dict[str, Any]:
+    """Return what is known of a description, as plain values."""
+    import numpy as np
+
+    result: dict[str, Any] = {
+        'robot': found.name, 'links': list(found.links),
+        'joints': [_joint(found, joint) for joint in found.joints if joint.moves],
+        'ends': [{'link': link, 'moved_by': list(joints)} for link, joints in found.ends()]}
+    if arm is None:
+        return result
+    from smallbot.arm.workspace import workspace
+    from smallbot.one_shot.families import movement_size, start_pose
+    reach = workspace(arm)
+    bounds = zip(arm.driven, arm.limits.lower, arm.limits.upper, arm.limits.velocity,
+                 arm.limits.acceleration, start_pose(arm), movement_size(arm))
+    result.update(
+        root=arm.root, tip=arm.chain[-1].child,
+        chain=[joint.name for joint in arm.chain],
+        driven=[{'joint': name, 'lower': low, 'upper': high, 'velocity': speed,
+                 'acceleration': acceleration, 'movements_begin_at': start, 'size': size}
+                for name, low, high, speed, acceleration, start, size in bounds],
+        held={name: float(at) for name, at in zip(arm.movable, arm.whole(arm.home))
+              if found.leader(name).joint not in arm.driven},
+        reach_m=reach.farthest, tip_box_m=np.round(reach.box, 6).tolist())
+    return json.loads(json.dumps(result, default=float))
+
+
+def _joint(found, joint) -> dict[str, Any]:
+    import math
+
+    limited = joint.lower < joint.upper and math.isfinite(joint.lower)
+    return {'name': joint.name, 'type': joint.kind, 'unit': joint.unit,
+            'lower': joint.lower if limited else None, 'upper': joint.upper if limited else None,
+            'velocity': joint.velocity or None, 'acceleration': joint.acceleration or None,
+            'effort': found.effort.get(joint.name),
+            'mimics': joint.mimic._asdict() if joint.mimic else None}
+
+
+def _text(result: dict[str, Any], args: argparse.Namespace) -> str:
+    """Return a description in words."""
+    wide = max([len(joint['name']) for joint in result['joints']] + [5]) + 2
+    lines = [f'{args.file}: {result["robot"]}, {len(result["links"])} links, '
+             f'{len(result["joints"])} joints that move',
+             f'{"joint":{wide}}{"type":12}{"from":>9}{"to":>9}{"speed":>9}']
+    for joint in result['joints']:
+        unit = joint['unit']
+        ends = [f'{joint[key]:9.3f}' if joint[key] is not None else f'{"none":>9}'
+                for key in ('lower', 'upper')]
+        speed = f'{joint["velocity"]:9.3f}' if joint['velocity'] else f'{"none":>9}'
+        follows = joint['mimics']
+        said = (f'   follows {follows["joint"]} x {follows["multiplier"]:g} + '
+                f'{follows["offset"]:g}' if follows else '')
+        lines.append(f'{joint["name"]:{wide}}{joint["type"]:12}{ends[0]}{ends[1]}{speed} {unit}'
+                     f'{said}')
+    for end in result['ends']:
+        lines.append(f'--tip {end["link"]}: moved by {", ".join(end["moved_by"]) or "nothing"}')
+    if 'tip' not in result:
+        lines.append('no joint with limits and a speed moves any of these: --joints and --limits '
+                     'LOW:HIGH:SPEED say what to drive')
+        return '\n'.join(lines)
+    names = [one['joint'] for one in result['driven']]
+    low, high = result['tip_box_m']
+    lines.append(f'with --tip {result["tip"]} --joints {",".join(names)}:')
+    lines.append(f'  from {result["root"]}: {" > ".join(result["chain"])}')
+    for one in result['driven']:
+        lines.append(f'  {one["joint"]}: {one["lower"]:.3f} to {one["upper"]:.3f}, speed '
+                     f'{one["velocity"]:g}, acceleration {one["acceleration"]:g}; movements begin '
+                     f'at {one["movements_begin_at"]:.3f}, {100 * one["size"]:.0f} % of full size')
+    if result['held']:
+        lines.append('  held: ' + ', '.join(f'{name} {at:g}' for name, at in
+                                            result['held'].items()))
+    lines.append(f'  reaches {result["reach_m"]:.3f} m; the tool tip is at '
+                 + ', '.join(f'{axis} {a:.2f} to {b:.2f}' for axis, a, b in zip('xyz', low, high))
+                 + ' m')
+    command = ['smallbot', 'demo', '--urdf', args.file, '--tip', result['tip'], '--joints',
+               ','.join(names)]
+    if args.limits:
+        command.append('--limits=' + ','.join(
+            ':'.join(f'{x:g}' for x in one) for one in args.limits))
+    if args.hold:
+        command.append('--hold=' + ','.join(f'{name}={at:g}' for name, at in args.hold.items()))
+    lines.append(f'next:\n  {shlex.join(command)}')
+    return '\n'.join(lines)
