@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Check the input first, then run the nodes and lead them through the demonstration."""
     from smallbot.arm.kinematics import default_arm
     from smallbot.demonstration.reading import read_demonstration
-    from smallbot.demonstration.trial_grid import check_detail, playing_duration
+    from smallbot.demonstration.trial_grid import playing_duration, trial_of
     from smallbot.one_shot.model import load_model
     from smallbot.share import default_demonstration
 
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     arm = default_arm(model.joints)
     file = args.demonstration or default_demonstration()
     shown = read_demonstration(file, arm)
-    playing_duration(shown, check_detail(shown, arm, model.steps), arm.limits, args.duration)
+    playing_duration(shown, trial_of(shown, arm, model.steps), arm.limits, args.duration)
     try:
         from smallbot.nodes.hosted_demo import run_demo
     except ImportError as error:

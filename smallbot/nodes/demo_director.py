@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.demonstration.reading import read_demonstration
-from smallbot.demonstration.trial_grid import check_detail
+from smallbot.demonstration.trial_grid import trial_of
 from smallbot.ed_scorbot.convention import CONVENTIONS
 from smallbot.ed_scorbot.session import Session, Settings
 from smallbot.errors import InputError
@@ -78,7 +78,7 @@ class Director(Node):
         self.arm = model_arm(chosen, self.model)
         self.file = chosen['demonstration_file'] or str(default_demonstration())
         self.shown = read_demonstration(self.file, self.arm)
-        check_detail(self.shown, self.arm, self.model.steps)
+        trial_of(self.shown, self.arm, self.model.steps)
         self.course = Course(shown=Path(self.file).stem)
         self.position: np.ndarray | None = None
         """Of the driven joints [J], rad, as last heard."""

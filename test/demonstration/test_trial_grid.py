@@ -5,9 +5,9 @@ import pytest
 
 from smallbot.demonstration.samples import Demonstration, DemonstrationError, from_joint_states
 from smallbot.demonstration.trial_grid import (
-    check_detail,
     playing_duration,
     shortest_duration,
+    trial_of,
     trial_positions,
 )
 
@@ -37,9 +37,9 @@ def test_more_detail_than_a_trial_holds_is_refused_with_the_steps_that_would_do(
     wiggle = np.stack([0.3 * np.sin(20 * time), 0 * time], axis=1)
     shown = from_joint_states(time, ARM.driven, wiggle, ARM, 'wiggle')
     with pytest.raises(DemonstrationError, match=r'a model of (\d+) steps') as caught:
-        check_detail(shown, ARM, 250)
+        trial_of(shown, ARM, 250)
     enough = int(str(caught.value).split('a model of ')[1].split(' ')[0])
-    assert len(check_detail(shown, ARM, enough)) == enough + 1
+    assert len(trial_of(shown, ARM, enough)) == enough + 1
 
 
 def test_durations_are_stretched_for_the_arm_and_explicit_ones_refused():
