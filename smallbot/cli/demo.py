@@ -11,6 +11,7 @@ from pathlib import Path
 
 from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
 from smallbot.cli.real_arm import may_search_home, reached
+from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
@@ -24,7 +25,7 @@ ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False,
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot demo`."""
     verb.add_argument('--demonstration', type=Path, metavar='FILE',
-                      help='a CSV of joints or tool tip, or a rosbag2 directory '
+                      help='a CSV of joints or tool tip, a rosbag2, or a LeRobot data set '
                            '(default: a pen stroke that comes with the package)')
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
                       help='phase-change memory (default) or float32')
@@ -48,6 +49,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'moving into a .gif')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file')
+    add_reading(verb)
     add_common(verb, 0, 'the devices of the chip')
     arm = verb.add_argument_group('with --arm ed_scorbot')
     arm.add_argument('--broker', metavar='HOST', help='MQTT broker (default 127.0.0.1)')
@@ -86,8 +88,11 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.model)
     arm = default_arm(model.joints)
     file = args.demonstration or default_demonstration()
-    shown = read_demonstration(file, arm)
-    playing_duration(shown, trial_of(shown, arm, model.steps), arm.limits, args.duration)
+    reading = reading_of(args)
+    shown = read_demonstration(file, arm, reading)
+    positions = trial_of(shown, arm, model.steps)
+    duration, _ = playing_duration(shown, positions, arm.limits, args.duration)
+    print(shown.understood, flush=True)
     try:
         from smallbot.nodes.hosted_demo import run_demo
     except ImportError as error:
@@ -95,7 +100,12 @@ def run(args: argparse.Namespace) -> int:
                          f'`make demo`, which installs it as wheels') from None
     from smallbot.plots.report import draw_report
     from smallbot.study.on_arm import Execution
+    from smallbot.study.shown_files import foreseen
 
+    expected = foreseen(model, arm, positions, duration)
+    poor = expected._replace(tip_rmse_cm=expected.network_rmse_cm).poor()
+    if poor:
+        raise InputError(f'{shown.source}: {poor}')
     scale = args.time_scale or {REAL: 8.0, 'measured': None}.get(args.arm, 1.0)
     correction = args.correction
     if correction is None:
@@ -107,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         result = run_demo(file, args.model, args.synapses, args.duration, args.seed,
                           args.out, lambda line: print(line, flush=True),
                           Execution(args.arm, scale, correction), there,
-                          lambda: may_search_home(there))
+                          lambda: may_search_home(there), reading)
     if result is None:
         return 1
     print(result.headline())

@@ -92,18 +92,16 @@ def _without_spikes(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, 
               & (np.abs(before) > fastest * np.diff(time)[:-1])
               & (np.abs(after) > fastest * np.diff(time)[1:])
               & (np.abs(column[2:] - column[:-2]) < 0.5 * away))
+    name = arm.driven[joint]
+    if spikes.sum() > max(MOST_SPIKES * len(column), 3):
+        raise _to_and_fro(source, name, time[int(spikes.argmax()) + 1], int(spikes.sum()),
+                          len(column))
     # A neighbour of a spike is contradicted too: of two in a row the one farther off counts.
     for row in np.flatnonzero(spikes[:-1] & spikes[1:]):
         spikes[row if away[row] < away[row + 1] else row + 1] = False
     rows = np.flatnonzero(spikes) + 1
     if not len(rows):
         return column, []
-    name = arm.driven[joint]
-    if len(rows) > max(MOST_SPIKES * len(column), 1):
-        raise DemonstrationError(
-            f'{source}: joint {name!r} jumps to and fro in {len(rows)} of {len(column)} samples, '
-            f'first at {time[rows[0]]:.3f} s, faster than the arm can: noise, or two publishers '
-            f'that take turns; record from one')
     mended = column.copy()
     mended[rows] = between[rows - 1]
     zero = int((column[rows] == 0).sum())
@@ -129,6 +127,8 @@ def _check_jumps(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, sou
     if not len(rows):
         return
     name, row = arm.driven[joint], int(rows[0])
+    if len(rows) > max(MOST_SPIKES * len(column), 6):
+        raise _to_and_fro(source, name, time[row], len(rows), len(column))
     zeros = (column == 0)
     if zeros[row + 1] and not zeros[row] or zeros[row] and not zeros[row + 1]:
         run = np.flatnonzero(zeros)
@@ -137,16 +137,19 @@ def _check_jumps(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, sou
             f'{source}: joint {name!r} drops to exactly zero in {len(run)} samples, first at '
             f'{time[run[0]]:.3f} s, beside {was:.3f} rad: the sensor was lost; record again, or '
             f'cut that part out')
-    if len(rows) > max(MOST_SPIKES * len(column), 4):
-        raise DemonstrationError(
-            f'{source}: joint {name!r} jumps to and fro in {len(rows)} of {len(column)} samples, '
-            f'first at {time[row]:.3f} s, faster than the arm can: noise, or two publishers that '
-            f'take turns; record from one')
     speed = steps[row] / spans[row] / arm.limits.velocity[joint]
     raise DemonstrationError(
         f'{source}: joint {name!r} jumps by {steps[row]:.3f} rad between {time[row]:.3f} and '
         f'{time[row + 1]:.3f} s, {speed:.0f} times as fast as the arm can move: record again, or '
         f'cut the file there')
+
+
+def _to_and_fro(source: str, name: str, moment: float, count: int, samples: int
+                ) -> DemonstrationError:
+    return DemonstrationError(
+        f'{source}: joint {name!r} jumps to and fro in {count} of {samples} samples, first at '
+        f'{moment:.3f} s, faster than the arm can: noise, or two publishers that take turns; '
+        f'record from one')
 
 
 def check_gaps(time: np.ndarray, position: np.ndarray, arm: Arm, source: str) -> list[str]:

@@ -51,23 +51,24 @@ def trial_of(demonstration: Demonstration, arm: Arm, steps: int) -> np.ndarray:
     raise DemonstrationError(
         f'{demonstration.source}: more movement than one trial of {steps} steps holds, '
         f'{100 * lost:.0f} % of its extent is lost: show '
-        f'{less_of(demonstration.time, demonstration.position, 1 / parts)}')
+        f'{less_of(demonstration.time, demonstration.position, 1 / parts, one=True)}')
 
 
-def less_of(time: np.ndarray, position: np.ndarray, share: float) -> str:
-    """Return in words how much less to show, at most `share` of it: a part or one repetition.
+def less_of(time: np.ndarray, position: np.ndarray, share: float, one: bool = False) -> str:
+    """Return in words how much less to show, at most `share` of it: a part, or repetitions.
 
-    Parameters: `time` [S], s from 0; `position` [S, J], rad.
+    Parameters: `time` [S], s from 0; `position` [S, J], rad; `one`, whether a movement that
+    repeats itself is to be shown once.
     """
     duration = float(time[-1])
     times = repetitions(time, position)
     fitting = math.floor(share * times)
-    part = f'at most {share * duration:.2g} s of it'
+    part = f'at most {share * duration:.3g} s of it'
     if times == 1:
         return part
-    if fitting <= 1:
-        return f'one of its {times} repetitions, {duration / times:.2g} s'
-    return f'at most {fitting} of its {times} repetitions, {share * duration:.2g} s of it'
+    if one or fitting <= 1:
+        return f'one of its {times} repetitions, {duration / times:.3g} s'
+    return f'at most {fitting} of its {times} repetitions, {share * duration:.3g} s of it'
 
 
 def repetitions(time: np.ndarray, position: np.ndarray) -> int:

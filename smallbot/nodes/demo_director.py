@@ -21,6 +21,7 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.trial_grid import trial_of
 from smallbot.ed_scorbot.convention import CONVENTIONS
@@ -47,6 +48,8 @@ from smallbot.study.reproduction import Course, reproduction
 
 PARAMETERS = {
     'demonstration_file': Parameter('', 'bag or CSV to show; empty: one of those shipped'),
+    'reading': Parameter(
+        '', 'what the file leaves open, as on the command line: --time-unit ms --columns ...'),
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
     **MODEL_ARM_PARAMETERS,
     'report': Parameter('', 'file for the result as JSON; empty: none'),
@@ -77,7 +80,7 @@ class Director(Node):
         self.model = load_model(chosen['model'])
         self.arm = model_arm(chosen, self.model)
         self.file = chosen['demonstration_file'] or str(default_demonstration())
-        self.shown = read_demonstration(self.file, self.arm)
+        self.shown = read_demonstration(self.file, self.arm, parsed(chosen['reading']))
         trial_of(self.shown, self.arm, self.model.steps)
         self.course = Course(shown=Path(self.file).stem)
         self.position: np.ndarray | None = None

@@ -73,8 +73,7 @@ class DemoRecorder(Node):
             State(nanoseconds(message.header.stamp), received, list(message.name),
                   list(message.position), message.header.frame_id), list(message.velocity)))
         if (received - self._samples[0][0].received) * 1e-9 > LONGEST:
-            self.get_logger().error(f'recording ended: longer than {LONGEST:.0f} s; show a shorter '
-                                    f'movement')
+            self.get_logger().error(f'recording ended: longer than {LONGEST:.0f} s')
             self.stop()
 
     def _on_start(self, _, response: Trigger.Response) -> Trigger.Response:

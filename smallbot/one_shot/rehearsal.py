@@ -62,7 +62,12 @@ class Expectation(NamedTuple):
     """How much less of the movement this network could play, in words."""
 
     def refusal(self, bounds: Bounds = DEFAULT_BOUNDS) -> str:
-        """Return in one line why this movement is too poor to be played; empty: it is not."""
+        """Return in one line why an arm that has learned it does not play it; empty: it does."""
+        poor = self.poor(bounds)
+        return poor and f'{poor}, or forget and learn again; allow_poor plays it nonetheless'
+
+    def poor(self, bounds: Bounds = DEFAULT_BOUNDS) -> str:
+        """Return why this movement is too poor to be played, and the cure; empty: it is not."""
         error, share = self.tip_rmse_cm, bounds.share * self.extent_cm
         bound = max(bounds.above_cm, share)
         if error <= bound and error < self.still_rmse_cm:
@@ -79,11 +84,11 @@ class Expectation(NamedTuple):
                 if error > LIMITS_MATTER * self.network_rmse_cm else '')
         cure = 'show another demonstration'
         if self.asked_speed > TOO_MUCH * self.reached_speed > 0:
-            cure = (f'more movement than one trial holds, it asks for {self.asked_speed:.1f} rad/s '
-                    f'of the trial where the network reaches {self.reached_speed:.1f}: show '
-                    f'{self.less}')
-        return (f'the tool tip is expected to be {error:.1f} cm off, {wrong}: {time}{cure}, or '
-                f'forget and learn again; allow_poor plays it nonetheless')
+            time = ''
+            cure = (f'it is more movement than one trial holds and asks for '
+                    f'{self.asked_speed:.1f} rad/s of the trial where the network reaches '
+                    f'{self.reached_speed:.1f}, show {self.less}')
+        return f'the tool tip is expected to be {error:.1f} cm off, {wrong}: {time}{cure}'
 
 
 def rehearse(trainee: Trainee, positions: np.ndarray, arm: Arm, duration: float,

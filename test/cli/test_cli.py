@@ -175,7 +175,10 @@ BAD_DEMONSTRATIONS = {
     'undriven joint': ('time,base,shoulder,elbow\n0,0,0,0\n1,0,0,1', "'elbow' moves"),
     'out of reach': ('time,x,y,z\n0,.9,0,.4\n1,2,0,.4', 'out of reach'),
     'detail': ('time,base,shoulder\n' + '\n'.join(
-        f'{t / 50},{0.2 * (t % 2)},0' for t in range(2000)), 'too much detail'),
+        f'{t / 50},{0.2 * (t % 2)},0' for t in range(2000)), 'jumps to and fro'),
+    'too much': ('time,base,shoulder\n' + '\n'.join(
+        f'{t / 5},{0.3 * (t // 2 % 2)},{0.3 * ((t + 1) // 2 % 2)}' for t in range(2000)),
+        'more movement than one trial'),
 }
 
 

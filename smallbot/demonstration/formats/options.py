@@ -78,6 +78,20 @@ def parsed(text: str) -> Reading:
         raise DemonstrationError(f'reading options {text!r}: {error}') from None
 
 
+def text_of(reading: Reading) -> str:
+    """Return the text of options that `parsed` makes `reading` of."""
+    words = []
+    for name in Reading.__dataclass_fields__:
+        value, option = getattr(reading, name), f'--{name.replace("_", "-")}'
+        if value is True:
+            words.append(option)
+        elif name == 'columns' and value:
+            words += [option, ','.join('='.join(pair) for pair in value)]
+        elif value not in (None, False, ()):
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
 class _Parser(argparse.ArgumentParser):
     """Raises instead of ending the process."""
 
