@@ -131,7 +131,7 @@ def _check_jumps(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, sou
         raise _to_and_fro(source, name, time[row], len(rows), len(column))
     zeros = (column == 0)
     if zeros[row + 1] and not zeros[row] or zeros[row] and not zeros[row + 1]:
-        run = np.flatnonzero(zeros)
+        run = np.arange(*_run(zeros, row + 1 if zeros[row + 1] else row))
         was = column[row if zeros[row + 1] else row + 1]
         raise DemonstrationError(
             f'{source}: joint {name!r} drops to exactly zero in {len(run)} samples, first at '
@@ -142,6 +142,13 @@ def _check_jumps(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, sou
         f'{source}: joint {name!r} jumps by {steps[row]:.3f} rad between {time[row]:.3f} and '
         f'{time[row + 1]:.3f} s, {speed:.0f} times as fast as the arm can move: record again, or '
         f'cut the file there')
+
+
+def _run(flags: np.ndarray, row: int) -> tuple[int, int]:
+    """Return begin and end of the run of flags that `row` is in."""
+    others = np.flatnonzero(~flags)
+    before, after = others[others < row], others[others > row]
+    return int(before.max(initial=-1)) + 1, int(after.min(initial=len(flags)))
 
 
 def _to_and_fro(source: str, name: str, moment: float, count: int, samples: int

@@ -37,7 +37,7 @@ def test_more_than_a_trial_holds_is_refused_with_the_part_that_would_do():
     time = np.linspace(0, 60, 6001)
     circles = 0.3 * np.stack([np.sin(5 * time), np.cos(5 * time)], axis=1)
     shown = from_joint_states(time, ARM.driven, circles, ARM, 'circles')
-    with pytest.raises(DemonstrationError, match='trial of 100 .* one of its 48 repetitions, 1.25 s'):
+    with pytest.raises(DemonstrationError, match='of 100 .* one of its 48 repetitions, 1.25 s'):
         trial_of(shown, ARM, 100)
     assert len(trial_of(shown, ARM, 1000)) == 1001, 'the rehearsal will say'
     once = 0.3 * np.stack([np.sin(time ** 1.5), np.sin(7 * time + 1e-2 * time ** 2)], axis=1)

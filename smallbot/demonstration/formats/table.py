@@ -224,7 +224,7 @@ def _judge_angles(raw: np.ndarray, joints: list[int], arm: Arm, source: str, sai
     outside = ((raw < lower - 0.02) | (raw > upper + 0.02)).any()
     if not as_degrees:
         return ''
-    if outside and np.abs(raw).max() > 2 * np.pi + 0.1:
+    if outside and np.abs(raw).max() > 2 * np.pi + 0.1 and not _turned(raw, lower, upper):
         raise DemonstrationError(
             f'{source}: a joint is at {np.abs(raw).max():.1f}, expected radians; these look like '
             f'degrees: --angle-unit deg says so')
@@ -234,6 +234,22 @@ def _judge_angles(raw: np.ndarray, joints: list[int], arm: Arm, source: str, sai
         said.append(f'angles taken as rad, the unit of this format; as degrees they would be a '
                     f'movement of {np.ptp(raw, axis=0).max():.1f} (--angle-unit deg)')
     return ''
+
+
+def _turned(raw: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> bool:
+    """Return whether numbers [S, J] are rad that only whole turns keep from the limits.
+
+    They step by a turn somewhere, or move by less than a degree would be as numbers.
+    """
+    steps = np.abs(np.diff(raw, axis=0))
+    large = steps[steps > np.pi]
+    if (np.abs(large - 2 * np.pi) > 0.3).any():
+        return False
+    course = np.unwrap(raw, axis=0)
+    turn = 2 * np.pi
+    course += turn * np.round(((lower + upper) / 2 - np.median(course, axis=0)) / turn)
+    inside = ((course > lower - 0.02) & (course < upper + 0.02)).all()
+    return bool(inside and (len(large) or np.ptp(course, axis=0).max() < 1.0))
 
 
 def _judge_lengths(raw: np.ndarray, arm: Arm, source: str) -> None:

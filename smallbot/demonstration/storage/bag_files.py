@@ -157,21 +157,37 @@ def _plain(message: StoredMessage) -> StoredMessage:
 
 
 def _read_sqlite(file: Path, wanted: Callable[[str, str], bool]) -> Stored:
-    """Return the messages of a sqlite3 storage as far as its pages are whole."""
+    """Return the messages of a sqlite3 storage as far as its pages are whole.
+
+    The file is never written to: what needs mending, or lies beside it in a journal, is a copy.
+    """
+    with file.open('rb') as stream:
+        begin = stream.read(100)
+    page = int.from_bytes(begin[16:18], 'big')
+    page = 65536 if page == 1 else max(page, 1)
+    size, there = page * int.from_bytes(begin[28:32], 'big'), file.stat().st_size
+    cut = there < size
+    beside = [file.with_name(file.name + ending) for ending in ('-wal', '-shm')]
     with tempfile.TemporaryDirectory(prefix='smallbot_') as scratch:
-        beside = [file.with_name(file.name + ending) for ending in ('-wal', '-shm')]
-        if beside[0].is_file():  # what is not yet in the file itself; never written back to it
+        if cut or beside[0].is_file():
             for each in (file, *beside):
                 if each.is_file():
                     shutil.copy(each, scratch)
-            address = f'file:{quote(str(Path(scratch, file.name)))}'
+            copy = Path(scratch, file.name)
+            if cut:  # a file shorter than it says is refused whole; empty pages only where met
+                copy.chmod(0o600)
+                with copy.open('r+b') as stream:
+                    stream.truncate(there // page * page)
+                    stream.truncate(size)
+            address = f'file:{quote(str(copy))}'
         else:
             address = f'file:{quote(str(file.absolute()))}?mode=ro&immutable=1'
         connection = sqlite3.connect(address, uri=True)
         try:
-            return _rows(connection, wanted)
+            stored = _rows(connection, wanted)
         finally:
             connection.close()
+    return stored._replace(cut=stored.cut or cut)
 
 
 def _rows(connection: sqlite3.Connection, wanted: Callable[[str, str], bool]) -> Stored:

@@ -61,7 +61,7 @@ def read_table(content: bytes, source: str) -> TextTable:
     cells = [_split(line, separator) for _, line in plain]
     first = _first_of_data(cells)
     header, more = _header(cells[:first], [line for _, line in plain[:first]], comments,
-                           len(cells[first]) if first < len(cells) else 0)
+                           len(_stripped(cells[first])) if first < len(cells) else 0)
     dialect += more
     if separator != ',':
         dialect.insert(0, SEPARATORS.get(separator, f'separator {separator!r}'))
