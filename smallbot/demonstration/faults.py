@@ -19,8 +19,10 @@ TOO_FAST = 3.0
 MOST_SPIKES = 0.05
 """Share of samples above which it is noise, and not a spike here and there."""
 GAP = 5.0
-"""Times the usual step, and at least `GAP_SECONDS`, from which samples are missing."""
-GAP_SECONDS = 0.2
+"""Times the usual step from which samples are missing."""
+GAP_SHARE, GAP_SECONDS = 0.1, (0.25, 1.0)
+"""Share of the duration, within bounds in s, above which it is unknown what happened in a gap;
+shorter ones, as of a network that was busy, are bridged."""
 MOVED_IN_GAP = 0.05
 """rad; less, and the arm rested through the gap."""
 PAUSE = 1.0
@@ -168,7 +170,8 @@ def check_gaps(time: np.ndarray, position: np.ndarray, arm: Arm, source: str) ->
     spans = np.diff(time)
     usual = float(np.median(spans))
     said = []
-    missing = np.flatnonzero((spans > GAP * usual) & (spans > GAP_SECONDS))
+    unknown = np.clip(GAP_SHARE * time[-1], *GAP_SECONDS)
+    missing = np.flatnonzero((spans > GAP * usual) & (spans > unknown))
     moved = np.abs(np.diff(position, axis=0))
     for row in missing:
         joint = int(moved[row].argmax())
@@ -180,9 +183,10 @@ def check_gaps(time: np.ndarray, position: np.ndarray, arm: Arm, source: str) ->
     if len(missing):
         said.append(f'{counted(len(missing), "gap")} in which the arm rested, up to '
                     f'{spans[missing].max():.2f} s')
-    short = int(((spans > 1.8 * usual) & ~np.isin(np.arange(len(spans)), missing)).sum())
-    if short and short < 0.1 * len(spans):
-        said.append(f'{counted(short, "short gap")} bridged')
+    short = (spans > 1.8 * usual) & ~np.isin(np.arange(len(spans)), missing)
+    if 0 < short.sum() < 0.1 * len(spans):
+        said.append(f'{counted(int(short.sum()), "short gap")} bridged, up to '
+                    f'{spans[short].max():.2f} s')
     pause = _longest_rest(time, position)
     if pause > PAUSE and pause > 0.2 * time[-1]:
         said.append(f'rests for {pause:.1f} s on the way, which stays')
