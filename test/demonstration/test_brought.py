@@ -159,6 +159,30 @@ def test_columns_are_chosen_by_name_number_or_letter(tmp_path):
         assert shown.position[-1].tolist() == [0.2, 0.5]
 
 
+@pytest.mark.parametrize(('header', 'cells'), [
+    ('header.stamp.sec,header.stamp.nanosec', lambda t: f'17{int(t):08d},{t % 1 * 1e9:.0f}'),
+    ('sec,nsec', lambda t: f'{int(t)},{t % 1 * 1e9:.0f}'),
+    ('Zeit [s]', lambda t: f'{t:.2f}'),
+    ('timestamp', lambda t: f'2025-11-26T12:00:{t:06.3f}Z'),
+    ('time', lambda t: f'12:00:{t:06.3f}'),
+    (',time', lambda t: f'7,{t:.2f}'),
+])
+def test_times_are_read_as_people_write_them(tmp_path, header, cells):
+    (tmp_path / 'a.csv').write_text(f'{header},Base,SHOULDER\n' + ''.join(
+        f'{cells(t)},{a},{b}\n' for t, (a, b) in zip(TIME, PATH)))
+    shown = read_demonstration(tmp_path / 'a.csv', ARM)
+    assert np.allclose(shown.time, TIME, atol=1e-6) and np.array_equal(shown.position, PATH)
+
+
+@pytest.mark.parametrize('stride', ['1.0', '2', '3'])
+def test_times_that_count_are_asked_about(tmp_path, stride):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{k * int(float(stride))}{".0" * ("." in stride)},{a},{b}\n'
+        for k, (a, b) in enumerate(PATH[:150])))
+    with pytest.raises(DemonstrationError, match='--time-unit'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+
+
 def test_a_workbook_and_a_ros_1_bag_are_named(tmp_path):
     (tmp_path / 'a.csv').write_bytes(b'PK\x03\x04 and more')
     with pytest.raises(DemonstrationError, match='a workbook.*export it as CSV'):

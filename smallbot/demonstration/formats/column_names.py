@@ -90,11 +90,13 @@ def columns_of(header: list[str], fields: int, arm: Arm, reading: Reading, sourc
         rank = _time_rank(lower)
         if not lower:
             left_out.append(f'column {column + 1} without a name')
-        elif joint is None and lower.split('.')[-1].split('/')[-1] in _NANOSECONDS:
+        elif joint is None and _last(heading) in _NANOSECONDS:
             nanoseconds.append(column)
         elif joint is None and rank is not None and not _words(unit) & _OTHER:
             _check_unit(unit, TIME, heading, source)
             times.append((rank, column, unit, name))
+        elif joint is None and unit in TIME and not _words(name) & _OTHER:
+            times.append((len(TIME_NAMES), column, unit, name))
         elif unit and is_of_another_quantity(unit):
             left_out.append(heading)
         elif joint is not None:
@@ -114,9 +116,11 @@ def columns_of(header: list[str], fields: int, arm: Arm, reading: Reading, sourc
             raise DemonstrationError(f'{source}: times in {times[0][3]!r} and in {times[1][3]!r}: '
                                      f'choose with --columns {times[0][3]}=time,...')
         time, time_unit = (times[0][1],), times[0][2]
-        if nanoseconds and times[0][3].lower().split('.')[-1].split('/')[-1] in ('sec', 'secs'):
+        if nanoseconds and _last(header[times[0][1]]) in ('sec', 'secs', 'seconds', 's'):
             time = (times[0][1], nanoseconds.pop(0))
         left_out += [header[column] for _, column, _, _ in times[1:]]
+    elif nanoseconds:
+        time, time_unit = (nanoseconds.pop(0),), 'ns'
     left_out += [header[column] for column in nanoseconds]
     if time is None and reading.rate is None:
         raise DemonstrationError(f'{source}: header {",".join(header)!r}, expected time,<joints> '
@@ -222,6 +226,10 @@ def _time_rank(lower: str) -> int | None:
         if name in TIME_NAMES:
             return TIME_NAMES.index(name)
     return None
+
+
+def _last(heading: str) -> str:
+    return re.split(r'[./ ]', heading.strip().lower())[-1]
 
 
 def _words(name: str) -> set[str]:

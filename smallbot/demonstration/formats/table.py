@@ -114,9 +114,11 @@ def _time(table: TextTable, rows: Sequence[int], columns: Columns, reading: Read
                          for s, ns in exact]), 's and ns'
     first = exact[0][0]
     raw = np.array([float(value[0] - first) for value in exact])
-    counting = len(raw) > FEW and all(isinstance(v[0], int) for v in exact) and _counts(raw)
+    whole = len(raw) > FEW and all(v[0] == round(v[0]) for v in exact if np.isfinite(v[0]))
+    steps = np.diff(raw)
+    counting = whole and (steps >= 1).all()
     if reading.rate is not None:
-        if counting:
+        if counting and np.median(steps) == 1:  # a number that is missing leaves a gap
             return raw / reading.rate, f'sample numbers, {reading.rate:g} Hz as told'
         said.append('left out: the times in the file, for --rate')
         return np.arange(len(raw)) / reading.rate, f'{reading.rate:g} Hz as told'
@@ -132,7 +134,7 @@ def _time(table: TextTable, rows: Sequence[int], columns: Columns, reading: Read
         if epochs[0] != 's':
             said.append(f'times are since 1970 in {epochs[0]}')
         return raw * TIME[epochs[0]], epochs[0]
-    if counting:
+    if counting and raw.max() <= LONGEST:
         raise DemonstrationError(
             f'{source}: time counts {raw[0] + float(first):g}, {raw[1] + float(first):g}, '
             f'{raw[2] + float(first):g}: is that samples? --rate HZ says how many a second; '
@@ -149,12 +151,6 @@ def _time(table: TextTable, rows: Sequence[int], columns: Columns, reading: Read
 def _exact(text: str, decimal: str) -> int | float:
     """Return a number without loss where it is whole: nanoseconds since 1970 need 61 bits."""
     return int(text) if re.fullmatch(r'[+-]?\d+', text) else number(text, decimal)
-
-
-def _counts(raw: np.ndarray) -> bool:
-    """Return whether whole times may count samples: one each, but for a few that are missing."""
-    steps = np.diff(raw)
-    return bool((steps >= 1).all() and np.median(steps) == 1)
 
 
 def _moments(cells: list[str]) -> np.ndarray | None:
