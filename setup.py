@@ -30,10 +30,12 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=[
+        'backports.zstd; python_version<"3.14"',
+        'lz4',
         'matplotlib>=3.5',
         'numpy>=1.23',
         'pyyaml>=5.4',
-        'rosbags>=0.10',
+        'rosbags>=0.11',
         'safetensors>=0.4',
         'scipy>=1.8',
         'setuptools',
@@ -42,6 +44,7 @@ setup(
     ],
     extras_require={
         'baselines': ['movement_primitives>=0.9', 'pytransform3d>=3'],
+        'lerobot': ['pyarrow>=14'],
         'train': ['tensorboard>=2.11'],
         'ed_scorbot': ['paho-mqtt>=1.6'],
         'mujoco': ['mujoco>=3.2'],

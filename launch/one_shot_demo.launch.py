@@ -34,6 +34,10 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
                         'empty: a pen stroke that comes with the package, for another arm a '
                         'movement that fits it'),
         DeclareLaunchArgument(
+            'reading', default_value='',
+            description='what the recording leaves open, as on the command line: '
+                        "'--time-unit ms --angle-unit deg --columns A=base,B=shoulder'"),
+        DeclareLaunchArgument(
             'synapses', default_value='chip', choices=['chip', 'software'],
             description="what holds the trainee's weights: simulated phase-change memory, or "
                         'float32'),
@@ -207,7 +211,8 @@ def generate_launch_description() -> LaunchDescription:
         IfCondition(PythonExpression([*commanding, " or '", LaunchConfiguration('arm'),
                                       f"' {simulated} and '", LaunchConfiguration('auto'),
                                       "' == 'true'"])),
-        demonstration_file=text('demonstration'), model=text('model'), report=text('report'),
+        demonstration_file=text('demonstration'), reading=text('reading'), model=text('model'),
+        report=text('report'),
         hand=ParameterValue(PythonExpression(["'commanding' if ", *commanding,
                                               " else 'guiding'"]), value_type=str),
         time_scale=number(showing_scale), correction=correction,
@@ -217,7 +222,8 @@ def generate_launch_description() -> LaunchDescription:
         node('arm_simulator', arm_is(simulated), model=text('arm'), arm_of=text('model')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
              convention=text('convention'), time_scale=driving_scale),
-        node('demo_recorder', bag_directory=text('bag_directory'), arm_of=text('model')),
+        node('demo_recorder', bag_directory=text('bag_directory'), arm_of=text('model'),
+             reading=text('reading')),
         node('one_shot_learner', model=text('model')),
         node('snn_controller', model=text('model'), synapses=text('synapses'),
              chip_file=text('chip_file'), command_type=text('command_type'),

@@ -21,6 +21,8 @@ ORDER = [
     {'ed_scorbot'},
     {'one_shot'},
     {'demonstration'},
+    {'demonstration/formats'},
+    {'demonstration/storage'},
     {'snn', 'synapses'},
     {'chip'},
     {'chip/device'},

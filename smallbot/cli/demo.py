@@ -12,6 +12,7 @@ from pathlib import Path
 from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
 from smallbot.cli.arm import add_chosen
 from smallbot.cli.real_arm import may_search_home, reached
+from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
@@ -27,7 +28,7 @@ ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False,
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot demo`."""
     verb.add_argument('--demonstration', type=Path, metavar='FILE',
-                      help='a CSV of joints or tool tip, or a rosbag2 directory '
+                      help='a CSV of joints or tool tip, a rosbag2, or a LeRobot data set '
                            '(default: a pen stroke that comes with the package; for another arm '
                            'a movement that fits it)')
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
@@ -55,6 +56,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--model', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file; it decides the '
                            'arm (default ed_scorbot)')
+    add_reading(verb)
     own = verb.add_argument_group(
         'an arm of your own, for which a model is made on the way, into --out')
     own.add_argument('--urdf', metavar='FILE',
@@ -78,7 +80,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the input first, then run the nodes and lead them through the demonstration."""
     from smallbot.demonstration.reading import read_demonstration
-    from smallbot.demonstration.trial_grid import check_detail, playing_duration
+    from smallbot.demonstration.trial_grid import playing_duration, trial_of
     from smallbot.one_shot.example import shown_by_default
     from smallbot.one_shot.model import arm_of, load_model
 
@@ -94,15 +96,18 @@ def run(args: argparse.Namespace) -> int:
         for name, absent in ONLY_REAL.items():
             if getattr(args, name) != absent:
                 raise InputError(f'--{name.replace("_", "-")} goes with --arm {REAL}')
-    own = _own_arm(args)
-    config = own.model if own else load_model(args.model or DEFAULT).config
+    own, reading = _own_arm(args), reading_of(args)
+    model = None if own else load_model(args.model or DEFAULT)
+    config = own.model if own else model.config
     arm = arm_of(config)
     if args.arm in (REAL, 'measured') and arm.name != DEFAULT:
         raise InputError(f'--arm {args.arm} is an ED-Scorbot, the model is for {arm.name}: use '
                          f'--arm kinematic or mujoco')
-    shown = (read_demonstration(args.demonstration, arm) if args.demonstration
+    shown = (read_demonstration(args.demonstration, arm, reading) if args.demonstration
              else shown_by_default(config, arm))
-    playing_duration(shown, check_detail(shown, arm, config.steps), arm.limits, args.duration)
+    positions = trial_of(shown, arm, config.steps)
+    duration, _ = playing_duration(shown, positions, arm.limits, args.duration)
+    print(shown.understood or shown.source, flush=True)
     try:
         from smallbot.nodes.hosted_demo import run_demo
     except ImportError as error:
@@ -110,7 +115,16 @@ def run(args: argparse.Namespace) -> int:
                          f'`make demo`, which installs it as wheels') from None
     from smallbot.plots.report import draw_report
     from smallbot.study.on_arm import Execution
+    from smallbot.study.shown_files import foreseen
 
+    path = args.model or DEFAULT
+    if own:
+        made_folder(args.out)
+        model, path = _made(own, args.out)
+    expected = foreseen(model, arm, positions, duration)
+    poor = expected._replace(tip_rmse_cm=expected.network_rmse_cm).poor()
+    if poor and not args.allow_poor:
+        raise InputError(f'{shown.source}: {poor}; --allow-poor plays it nonetheless')
     scale = args.time_scale or {REAL: 8.0, 'measured': None}.get(args.arm, 1.0)
     correction = args.correction
     if correction is None:
@@ -118,12 +132,11 @@ def run(args: argparse.Namespace) -> int:
     if on_broker and args.duration:
         scale = args.duration / shown.duration
     made_folder(args.out)
-    model = _made(own, args.out) if own else args.model or DEFAULT
     with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
-        result = run_demo(args.demonstration, model, args.synapses, args.duration, args.seed,
+        result = run_demo(args.demonstration, path, args.synapses, args.duration, args.seed,
                           args.out, lambda line: print(line, flush=True),
                           Execution(args.arm, scale, correction), there,
-                          lambda: may_search_home(there), args.allow_poor)
+                          lambda: may_search_home(there), args.allow_poor, reading)
     if result is None:
         return 1
     print(result.headline())
@@ -157,8 +170,8 @@ def _own_arm(args: argparse.Namespace):
     return config
 
 
-def _made(config, out: Path) -> str:
-    """Make the model of a configuration in closed form; returns the path of its file."""
+def _made(config, out: Path) -> tuple:
+    """Make the model of a configuration in closed form; returns it and the path of its file."""
     from smallbot.one_shot.model import save_model
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
@@ -166,4 +179,4 @@ def _made(config, out: Path) -> str:
     model = closed_form(config.balance, config.model, config.seed, robot_name(config))
     path = save_model(model, out)
     print(f'0/5 model   {path}, made in closed form; --model {path} uses it again', flush=True)
-    return str(path)
+    return model, str(path)

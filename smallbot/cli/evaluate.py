@@ -18,6 +18,7 @@ from smallbot.cli.arguments import (
     whole,
     write_result,
 )
+from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
 
 VERB = 'evaluate'
@@ -35,12 +36,14 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--tasks', type=whole(1), metavar='N',
                       help="movements to learn (default: 100 of the paper's family, each of the "
                            '59 drawings once, every file)')
-    verb.add_argument('--family', choices=('paper', 'pen', 'file'), default='paper',
+    verb.add_argument('--family', choices=('paper', 'pen', 'file'),
                       help="the paper's Brownian family (default), human pen strokes of unseen "
                            'characters and drawers (59 for test; with --seed 1000 the 52 for '
-                           'validation), or the files of --demonstrations')
+                           'validation), or the files of --demonstrations (default where it is '
+                           'given)')
     verb.add_argument('--demonstrations', type=Path, metavar='DIR',
-                      help='folder of demonstrations for --family file')
+                      help='folder of demonstrations: CSV files, bags; bad ones are listed with '
+                           'reasons, and the exit code is 1')
     verb.add_argument('--cells', type=real(0, 1), default=1.0, metavar='F',
                       help='largest share of the cells the update may write (default 1)')
     verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
@@ -87,9 +90,11 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'generator: no update, plain e-prop with the true error, dynamic '
                            'movement primitives (some minutes)')
     more.add_argument('--figure', type=Path, metavar='FILE.png',
-                      help='draw the errors and some movements, or the sweep')
+                      help='draw the errors and some movements, or the sweep; of files, every '
+                           'movement shown and played')
     more.add_argument('--processes', type=whole(1), metavar='N',
                       help='processes that share the movements (default: one for each core)')
+    add_reading(verb)
     add_common(verb, 2000, 'the movements and the chips')
 
 
@@ -108,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print a table, write JSON and figure; an interruption keeps what is done."""
     from smallbot.one_shot.model import arm_of, load_model
     from smallbot.study.evaluation import draw_movements
+    from smallbot.study.shown_files import rows_of
 
     check_output(args.json, '--json')
     check_output(args.figure, '--figure')
@@ -117,20 +123,66 @@ def run(args: argparse.Namespace) -> int:
     if args.arm == 'measured' and arm.name != 'ed_scorbot':
         raise InputError(f'--arm measured is an ED-Scorbot, the model is for {arm.name}: use '
                          f'--arm kinematic or mujoco')
-    movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed,
-                               args.demonstrations)
+    args.family = args.family or ('file' if args.demonstrations else 'paper')
     if args.sweep and args.baselines:
         raise InputError('--baselines goes with a single evaluation: leave --sweep out')
+    files = []
+    if args.family == 'file':
+        files, movements = _files(args, model, arm)
+        if movements is None:
+            write_result(args.json, {'tasks': 0, 'files': rows_of(files, {})})
+            return 1
+    elif args.demonstrations:
+        raise InputError(f'--demonstrations goes with --family file, not {args.family}')
+    else:
+        movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed)
+    bad = any(file.refused for file in files)
     if args.sweep:
-        return _swept(args, model, arm, movements, conditions)
+        return max(_swept(args, model, arm, movements, conditions), int(bad))
     done, result = _evaluated(args, model, arm, movements, conditions)
+    if files:
+        result['files'] = rows_of(files, done)
+        print(listing(result['files']))
+        bad = bad or any(row.get('poor') for row in result['files'])
     print(table(result))
     if args.baselines and not result['interrupted']:
         result['baselines'] = _baselines(args, model, arm, movements)
     write_result(args.json, result)
-    if args.figure:
+    if args.figure and files:
+        _draw_files(args.figure, result['files'], arm, movements, done)
+    elif args.figure:
         _draw(args.figure, result, arm, movements, done)
-    return _ended(result)
+    return max(_ended(result), int(bad))
+
+
+def _files(args: argparse.Namespace, model, arm):
+    """Return what the files of --demonstrations are, each said in a line, and their movements."""
+    from smallbot.study.shown_files import movements_of, read_folder
+
+    if args.demonstrations is None:
+        raise InputError('--family file needs --demonstrations DIR with CSV files or bags')
+    files = read_folder(args.demonstrations, args.tasks, model.config, arm, reading_of(args))
+    for file in files:
+        if file.refused:
+            print(f'refused: {file.refused}', file=sys.stderr, flush=True)
+        else:
+            print(file.shown.understood, flush=True)
+    return files, movements_of(files, model.config)
+
+
+def listing(rows: list[dict[str, Any]]) -> str:
+    """Return what became of each file as text, those that went wrong at the end with reasons."""
+    lines = []
+    for row in rows:
+        if 'tip_rmse_cm' in row:
+            lines.append(f'{row["file"]:40}{row["tip_rmse_cm"]["after"]:9.2f} cm'
+                         + ('   poor' if row['poor'] else ''))
+    wrong = [(row['file'], row.get('refused') or row.get('poor')) for row in rows
+             if row.get('refused') or row.get('poor')]
+    if wrong:
+        lines.append(f'{len(wrong)} of {len(rows)} files are bad:')
+        lines += [f'  {name}: {why}' for name, why in wrong]
+    return '\n'.join(lines)
 
 
 def conditions_of(args: argparse.Namespace):
@@ -252,6 +304,18 @@ def _draw(path: Path, result: dict, arm, movements, done: dict) -> None:
     if 'arm' in result:
         errors['arm'] = np.array([p.arm_tip_rmse_cm for p in done.values()])
     draw_evaluation(result, errors, tool_tips(arm, movements, done), path)
+
+
+def _draw_files(path: Path, rows: list[dict[str, Any]], arm, movements, done: dict) -> None:
+    import numpy as np
+
+    from smallbot.plots.multiples import draw_multiples
+    from smallbot.study.evaluation import tool_tips
+
+    drawn = [row for row in rows if 'tip_rmse_cm' in row]
+    draw_multiples([row['file'] for row in drawn], tool_tips(arm, movements, done),
+                   np.array([row['tip_rmse_cm']['after'] for row in drawn]),
+                   [bool(row['poor']) for row in drawn], path)
 
 
 def _ended(result: dict[str, Any]) -> int:

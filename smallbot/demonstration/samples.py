@@ -4,25 +4,20 @@ Every refusal is one line that says where and how to mend it. Not here: files, a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 import hashlib
 import math
 
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
-from smallbot.errors import InputError
+from smallbot.demonstration.formats.recording import LONGEST, SHORTEST
+from smallbot.demonstration.storage.refusal import DemonstrationError
 
-SHORTEST, LONGEST = 0.5, 600.0
-"""Durations that are accepted, s."""
 STILL = math.radians(1)
 """Movement up to which a joint that is not driven counts as resting, rad."""
 LIMIT_TOLERANCE = 1e-3
 """How far measured positions may exceed a joint limit, rad: encoder noise at the stop."""
-
-
-class DemonstrationError(InputError):
-    """A demonstration that cannot be used; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +31,10 @@ class Demonstration:
     """[S, J], rad."""
     source: str
     """File or topic it came from, for messages."""
+    held: dict[str, float] = field(default_factory=dict)
+    """Where the other joints of the arm rested, rad, of those that were shown."""
+    understood: str = ''
+    """In one line what was understood of a file; empty where it was not read from one."""
 
     @property
     def duration(self) -> float:
@@ -70,16 +69,32 @@ def from_joint_states(time: np.ndarray, names: Sequence[str], position: np.ndarr
                                      f'times, expected once among {", ".join(names)}')
     check_time(time, source)
     check_finite(time, names, position, source)
-    for column, name in enumerate(names):
-        travel = np.ptp(position[:, column])
-        if name not in arm.driven and name in arm.joints and travel > STILL:
+    others = [column for column, name in enumerate(names) if name not in arm.driven]
+    held = check_resting([names[k] for k in others], position[:, others], arm, source)
+    columns = [list(names).index(name) for name in arm.driven]
+    made = Demonstration(arm.driven, time - time[0], position[:, columns].copy(), source, held)
+    check_samples(made, arm)
+    return made
+
+
+def check_resting(names: Sequence[str], position: np.ndarray, arm: Arm, source: str
+                  ) -> dict[str, float]:
+    """Return where joints that are not driven rest, rad; refuse one that moves the tool tip.
+
+    Parameters: `position` [S, len(names)], rad. Samples that are not finite do not count.
+    """
+    held = {}
+    for name, column in zip(names, position.T):
+        column = column[np.isfinite(column)]
+        if name not in arm.joints or not len(column):
+            continue
+        travel = float(np.ptp(column))
+        if travel > STILL:
             raise DemonstrationError(
                 f'{source}: joint {name!r} moves by {math.degrees(travel):.1f} degrees, but the '
                 f'model drives only {", ".join(arm.driven)}: keep it within 1 degree')
-    columns = [list(names).index(name) for name in arm.driven]
-    made = Demonstration(arm.driven, time - time[0], position[:, columns].copy(), source)
-    check_samples(made, arm)
-    return made
+        held[name] = float(np.median(column))
+    return held
 
 
 def check_finite(time: np.ndarray, names: Sequence[str], position: np.ndarray, source: str
@@ -96,21 +111,24 @@ def check_finite(time: np.ndarray, names: Sequence[str], position: np.ndarray, s
 def trimmed(demonstration: Demonstration, rest: float = 0.1) -> Demonstration:
     """Return the demonstration without the stillness before and after it, but for `rest` s.
 
-    Still is whatever stays within 2 mrad of the first or the last pose. A demonstration that is
-    still throughout, or would become too short, is returned as it is.
+    Still is whatever stays within 2 mrad of the first or the last pose, or a fiftieth of a small
+    movement. A demonstration that is still throughout, or would become too short, is returned
+    as it is.
     """
     time, position = demonstration.time, demonstration.position
-    away = np.abs(position - position[0]).max(1) > 2e-3
-    before_end = np.abs(position - position[-1]).max(1) > 2e-3
+    still = min(2e-3, 0.02 * float(np.ptp(position, axis=0).max()))
+    away = np.abs(position - position[0]).max(1) > still
+    before_end = np.abs(position - position[-1]).max(1) > still
     if not away.any():
         return demonstration
-    first = np.searchsorted(time, time[int(away.argmax())] - rest)
+    begin = time[int(away.argmax())] - rest
+    first = max(0, int(np.searchsorted(time, begin, side='right')) - 1)
     last = len(time) - 1 - int(before_end[::-1].argmax())
     last = min(len(time) - 1, int(np.searchsorted(time, time[last] + rest)))
     if time[last] - time[first] < SHORTEST:
         return demonstration
-    return Demonstration(demonstration.joints, time[first:last + 1] - time[first],
-                         position[first:last + 1], demonstration.source)
+    return replace(demonstration, time=time[first:last + 1] - time[first],
+                   position=position[first:last + 1])
 
 
 def check_samples(demonstration: Demonstration, arm: Arm) -> None:
@@ -120,9 +138,6 @@ def check_samples(demonstration: Demonstration, arm: Arm) -> None:
         raise DemonstrationError(f'{source}: lasts {duration:.3g} s, expected {SHORTEST} s to '
                                  f'{LONGEST:.0f} s')
     position = demonstration.position
-    if np.abs(position).max() > 2 * math.pi and np.isfinite(arm.limits.upper).all():
-        raise DemonstrationError(f'{source}: a joint is at {np.abs(position).max():.1f}, expected '
-                                 f'radians; these look like degrees')
     beyond = np.argwhere((position < arm.limits.lower - LIMIT_TOLERANCE)
                          | (position > arm.limits.upper + LIMIT_TOLERANCE))
     if len(beyond):

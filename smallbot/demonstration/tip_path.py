@@ -9,9 +9,7 @@ import torch
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.samples import (
     check_finite,
-    check_samples,
     check_time,
-    Demonstration,
     DemonstrationError,
 )
 
@@ -19,8 +17,8 @@ REACH = 0.005
 """Distance by which the driven joints may miss a demonstrated tool tip, m."""
 
 
-def from_tip_path(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> Demonstration:
-    """Make a demonstration from a tool-tip path [S, 3], m, by inverse kinematics.
+def joints_of_tip(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> np.ndarray:
+    """Return joint positions [S, J], rad, for a tool-tip path [S, 3], m, by inverse kinematics.
 
     Damped Gauss-Newton within the joint limits, for 32 samples at a time from the pose before
     them, so that the joints move continuously; a sample that is missed from there is tried again
@@ -53,9 +51,7 @@ def from_tip_path(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> D
             f'{source}: tool tip ({x:.3f}, {y:.3f}, {z:.3f}) m at {time[row]:g} s is out of reach '
             f'by {1000 * miss[row]:.0f} mm for {", ".join(arm.driven)}; expected at most '
             f'{1000 * REACH:.0f} mm')
-    made = Demonstration(arm.driven, time - time[0], solved, source)
-    check_samples(made, arm)
-    return made
+    return solved
 
 
 def _nearest_poses(arm: Arm, start: np.ndarray, targets: np.ndarray, lower: np.ndarray,

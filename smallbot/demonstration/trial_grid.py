@@ -10,8 +10,8 @@ from smallbot.arm.joint_limits import JointLimits
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.samples import Demonstration, DemonstrationError, LONGEST
 
-DETAIL = 0.01
-"""Distance by which the trial's resampling may miss the demonstrated tool tip, m."""
+LOST = 0.1
+"""Share of a movement's extent that a trial's resampling may miss; a rehearsal's bound."""
 
 
 def trial_positions(demonstration: Demonstration, steps: int) -> np.ndarray:
@@ -32,25 +32,88 @@ def trial_positions(demonstration: Demonstration, steps: int) -> np.ndarray:
     return mean
 
 
-def check_detail(demonstration: Demonstration, arm: Arm, steps: int) -> np.ndarray:
-    """Return the trial positions; refuse a movement with more detail than `steps` can hold.
+def trial_of(demonstration: Demonstration, arm: Arm, steps: int) -> np.ndarray:
+    """Return the trial positions [steps + 1, J], rad; refuse what no trial of `steps` can show.
 
-    Raises DemonstrationError where the resampled tool tip misses the demonstrated one by more
-    than 1 cm, with the number of steps that would do.
+    Whether a network learns them is for a rehearsal to say. Here a movement is refused whose
+    trial misses the demonstrated tool tip by more than a tenth of its extent (root mean square):
+    played without any error, it would be another movement. Raises DemonstrationError with the
+    longest part that would do.
     """
     positions = trial_positions(demonstration, steps)
-    miss = _resampling_miss(demonstration, arm, positions)
-    if miss.max() > DETAIL:
-        enough = steps
-        while enough < 64 * steps and _resampling_miss(
-                demonstration, arm, trial_positions(demonstration, enough)).max() > DETAIL:
-            enough *= 2
-        raise DemonstrationError(
-            f'{demonstration.source}: too much detail for a trial of {steps} steps: at '
-            f'{demonstration.time[miss.argmax()]:.2f} s its resampling misses the tool tip by '
-            f'{100 * miss.max():.1f} cm, expected at most {100 * DETAIL:.0f} cm; show a simpler '
-            f'movement, or use a model of {enough} steps')
-    return positions
+    lost = resampling_loss(demonstration, arm, positions)
+    if lost <= LOST:
+        return positions
+    parts = 2
+    while parts < 1024 and resampling_loss(
+            demonstration, arm, trial_positions(demonstration, parts * steps)) > LOST:
+        parts *= 2
+    raise DemonstrationError(
+        f'{demonstration.source}: more movement than one trial of {steps} steps holds, '
+        f'{100 * lost:.0f} % of its extent is lost: show '
+        f'{less_of(demonstration.time, demonstration.position, 1 / parts, one=True)}')
+
+
+def less_of(time: np.ndarray, position: np.ndarray, share: float, one: bool = False) -> str:
+    """Return in words how much less to show, at most `share` of it: a part, or repetitions.
+
+    Parameters: `time` [S], s from 0; `position` [S, J], rad; `one`, whether a movement that
+    repeats itself is to be shown once.
+    """
+    duration = float(time[-1])
+    times = repetitions(time, position)
+    fitting = math.floor(share * times)
+    part = f'at most {share * duration:.3g} s of it'
+    if times == 1:
+        return part
+    if one or fitting <= 1:
+        return f'one of its {times} repetitions, {duration / times:.3g} s'
+    return f'at most {fitting} of its {times} repetitions, {share * duration:.3g} s of it'
+
+
+def repetitions(time: np.ndarray, position: np.ndarray) -> int:
+    """Return how many times a movement repeats itself; 1 where it does not.
+
+    Parameters: `time` [S], s from 0; `position` [S, J], rad. The shortest shift after which
+    what is left of the movement lies within a twentieth of its travel of itself.
+    """
+    grid = np.linspace(0, time[-1], min(4 * len(time), 8192))
+    path = np.stack([np.interp(grid, time, column) for column in position.T], axis=1)
+    path -= path.mean(0)
+    spread = float((path ** 2).sum())
+    if not spread:
+        return 1
+    size = 2 * len(path)
+    along = np.fft.irfft((np.abs(np.fft.rfft(path, size, axis=0)) ** 2).sum(1), size)[:len(path)]
+    energy = np.concatenate([[0], np.cumsum((path ** 2).sum(1))])
+    shifts = np.arange(len(path) // 2 + 1)
+    apart = (energy[len(path) - shifts] + spread - energy[shifts] - 2 * along[shifts]) / (
+        len(path) - shifts)
+    mean = spread / len(path)
+    left = np.flatnonzero(apart > 0.5 * mean)
+    if not len(left):
+        return 1
+    again = np.flatnonzero(apart[left[0]:] < 0.05 * mean)
+    if not len(again):
+        return 1
+    first = left[0] + int(again[0])
+    window = apart[first:first + max(2, first // 4)]
+    return int(round((len(path) - 1) / (first + int(window.argmin()))))
+
+
+def resampling_loss(demonstration: Demonstration, arm: Arm, positions: np.ndarray) -> float:
+    """Return by how much trial positions miss the demonstrated tool tip, as share of its extent.
+
+    Root mean square over the samples, over the largest side of the box around the path.
+    """
+    grid = np.linspace(0, demonstration.duration, len(positions))
+    replayed = np.stack([np.interp(demonstration.time, grid, positions[:, joint])
+                         for joint in range(positions.shape[1])], axis=1)
+    played, shown = (arm.tip(torch.as_tensor(path, dtype=torch.float64)).numpy()
+                     for path in (replayed, demonstration.position))
+    extent = np.ptp(shown, axis=0).max()
+    miss = np.sqrt(((played - shown) ** 2).sum(1).mean())
+    return float(miss / extent) if extent else 0.0
 
 
 def shortest_duration(positions: np.ndarray, limits: JointLimits) -> float:
@@ -89,12 +152,3 @@ def playing_duration(demonstration: Demonstration, positions: np.ndarray, limits
             f'duration {requested:g} s is too short for {demonstration.source}: the arm needs '
             f'{math.ceil(100 * least) / 100:.2f} s')
     return requested, False
-
-
-def _resampling_miss(demonstration: Demonstration, arm: Arm, positions: np.ndarray) -> np.ndarray:
-    grid = np.linspace(0, demonstration.duration, len(positions))
-    replayed = np.stack([np.interp(demonstration.time, grid, positions[:, joint])
-                         for joint in range(positions.shape[1])], axis=1)
-    played, shown = (arm.tip(torch.as_tensor(path, dtype=torch.float64)).numpy()
-                     for path in (replayed, demonstration.position))
-    return np.linalg.norm(played - shown, axis=1)

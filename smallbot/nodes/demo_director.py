@@ -21,8 +21,9 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import read_demonstration
-from smallbot.demonstration.trial_grid import check_detail
+from smallbot.demonstration.trial_grid import trial_of
 from smallbot.ed_scorbot.convention import CONVENTIONS
 from smallbot.ed_scorbot.session import Session, Settings
 from smallbot.errors import InputError
@@ -47,6 +48,8 @@ from smallbot.study.reproduction import Course, reproduction
 
 PARAMETERS = {
     'demonstration_file': Parameter('', 'bag or CSV to show; empty: one that suits the arm'),
+    'reading': Parameter(
+        '', 'what the file leaves open, as on the command line: --time-unit ms --columns ...'),
     'model': Parameter(DEFAULT_MODEL, 'shipped model, or path of a .safetensors file'),
     **MODEL_ARM_PARAMETERS,
     'report': Parameter('', 'file for the result as JSON; empty: none'),
@@ -77,9 +80,9 @@ class Director(Node):
         self.model = load_model(chosen['model'])
         self.arm = model_arm(chosen, self.model)
         file = chosen['demonstration_file']
-        self.shown = (read_demonstration(file, self.arm) if file
+        self.shown = (read_demonstration(file, self.arm, parsed(chosen['reading'])) if file
                       else shown_by_default(self.model.config, self.arm))
-        check_detail(self.shown, self.arm, self.model.steps)
+        trial_of(self.shown, self.arm, self.model.steps)
         self.course = Course(shown=Path(self.shown.source).stem)
         self.position: np.ndarray | None = None
         """Of the driven joints [J], rad, as last heard."""

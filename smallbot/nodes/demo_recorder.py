@@ -1,19 +1,21 @@
 """Records a demonstration from joint states: publishes it, and keeps it as a bag."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 import time
 
-import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.demonstration.bag import write_bag
-from smallbot.demonstration.reading import read_demonstration
-from smallbot.demonstration.samples import Demonstration, from_joint_states, LONGEST, trimmed
+from smallbot.demonstration.bag import write_states
+from smallbot.demonstration.formats.messages import State
+from smallbot.demonstration.formats.options import parsed
+from smallbot.demonstration.reading import from_states, read_demonstration
+from smallbot.demonstration.samples import Demonstration, LONGEST
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import LATCHED, nanoseconds, STATE, to_trajectory
 from smallbot.nodes.common.parameters import (
@@ -33,6 +35,8 @@ PARAMETERS = {
         'demonstrations', 'folder in which recordings are kept; empty: keep none'),
     'demonstration_file': Parameter(
         '', 'bag or CSV to publish as the demonstration at the start; empty: none'),
+    'reading': Parameter(
+        '', 'what a recording leaves open, as on the command line: --time-unit ms --columns ...'),
     'trim_rest': Parameter(
         True, 'leave stillness at both ends out of the demonstration (never out of the bag)'),
 }
@@ -46,22 +50,24 @@ class DemoRecorder(Node):
         chosen = declare(self, PARAMETERS)
         self.arm = chosen_arm(chosen, chosen['joints'])
         self._folder = Path(chosen['bag_directory']) if chosen['bag_directory'] else None
-        self._trim = chosen['trim_rest']
-        self._samples: list[tuple[int, list[str], list[float], list[float]]] | None = None
+        reading = parsed(chosen['reading'])
+        self._reading = replace(reading, keep_rest=reading.keep_rest or not chosen['trim_rest'])
+        self._samples: list[tuple[State, list[float]]] | None = None
         self._demonstration = self.create_publisher(JointTrajectory, 'demonstration', LATCHED)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.create_service(Trigger, '~/start', self._on_start)
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/discard', self._on_discard)
         if chosen['demonstration_file']:
-            self._publish(read_demonstration(chosen['demonstration_file'], self.arm))
+            self._publish(read_demonstration(chosen['demonstration_file'], self.arm,
+                                             self._reading))
 
     def stop(self) -> None:
         """Keep what was being recorded as a bag."""
         if self._samples:
             try:
                 kept = self._keep()
-                self.get_logger().info(f'interrupted; the recording so far is in {kept}')
+                self.get_logger().info(f'the recording so far is in {kept}')
             except InputError as error:
                 self.get_logger().error(f'recording lost: {error}')
         self._samples = None
@@ -69,12 +75,13 @@ class DemoRecorder(Node):
     def _on_state(self, message: JointState) -> None:
         if self._samples is None:
             return
-        stamp = nanoseconds(message.header.stamp) or self.get_clock().now().nanoseconds
-        self._samples.append((stamp, list(message.name), list(message.position),
-                              list(message.velocity)))
-        if (stamp - self._samples[0][0]) * 1e-9 > LONGEST:
-            self.get_logger().error(f'recording discarded: longer than {LONGEST:.0f} s')
-            self._samples = None
+        received = self.get_clock().now().nanoseconds
+        self._samples.append((
+            State(nanoseconds(message.header.stamp), received, list(message.name),
+                  list(message.position), message.header.frame_id), list(message.velocity)))
+        if (received - self._samples[0][0].received) * 1e-9 > LONGEST:
+            self.get_logger().error(f'recording ended: longer than {LONGEST:.0f} s')
+            self.stop()
 
     def _on_start(self, _, response: Trigger.Response) -> Trigger.Response:
         response.success = self._samples is None
@@ -108,10 +115,10 @@ class DemoRecorder(Node):
             where = f'; no bag, {error}'
             self.get_logger().error(f'no bag, {error}')
         try:
-            shown = self._judged(samples)
+            shown = from_states([state for state, _ in samples], self.arm, self._reading)
             self._publish(shown)
             response.success = True
-            response.message = f'{shown.duration:.2f} s of {", ".join(shown.joints)}{where}'
+            response.message = f'{shown.understood}{where}'
         except InputError as error:
             response.message = f'{error}{where}'
             self.get_logger().error(str(error))
@@ -119,32 +126,17 @@ class DemoRecorder(Node):
             self._samples = None
         return response
 
-    def _judged(self, samples: list) -> Demonstration:
-        names = samples[0][1]
-        for _, here, position, _ in samples:
-            if here != names or len(position) != len(names):
-                raise InputError('joint_states changed its joints while recording; expected '
-                                 f'{", ".join(names)} throughout')
-        stamps = np.array([sample[0] for sample in samples], dtype=np.int64)
-        shown = from_joint_states((stamps - stamps[0]) * 1e-9, names,
-                                  np.array([sample[2] for sample in samples]), self.arm,
-                                  'topic joint_states')
-        return trimmed(shown) if self._trim else shown
-
     def _keep(self) -> Path | None:
         """Write the recording as a bag; returns its path, None where none is kept."""
         if self._folder is None:
             return None
-        names = self._samples[0][1]
-        rows = [s for s in self._samples if s[1] == names and len(s[2]) == len(names)]
-        speeds = [s[3] for s in rows]
-        complete = all(len(speed) == len(names) for speed in speeds)
+        rows = [(state.stamp or state.received, state.names, state.positions, velocities)
+                for state, velocities in self._samples]
         name = time.strftime('demonstration_%Y%m%d_%H%M%S')
         for number in count(1):
             path = self._folder / (name if number == 1 else f'{name}-{number}')
             try:
-                write_bag(path, [s[0] for s in rows], names, np.array([s[2] for s in rows]),
-                          np.array(speeds) if complete else None)
+                write_states(path, rows)
             except InputError:
                 if path.exists():  # perhaps of another recorder, this very moment
                     continue
@@ -153,7 +145,7 @@ class DemoRecorder(Node):
 
     def _publish(self, shown: Demonstration) -> None:
         self._demonstration.publish(to_trajectory(shown.joints, shown.time, shown.position))
-        self.get_logger().info(f'demonstration of {shown.duration:.2f} s from {shown.source}')
+        self.get_logger().info(f'demonstration: {shown.understood}')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

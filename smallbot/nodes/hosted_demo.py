@@ -9,6 +9,8 @@ import rclpy
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from smallbot.demonstration.formats.options import Reading, text_of
+from smallbot.demonstration.reading import PLAIN
 from smallbot.ed_scorbot.on_broker import OnBroker
 from smallbot.nodes.arm_simulator import ArmSimulator
 from smallbot.nodes.common.spin import Hosted, stop_event
@@ -33,7 +35,7 @@ busy."""
 def run_demo(demonstration: Path | None, model: str, synapses: str, duration: float | None,
              seed: int, out: Path, tell: Callable[[str], None], execution: Execution,
              real: OnBroker | None = None, may_search_home: Callable[[], bool] = lambda: False,
-             allow_poor: bool = False) -> Reproduction | None:
+             allow_poor: bool = False, reading: Reading = PLAIN) -> Reproduction | None:
     """Run the demonstration; returns None, with the reason on stderr, where a step failed.
 
     Without a `demonstration` the arm of the model is shown what suits it.
@@ -84,7 +86,8 @@ def run_demo(demonstration: Path | None, model: str, synapses: str, duration: fl
             arm,
         ]
         director = Director(tell, **given(
-            demonstration_file=str(demonstration or ''), model=model, **showing))
+            demonstration_file=str(demonstration or ''), model=model, reading=text_of(reading),
+            **showing))
         with Hosted(nodes) as hosted:
             try:
                 course = director.direct(lambda: stopped.is_set() or bool(hosted.failures))

@@ -15,7 +15,7 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.demonstration.samples import Demonstration
-from smallbot.demonstration.trial_grid import check_detail
+from smallbot.demonstration.trial_grid import trial_of
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import (
     demonstration_or_none,
@@ -128,7 +128,7 @@ class OneShotLearner(Node):
         began = time.perf_counter()
         version, eligibility = self._eligibility
         digest = self._demonstration.digest
-        positions = check_detail(self._demonstration, self.arm, self.model.steps)
+        positions = trial_of(self._demonstration, self.arm, self.model.steps)
         path = self.model.config.watched(self.arm, torch.from_numpy(positions)).float()[None]
         delta = weight_update(self.model, eligibility, learning_signals(self.model, path))[0]
         computed = time.perf_counter() - began

@@ -22,7 +22,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.safety import way_is_within
 from smallbot.demonstration.samples import Demonstration
-from smallbot.demonstration.trial_grid import check_detail, playing_duration
+from smallbot.demonstration.trial_grid import playing_duration, trial_of
 from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.errors import InputError
 from smallbot.nodes.common.arm_commands import (
@@ -137,7 +137,7 @@ class SnnController(LifecycleNode):
                                 chosen['correction'], self._servo[0] if self._servo else ())
 
             def rehearsed(trainee: Trainee, shown: Demonstration) -> Expectation:
-                positions = check_detail(shown, self.arm, model.steps)
+                positions = trial_of(shown, self.arm, model.steps)
                 duration, _ = self._duration(shown, positions)
                 return rehearse(trainee, positions, self.arm, duration, playback)
 
@@ -350,7 +350,7 @@ class SnnController(LifecycleNode):
             if stale:
                 raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
                                  f'is the driver or the simulator running?')
-            positions = check_detail(shown, self.arm, care.model.steps)
+            positions = trial_of(shown, self.arm, care.model.steps)
             duration, how = self._duration(shown, positions)
             start = np.clip(shown.position[0], self.arm.limits.lower, self.arm.limits.upper)
             position = loop.position()

@@ -15,12 +15,17 @@ import torch
 
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import limit_velocity
+from smallbot.demonstration.trial_grid import less_of
 from smallbot.one_shot.figures import path_rmse_cm
 from smallbot.one_shot.playback import CATCH_UP, Playback
 from smallbot.one_shot.trainee import Trainee
 
 FIRST_WINDOW = 4
 """Ticks that are worked out at once after one that a limit has changed; then twice as many."""
+FAST = 95
+"""Percentile of the speeds over a trial that is compared."""
+TOO_MUCH = 1.3
+"""Times the speed that the network reaches from which a movement asks for more than it has."""
 LIMITS_MATTER = 1.1
 """Times the network's own error from which the arm's limits are named as a cause."""
 
@@ -49,9 +54,20 @@ class Expectation(NamedTuple):
     """Of an arm that stands still at the start."""
     extent_cm: float
     """Largest distance between two points of the demonstrated path of the tool tip."""
+    asked_speed: float = 0.0
+    """What the joint asks for that falls shortest, rad/s of nominal time."""
+    reached_speed: float = 0.0
+    """What the network reaches of it."""
+    less: str = ''
+    """How much less of the movement this network could play, in words."""
 
     def refusal(self, bounds: Bounds = DEFAULT_BOUNDS) -> str:
-        """Return in one line why this movement is too poor to be played; empty: it is not."""
+        """Return in one line why an arm that has learned it does not play it; empty: it does."""
+        poor = self.poor(bounds)
+        return poor and f'{poor}, or forget and learn again; allow_poor plays it nonetheless'
+
+    def poor(self, bounds: Bounds = DEFAULT_BOUNDS) -> str:
+        """Return why this movement is too poor to be played, and the cure; empty: it is not."""
         error, share = self.tip_rmse_cm, bounds.share * self.extent_cm
         bound = max(bounds.above_cm, share)
         if error <= bound and error < self.still_rmse_cm:
@@ -66,8 +82,13 @@ class Expectation(NamedTuple):
         time = ("give it more time (duration or time_scale, the arm's limits cost "
                 f'{error - self.network_rmse_cm:.1f} cm of it), '
                 if error > LIMITS_MATTER * self.network_rmse_cm else '')
-        return (f'the tool tip is expected to be {error:.1f} cm off, {wrong}: {time}show another '
-                f'demonstration, or forget and learn again; allow_poor plays it nonetheless')
+        cure = 'show another demonstration'
+        if self.asked_speed > TOO_MUCH * self.reached_speed > 0:
+            time = ''
+            cure = (f'it is more movement than one trial holds and asks for '
+                    f'{self.asked_speed:.1f} rad/s of the trial where the network reaches '
+                    f'{self.reached_speed:.1f}, show {self.less}')
+        return f'the tool tip is expected to be {error:.1f} cm off, {wrong}: {time}{cure}'
 
 
 def rehearse(trainee: Trainee, positions: np.ndarray, arm: Arm, duration: float,
@@ -88,7 +109,13 @@ def rehearse(trainee: Trainee, positions: np.ndarray, arm: Arm, duration: float,
     tips = arm.tip(torch.as_tensor(np.stack([reached, alone, still])))
     shown = arm.tip(torch.as_tensor(np.asarray(positions, dtype=float)))
     errors = path_rmse_cm(tips, shown[1:]).tolist()
-    return Expectation(*errors, 100 * float(pdist(shown.numpy()).max()))
+    asked, came = (np.percentile(np.abs(some), FAST, axis=0) for some in (
+        np.diff(positions, axis=0) / trainee.model.step_seconds, velocity))
+    joint = int((asked - came).argmax())
+    share = min(1.0, came[joint] / max(asked[joint], 1e-9))
+    return Expectation(*errors, 100 * float(pdist(shown.numpy()).max()), float(asked[joint]),
+                       float(came[joint]),
+                       less_of(np.linspace(0, duration, len(positions)), positions, share))
 
 
 def foreseen(playback: Playback, start: np.ndarray, velocity: np.ndarray, duration: float

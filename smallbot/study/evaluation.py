@@ -5,7 +5,6 @@ What the figures mean is said in `one_shot.figures`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 import time
 from typing import Any
 
@@ -14,8 +13,6 @@ import torch
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.drawings import pen_trials
-from smallbot.demonstration.reading import read_demonstration
-from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.errors import InputError
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
 from smallbot.one_shot.figures import (
@@ -36,7 +33,7 @@ from smallbot.study.on_arm import executed, Execution, PERIOD
 from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.interface import WriteReport
 
-FAMILIES = ('paper', 'pen', 'file')
+FAMILIES = ('paper', 'pen')
 BROWNIAN_TASKS = 100
 """Movements of the paper's family in an evaluation where no number is given."""
 IDEAL = Execution(time_scale=None)
@@ -73,15 +70,14 @@ class Performance:
     """Which of the drawings it is, in the pen family."""
 
 
-def draw_movements(family: str, tasks: int | None, config: ModelConfig, arm: Arm, seed: int,
-                   demonstrations: Path | None = None) -> Movements:
+def draw_movements(family: str, tasks: int | None, config: ModelConfig, arm: Arm, seed: int
+                   ) -> Movements:
     """Return the movements of an evaluation, the same for the same seed.
 
     `paper`: Brownian, Hann window 120, from zero; `pen`: drawings of characters by drawers that
     meta-training never saw, placed at random within limits, those for validation with the
-    validation seed, those for test with any other; `file`: the demonstrations in a folder, in
-    order of name, `tasks` at most. Where `tasks` is None: 100 of the paper's, each drawing once,
-    every file.
+    validation seed, those for test with any other. Where `tasks` is None: 100 of the paper's,
+    each drawing once. The files of a folder: `study.shown_files`.
     Raises EvaluationError where there is nothing to draw.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -100,19 +96,6 @@ def draw_movements(family: str, tasks: int | None, config: ModelConfig, arm: Arm
         drawing = torch.cat(rounds)[:tasks]
         return from_positions(place(pens[drawing], arm, generator),
                               config.step_seconds)._replace(drawing=drawing)
-    if family == 'file':
-        needs = '--family file needs --demonstrations DIR with CSV files or bags'
-        if demonstrations is None:
-            raise EvaluationError(needs)
-        if not demonstrations.is_dir():
-            raise EvaluationError(f'demonstrations {demonstrations}: not a folder; {needs}')
-        found = sorted(p for p in demonstrations.iterdir()
-                       if p.suffix == '.csv' or (p / 'metadata.yaml').is_file())
-        if not found:
-            raise EvaluationError(f'demonstrations {demonstrations}: no CSV file and no bag in it')
-        positions = [trial_positions(read_demonstration(path, arm), config.steps)
-                     for path in found[:tasks]]
-        return from_positions(torch.as_tensor(np.stack(positions)), config.step_seconds)
     raise EvaluationError(f'family {family!r}: expected one of {", ".join(FAMILIES)}')
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 
@@ -122,7 +123,41 @@ def test_evaluate_takes_a_folder_of_demonstrations(capsys, tmp_path):
     assert code == 0 and json.loads(result.read_text())['tasks'] == 5
 
 
+def test_evaluate_goes_on_after_bad_files_and_lists_them(capsys, tmp_path):
+    folder, result, figure = tmp_path / 'shown', tmp_path / 'r.json', tmp_path / 'r.png'
+    folder.mkdir()
+    good = [(t / 50, 0.4 * math.sin(t / 30), 0.2 * math.cos(t / 25)) for t in range(120)]
+    for name, rows in (('a', good), ('b', [(t, 0, 0) for t, _, _ in good]),
+                       ('c', [(t, q, -p) for t, p, q in good]), ('d', [(0, 0, 0)])):
+        (folder / f'{name}.csv').write_text('time,base,shoulder\n' + ''.join(
+            f'{t},{p},{q}\n' for t, p, q in rows))
+    code, out, err = call(capsys, 'evaluate', '--demonstrations', folder, '--synapses',
+                          'software', '--json', result, '--figure', figure, '--processes', 1)
+    assert code == 1 and '2 of 4 files are bad' in out and 'refused: ' in err
+    rows = json.loads(result.read_text())['files']
+    assert [row['file'] for row in rows] == ['a.csv', 'b.csv', 'c.csv', 'd.csv']
+    assert 'nothing moves' in rows[1]['refused'] and '1 sample' in rows[3]['refused']
+    assert rows[0]['tip_rmse_cm']['after'] < 3 and rows[2]['poor'] == ''
+    assert imread(figure).std() > 0.05
+    (folder / 'a.csv').unlink(), (folder / 'c.csv').unlink()
+    code, _, _ = call(capsys, 'evaluate', '--demonstrations', folder, '--json', result)
+    assert code == 1 and json.loads(result.read_text())['tasks'] == 0
+
+
+def test_what_a_recording_leaves_open_is_told_by_options(capsys, tmp_path):
+    (tmp_path / 'a.csv').write_text('clock;A1;A2\n' + ''.join(
+        f'{20 * t};{20 * math.sin(t / 30):.3f};{9 * math.cos(t / 25):.3f}\n'.replace('.', ',')
+        for t in range(120)))
+    code, out, _ = call(
+        capsys, 'evaluate', '--demonstrations', tmp_path, '--synapses', 'software', '--time-unit',
+        'ms', '--angle-unit', 'deg', '--columns', 'clock=time,A1=base,A2=shoulder')
+    assert code == 0 and 'CSV (semicolons, decimal commas)' in out and '2.38 s' in out
+
+
 @pytest.mark.parametrize(('arguments', 'said'), [
+    (['evaluate', '--family', 'pen', '--demonstrations', '.'], 'goes with --family file'),
+    (['demo', '--columns', 'base'], 'expected COLUMN=joint'),
+    (['demo', '--rate', '0'], 'above 0'),
     (['evaluate', '--tasks', '0'], 'at least 1'),
     (['evaluate', '--tasks', 'many'], 'whole number'),
     (['evaluate', '--cells', '1.5'], 'at most 1'),
@@ -173,9 +208,18 @@ BAD_DEMONSTRATIONS = {
     'one sample': ('time,base,shoulder\n0,0,0', 'expected at least 2'),
     'unknown joint': ('time,base,shoulder,knee\n0,0,0,0\n1,0,0,0', "'knee' is unknown"),
     'undriven joint': ('time,base,shoulder,elbow\n0,0,0,0\n1,0,0,1', "'elbow' moves"),
+    'nothing moves': ('time,base,shoulder\n0,.1,.3\n1,.1,.3\n2,.1,.3', 'nothing moves'),
+    'millimetres': ('time,x,y,z\n0,900,0,400\n1,890,50,400', '--length-unit says the unit (mm'),
+    'nanoseconds': ('time,base,shoulder\n0,0,0\n1000000000,.2,.1', '--time-unit'),
+    'faster than a trial holds': ('time,base,shoulder\n' + '\n'.join(
+        f'{t / 200},{0.175 * math.sin(8 * math.pi * t / 200):.6f},.3' for t in range(601)),
+        'at most 4 of its 12 repetitions'),
     'out of reach': ('time,x,y,z\n0,.9,0,.4\n1,2,0,.4', 'out of reach'),
     'detail': ('time,base,shoulder\n' + '\n'.join(
-        f'{t / 50},{0.2 * (t % 2)},0' for t in range(2000)), 'too much detail'),
+        f'{t / 50},{0.2 * (t % 2)},0' for t in range(2000)), 'jumps to and fro'),
+    'too much': ('time,base,shoulder\n' + '\n'.join(
+        f'{t / 5},{0.3 * (t // 2 % 2)},{0.3 * ((t + 1) // 2 % 2)}' for t in range(2000)),
+        'more movement than one trial'),
 }
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from smallbot.demonstration.tip_path import from_tip_path
+from smallbot.demonstration.tip_path import joints_of_tip
 
 from .conftest import ARM
 
@@ -11,5 +11,5 @@ from .conftest import ARM
 def test_a_path_across_the_workspace_is_followed_at_any_rate(samples):
     time = np.linspace(0, 20, samples)
     path = ARM.limits.upper * np.stack([np.cos(0.3 * time), np.sin(0.5 * time)], axis=1)
-    shown = from_tip_path(time, ARM.tip(torch.as_tensor(path)).numpy(), ARM, 'wide')
-    assert np.abs(shown.position - path).max() < 1e-6
+    shown = joints_of_tip(time, ARM.tip(torch.as_tensor(path)).numpy(), ARM, 'wide')
+    assert np.abs(shown - path).max() < 1e-6

@@ -5,9 +5,10 @@ import pytest
 
 from smallbot.demonstration.samples import Demonstration, DemonstrationError, from_joint_states
 from smallbot.demonstration.trial_grid import (
-    check_detail,
     playing_duration,
+    repetitions,
     shortest_duration,
+    trial_of,
     trial_positions,
 )
 
@@ -32,14 +33,25 @@ def test_resampling_averages_noise_where_samples_are_dense():
     assert trial_positions(shown, 250)[1:-1].std() < 0.01 / math.sqrt(20) * 1.3
 
 
-def test_more_detail_than_a_trial_holds_is_refused_with_the_steps_that_would_do():
+def test_more_than_a_trial_holds_is_refused_with_the_part_that_would_do():
     time = np.linspace(0, 60, 6001)
-    wiggle = np.stack([0.3 * np.sin(20 * time), 0 * time], axis=1)
-    shown = from_joint_states(time, ARM.driven, wiggle, ARM, 'wiggle')
-    with pytest.raises(DemonstrationError, match=r'a model of (\d+) steps') as caught:
-        check_detail(shown, ARM, 250)
-    enough = int(str(caught.value).split('a model of ')[1].split(' ')[0])
-    assert len(check_detail(shown, ARM, enough)) == enough + 1
+    circles = 0.3 * np.stack([np.sin(5 * time), np.cos(5 * time)], axis=1)
+    shown = from_joint_states(time, ARM.driven, circles, ARM, 'circles')
+    with pytest.raises(DemonstrationError, match='of 100 .* one of its 48 repetitions, 1.25 s'):
+        trial_of(shown, ARM, 100)
+    assert len(trial_of(shown, ARM, 1000)) == 1001, 'the rehearsal will say'
+    once = 0.3 * np.stack([np.sin(time ** 1.5), np.sin(7 * time + 1e-2 * time ** 2)], axis=1)
+    shown = from_joint_states(time, ARM.driven, once, ARM, 'once')
+    with pytest.raises(DemonstrationError, match=r'show at most [\d.]+ s of it'):
+        trial_of(shown, ARM, 100)
+
+
+def test_repetitions_are_counted():
+    def count(path):
+        return repetitions(TIME, path)
+    assert [count(0.3 * np.stack([np.sin(n * TIME * 2 * np.pi / 3), 0 * TIME + 1], axis=1))
+            for n in (2, 5, 12)] == [2, 5, 12]
+    assert count(PATH) == 1 and count(0 * PATH) == 1
 
 
 def test_durations_are_stretched_for_the_arm_and_explicit_ones_refused():

@@ -13,7 +13,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.reading import read_demonstration
-from smallbot.demonstration.trial_grid import check_detail
+from smallbot.demonstration.trial_grid import trial_of
 from smallbot.nodes.common.messages import STREAM, to_demonstration, to_matrix
 from smallbot.one_shot.model import load_model
 
@@ -52,7 +52,7 @@ def test_a_movement_shown_once_is_learned_with_one_update_and_played(bench):
     np.testing.assert_allclose(kept.position[-1], asked.position[-1], atol=5e-3)
     steps = load_model().steps
     recorded = to_demonstration(probe_one(bench, 'demonstration'), arm)
-    missed = check_detail(recorded, arm, steps) - check_detail(asked, arm, steps)
+    missed = trial_of(recorded, arm, steps) - trial_of(asked, arm, steps)
     assert np.abs(missed).max() < 0.15, 'of rad; both ends rest for a moment'
 
     display_shows(bench)

@@ -22,6 +22,7 @@ from smallbot.study.evaluation import (
     summary,
 )
 from smallbot.study.on_arm import Execution
+from smallbot.study.shown_files import movements_of, read_folder
 
 ARM = default_arm()
 MODEL = load_model()
@@ -111,7 +112,7 @@ def test_families_are_drawn_as_asked(tmp_path):
     time = np.linspace(0, 2, 201)
     path = np.stack([0.3 * np.sin(time), 0.2 * time], axis=1)
     write_csv(Demonstration(ARM.driven, time, path, ''), tmp_path / 'a.csv')
-    drawn = draw_movements('file', 10, MODEL.config, ARM, 0, tmp_path)
+    drawn = movements_of(read_folder(tmp_path, 10, MODEL.config, ARM), MODEL.config)
     assert drawn.velocity.shape == (1, 250, 2)
     assert torch.allclose(drawn.positions()[0, -1].double(), torch.as_tensor(path[-1]), atol=1e-5)
 
@@ -142,7 +143,7 @@ def test_a_folder_without_demonstrations_is_refused(tmp_path, made):
     folder = tmp_path if made == 'empty' else tmp_path / 'no'
     said = 'no CSV file' if made == 'empty' else 'not a folder'
     with pytest.raises(EvaluationError, match=said):
-        draw_movements('file', 3, MODEL.config, ARM, 0, folder)
+        read_folder(folder, 3, MODEL.config, ARM)
 
 
 def test_an_aged_chip_plays_something_else_and_recovers_nothing_by_itself():

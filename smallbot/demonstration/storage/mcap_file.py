@@ -1,0 +1,150 @@
+"""MCAP, record by record, as far as a file goes: indexed or not, whole or cut off anywhere.
+
+Readers that begin with the index at the end find nothing in a recording that was interrupted;
+here chunks are unpacked up to the byte where the file ends. Format: https://mcap.dev/spec.
+"""
+
+from collections.abc import Callable, Iterator
+import struct
+import sys
+from typing import NamedTuple
+import zlib
+
+from lz4.frame import LZ4FrameDecompressor
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = b'\x89MCAP0\r\n'
+_FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 2, 3, 4, 5, 6
+
+
+class StoredMessage(NamedTuple):
+    """A message as a bag holds it."""
+
+    topic: str
+    kind: str
+    """Its type, as in `sensor_msgs/msg/JointState`."""
+    definition: str
+    """Text of its definition; empty: the bag has none."""
+    publisher: int
+    """Counts the channels of the topic."""
+    received: int
+    """ns."""
+    content: bytes
+
+
+class Stored(NamedTuple):
+    """What a file held."""
+
+    messages: list[StoredMessage]
+    topics: dict[str, str]
+    """Types of all topics, by name."""
+    cut: bool
+    """Whether it ends before its end, or is damaged from somewhere on."""
+
+
+class _Channel(NamedTuple):
+    topic: str
+    kind: str
+    definition: str
+    publisher: int
+
+
+def read_mcap(content: bytes | memoryview, wanted: Callable[[str, str], bool]) -> Stored:
+    """Return the messages of the `wanted` types (name, definition), as far as the file goes.
+
+    Raises ValueError where it is no MCAP file.
+    """
+    if bytes(content[:len(MAGIC)]) != MAGIC:
+        raise ValueError('no MCAP file')
+    schemas: dict[int, tuple[str, str]] = {}
+    channels: dict[int, _Channel] = {}
+    messages: list[StoredMessage] = []
+    whole = False
+    for code, record in _records(memoryview(content)[len(MAGIC):]):
+        inside = [(code, record)]
+        if code == _CHUNK:
+            unpacked, complete = _unpacked(record)
+            inside = _records(memoryview(unpacked))
+            if not complete:
+                code = 0
+        for inner, part in inside:
+            try:
+                _take(inner, part, schemas, channels, messages, wanted)
+            except (struct.error, IndexError, UnicodeDecodeError):
+                break
+        if code == _FOOTER:
+            whole = True
+            break
+    topics = {channel.topic: channel.kind for channel in channels.values()}
+    return Stored(messages, topics, not whole)
+
+
+def _records(content: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield code and content of every whole record, and of a chunk that was cut off."""
+    at = 0
+    while at + 9 <= len(content):
+        code, size = struct.unpack_from('<BQ', content, at)
+        end = at + 9 + size
+        if end > len(content) and code != _CHUNK:
+            return
+        yield code, content[at + 9:end]
+        at = end
+
+
+def _unpacked(record: memoryview) -> tuple[bytes, bool]:
+    """Return the records of a chunk as far as it goes, and whether that is all."""
+    if len(record) < 32:
+        return b'', False
+    size, crc = struct.unpack_from('<QI', record, 16)
+    name, at = _text(record, 28)
+    if at + 8 > len(record):
+        return b'', False
+    (packed,) = struct.unpack_from('<Q', record, at)
+    content = bytes(record[at + 8:at + 8 + packed])
+    unpack = {'': lambda part: part, 'zstd': zstd.ZstdDecompressor().decompress,
+              'lz4': LZ4FrameDecompressor().decompress}.get(name)
+    if unpack is None:
+        return b'', False
+    made = b''.join(unpacked_as_far_as_possible(unpack, content))
+    return made, len(made) == size and (not crc or zlib.crc32(made) == crc)
+
+
+def unpacked_as_far_as_possible(unpack: Callable[[bytes], bytes], content: bytes
+                                ) -> Iterator[bytes]:
+    """Yield what comes out of a decompressor until its input ends or is damaged."""
+    for at in range(0, len(content), 4096):
+        try:
+            yield unpack(content[at:at + 4096])
+        except (EOFError, RuntimeError, zstd.ZstdError):
+            return
+
+
+def _text(record: memoryview, at: int) -> tuple[str, int]:
+    (size,) = struct.unpack_from('<I', record, at)
+    return bytes(record[at + 4:at + 4 + size]).decode(), at + 4 + size
+
+
+def _take(code: int, record: memoryview, schemas: dict, channels: dict, messages: list,
+          wanted: Callable[[str, str], bool]) -> None:
+    """Take up one record."""
+    if code == _SCHEMA:
+        name, at = _text(record, 2)
+        encoding, at = _text(record, at)
+        text, _ = _text(record, at)
+        schemas[record[0] + 256 * record[1]] = (name, text if encoding == 'ros2msg' else '')
+    elif code == _CHANNEL:
+        number, schema = struct.unpack_from('<HH', record)
+        topic, _ = _text(record, 4)
+        if number not in channels:
+            kind, definition = schemas.get(schema, ('', ''))
+            same = sum(channel.topic == topic for channel in channels.values())
+            channels[number] = _Channel(topic, kind, definition, same)
+    elif code == _MESSAGE:
+        number, _, received, _ = struct.unpack_from('<HIQQ', record)
+        channel = channels.get(number)
+        if channel is not None and wanted(channel.kind, channel.definition):
+            messages.append(StoredMessage(*channel, received, bytes(record[22:])))

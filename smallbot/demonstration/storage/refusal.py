@@ -1,0 +1,7 @@
+"""The refusal of a demonstration, for every step from its bytes to the trial."""
+
+from smallbot.errors import InputError
+
+
+class DemonstrationError(InputError):
+    """A demonstration that cannot be used; the message is one line."""

@@ -1,0 +1,239 @@
+"""What people bring that `variants` has not: trajectories, other messages, data sets, arms."""
+
+import json
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+
+from smallbot.arm.kinematics import Arm
+from smallbot.demonstration.formats.messages import State
+from smallbot.demonstration.formats.options import parsed, Reading, text_of
+from smallbot.demonstration.reading import from_states, is_recording, read_demonstration
+from smallbot.demonstration.samples import DemonstrationError
+
+from .conftest import ARM, PATH, TIME
+from .variants import write_bag
+
+DYNAMIC = '\n'.join([
+    'std_msgs/Header header', 'string[] joint_names', 'InterfaceValue[] interface_values',
+    '=' * 80, 'MSG: control_msgs/InterfaceValue', 'string[] interface_names', 'float64[] values'])
+GOAL = '\n'.join([
+    'trajectory_msgs/JointTrajectory trajectory', '=' * 80,
+    'MSG: trajectory_msgs/JointTrajectory', 'std_msgs/Header header', 'string[] joint_names',
+    'trajectory_msgs/JointTrajectoryPoint[] points', '=' * 80,
+    'MSG: trajectory_msgs/JointTrajectoryPoint', 'float64[] positions', 'float64[] velocities',
+    'float64[] accelerations', 'float64[] effort', 'builtin_interfaces/Duration time_from_start'])
+
+
+def store_with(**definitions):
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    for name, text in definitions.items():
+        types = get_types_from_msg(text, name.replace('__', '/'))
+        store.register({key: value for key, value in types.items() if key not in store.types})
+    return store
+
+
+def bag_with(path, store, messages):
+    """Write (topic, message) one every 10 ms."""
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+        kinds = {topic: message.__msgtype__ for topic, message in messages}
+        topics = {topic: bag.add_connection(topic, kind, typestore=store)
+                  for topic, kind in kinds.items()}
+        for number, (topic, message) in enumerate(messages):
+            bag.write(topics[topic], 10 ** 7 * (number + 1),
+                      store.serialize_cdr(message, message.__msgtype__))
+    return path
+
+
+def trajectory(store, path, time=TIME, names=('shoulder', 'base')):
+    kinds = store.types
+    none = np.zeros(0)
+    points = [kinds['trajectory_msgs/msg/JointTrajectoryPoint'](
+        np.array([q[1], q[0]]), none, none, none,
+        kinds['builtin_interfaces/msg/Duration'](int(t), round(1e9 * (t - int(t)))))
+        for t, q in zip(time, path)]
+    header = kinds['std_msgs/msg/Header'](kinds['builtin_interfaces/msg/Time'](0, 0), '')
+    return kinds['trajectory_msgs/msg/JointTrajectory'](header, list(names), points)
+
+
+def test_a_trajectory_that_was_asked_for_is_read(tmp_path):
+    store = store_with()
+    goal = trajectory(store, PATH)
+    path = bag_with(tmp_path / 'bag', store, [('/arm/joint_trajectory', goal)] * 2)
+    shown = read_demonstration(path, ARM)
+    assert np.allclose(shown.position, PATH) and 'as it was asked for' in shown.understood
+    path = bag_with(tmp_path / 'two', store, [('/goal', goal),
+                                              ('/goal', trajectory(store, -PATH / 2))])
+    with pytest.raises(DemonstrationError, match='2 movements.*--episode 1 to --episode 2'):
+        read_demonstration(path, ARM)
+    assert np.allclose(read_demonstration(path, ARM, Reading(episode=2)).position, -PATH / 2)
+
+
+def test_a_trajectory_inside_another_message_is_read_where_the_bag_defines_it(tmp_path):
+    name = 'control_msgs/msg/Goal'
+    store = store_with(control_msgs__msg__Goal=GOAL)
+    goal = store.types[name](trajectory(store, PATH))
+    shown = read_demonstration(bag_with(tmp_path / 'bag', store, [('/send_goal', goal)]), ARM)
+    assert np.allclose(shown.position, PATH)
+
+
+def test_dynamic_joint_states_are_read_where_the_bag_defines_them(tmp_path):
+    store = store_with(control_msgs__msg__DynamicJointState=DYNAMIC)
+    kinds = store.types
+    value = kinds['control_msgs/msg/InterfaceValue']
+    stamp = kinds['builtin_interfaces/msg/Time']
+    messages = [('/dynamic_joint_states', kinds['control_msgs/msg/DynamicJointState'](
+        kinds['std_msgs/msg/Header'](stamp(int(t), round(1e9 * (t % 1))), ''),
+        ['base', 'shoulder', 'gripper'],
+        [value(['velocity', 'position'], np.array([9.0, q])) for q in row]
+        + [value(['force'], np.array([1.0]))])) for t, row in zip(TIME + 1, PATH)]
+    shown = read_demonstration(bag_with(tmp_path / 'bag', store, messages), ARM)
+    assert np.array_equal(shown.position, PATH) and 'DynamicJointState' in shown.understood
+
+
+def test_a_sqlite3_bag_that_was_cut_off_is_read_up_to_there(tmp_path):
+    there_and_back = np.tile(np.vstack([PATH, PATH[::-1]]), (4, 1))
+    rows = [('/joint_states', 10 ** 7 * k + 1, 10 ** 7 * k + 1, ('base', 'shoulder'), q)
+            for k, q in enumerate(there_and_back)]
+    write_bag(tmp_path / 'bag', rows, StoragePlugin.SQLITE3)
+    (file,) = (tmp_path / 'bag').glob('*.db3')
+    content = file.read_bytes()
+    file.write_bytes(content[:int(0.4 * len(content))])
+    shown = read_demonstration(tmp_path / 'bag', ARM)
+    assert 'bag.db3 is cut off' in shown.understood
+    assert 500 < len(shown.time) < 1500
+    assert np.array_equal(shown.position, there_and_back[:len(shown.time)])
+    assert len(file.read_bytes()) == int(0.4 * len(content)), 'left as it was'
+
+
+def test_two_courses_of_the_same_names_are_two_publishers():
+    mine = [State(10 ** 7 * k + 1, 10 ** 7 * k + 1, ['base', 'shoulder'], q)
+            for k, q in enumerate(PATH)]
+    other = [State(s.stamp + 10 ** 6, s.received + 10 ** 6, ['shoulder', 'base'], (0.0, 0.0))
+             for s in mine]
+    both = sorted(mine + other, key=lambda s: s.received)
+    with pytest.raises(DemonstrationError, match=r"'base' has 2 publishers.*--publisher N"):
+        from_states(both, ARM)
+    assert np.array_equal(from_states(both, ARM, Reading(publisher=1)).position, PATH)
+
+
+def test_other_joints_are_held_where_they_were_shown(tmp_path):
+    links = ''.join(f'<link name="l{k}"/>' for k in range(8))
+    joints = ''.join(
+        f'<joint name="panda_joint{k}" type="revolute"><parent link="l{k - 1}"/>'
+        f'<child link="l{k}"/><origin xyz="0 0 0.2"/><axis xyz="0 {k % 2} {1 - k % 2}"/>'
+        f'<limit lower="-3" upper="3" velocity="2" effort="9"/></joint>' for k in range(1, 8))
+    arm = Arm.from_urdf(f'<robot name="panda">{links}{joints}</robot>',
+                        ('panda_joint1', 'panda_joint2'), 'l7')
+    names = ','.join(f'panda_joint{k}' for k in range(1, 8))
+    rest = (0.0, -2.356, 0.0, 1.571, 0.785)
+    (tmp_path / 'a.csv').write_text(f'time,{names}\n' + ''.join(
+        f'{t},{0.1 * t},{-0.785 + 0.05 * t},{",".join(map(str, rest))}\n' for t in range(6)))
+    shown = read_demonstration(tmp_path / 'a.csv', arm)
+    assert shown.held == dict(zip(arm.joints[2:], rest))
+    assert 'panda_joint4 -2.356' in shown.understood and shown.duration == 5
+
+
+@pytest.mark.parametrize(('text', 'said'), [
+    ('time,base,shoulder\n0,00,0,10,0,20\n0,50,0,20,0,30\n1,00,0,3,0,4\n', 'semicolons or tabs'),
+    ('time;base;shoulder\n1.234,5;0;0\n1.235,5;0;0\n', 'marks for thousands'),
+    ('time;base;shoulder\n1,234;0;0\n2,235;0;0\n', 'decimal comma or a mark for thousands'),
+    ('time;base;shoulder\n0,5;0.1;0\n1,5;0.2;0\n', 'decimal comma in line 2.*point in line 2'),
+    ('0,0,0\n1,0.1,0.1\n2,0.2,0.2\n', 'no header.*--columns 1=time,2=base,3=shoulder'),
+    ('time,base,shoulder\n0,0,0\n1,,0.1\n2,0.2,0.2\n', 'line 3, base is empty'),
+    ('t,time [ms],base [rad/s],shoulder\n0,0,0,0\n1,9,0,0\n', "'base' occurs 0 times.*--columns"),
+])
+def test_what_a_table_leaves_open_is_said(tmp_path, text, said):
+    (tmp_path / 'a.csv').write_text(text)
+    with pytest.raises(DemonstrationError, match=said) as caught:
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    assert str(tmp_path / 'a.csv') in str(caught.value)
+
+
+def test_columns_are_chosen_by_name_number_or_letter(tmp_path):
+    (tmp_path / 'a.csv').write_text('0,9,0,0\n1,9,0.1,0.2\n2,9,0.2,0.5\n')
+    for columns in ('1=time,3=base,4=shoulder', 'A=time,C=base,D=shoulder'):
+        shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed(f'--columns {columns}'))
+        assert shown.position[-1].tolist() == [0.2, 0.5]
+
+
+@pytest.mark.parametrize(('header', 'cells'), [
+    ('header.stamp.sec,header.stamp.nanosec', lambda t: f'17{int(t):08d},{t % 1 * 1e9:.0f}'),
+    ('sec,nsec', lambda t: f'{int(t)},{t % 1 * 1e9:.0f}'),
+    ('Zeit [s]', lambda t: f'{t:.2f}'),
+    ('timestamp', lambda t: f'2025-11-26T12:00:{t:06.3f}Z'),
+    ('time', lambda t: f'12:00:{t:06.3f}'),
+    (',time', lambda t: f'7,{t:.2f}'),
+])
+def test_times_are_read_as_people_write_them(tmp_path, header, cells):
+    (tmp_path / 'a.csv').write_text(f'{header},Base,SHOULDER\n' + ''.join(
+        f'{cells(t)},{a},{b}\n' for t, (a, b) in zip(TIME, PATH)))
+    shown = read_demonstration(tmp_path / 'a.csv', ARM)
+    assert np.allclose(shown.time, TIME, atol=1e-6) and np.array_equal(shown.position, PATH)
+
+
+@pytest.mark.parametrize('stride', ['1.0', '2', '3'])
+def test_times_that_count_are_asked_about(tmp_path, stride):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{k * int(float(stride))}{".0" * ("." in stride)},{a},{b}\n'
+        for k, (a, b) in enumerate(PATH[:150])))
+    with pytest.raises(DemonstrationError, match='--time-unit'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+
+
+def test_a_workbook_and_a_ros_1_bag_are_named(tmp_path):
+    (tmp_path / 'a.csv').write_bytes(b'PK\x03\x04 and more')
+    with pytest.raises(DemonstrationError, match='a workbook.*export it as CSV'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    (tmp_path / 'a.bag').write_bytes(b'#ROSBAG V2.0')
+    with pytest.raises(DemonstrationError, match='ROS 1 bag; `rosbags-convert'):
+        read_demonstration(tmp_path / 'a.bag', ARM)
+
+
+def test_movements_that_fit_two_units_say_which_was_taken(tmp_path):
+    rows = '\n'.join(f'{1.3 * k},{-0.8 + 0.07 * k:.3f},0' for k in range(19))
+    (tmp_path / 'a.csv').write_text(f'time,base,shoulder\n{rows}\n')
+    shown = read_demonstration(tmp_path / 'a.csv', ARM)
+    assert 'angles taken as rad' in shown.understood and '--angle-unit deg' in shown.understood
+
+
+def test_options_survive_as_text():
+    reading = Reading('ms', 'deg', None, 50.0, (('A 1', 'base'), ('B', 'shoulder')), '/a', 2, 3,
+                      True, True)
+    assert parsed(text_of(reading)) == reading and parsed('') == Reading()
+    for text in ('--time-unit weeks', '--columns base', '--rate -1', "--columns 'A=base,B=base'"):
+        with pytest.raises(DemonstrationError, match='reading options'):
+            parsed(text)
+
+
+def test_folders_tell_recordings_from_the_rest(tmp_path):
+    for name in ('a.csv', 'B.TSV', 'README.txt', 'notes.md', '.hidden.csv', 'c.mcap'):
+        (tmp_path / name).write_text('')
+    (tmp_path / 'bag').mkdir()
+    (tmp_path / 'bag' / 'x.db3').write_text('')
+    assert {p.name for p in tmp_path.iterdir() if is_recording(p)} == {
+        'a.csv', 'B.TSV', 'c.mcap', 'bag'}
+
+
+def test_an_episode_of_a_lerobot_data_set_is_read(tmp_path):
+    pa = pytest.importorskip('pyarrow', reason='needs pyarrow: pip install pyarrow')
+    from pyarrow import parquet
+    degrees = np.degrees(PATH)
+    (tmp_path / 'meta').mkdir()
+    (tmp_path / 'data' / 'chunk-000').mkdir(parents=True)
+    (tmp_path / 'meta' / 'info.json').write_text(json.dumps({'features': {'observation.state': {
+        'names': ['base.pos', 'shoulder.pos', 'gripper.pos']}}}))
+    state = np.column_stack([degrees, 0 * TIME]).astype(np.float32).tolist()
+    parquet.write_table(pa.table({
+        'observation.state': state + state, 'timestamp': [*TIME, *TIME],
+        'episode_index': [0] * len(TIME) + [1] * len(TIME)}),
+        tmp_path / 'data' / 'chunk-000' / 'file-000.parquet')
+    for options, said in (('', '2 episodes; choose one with --episode'),
+                          ('--episode 1', 'no unit: --angle-unit')):
+        with pytest.raises(DemonstrationError, match=said):
+            read_demonstration(tmp_path, ARM, parsed(options))
+    shown = read_demonstration(tmp_path, ARM, parsed('--episode 1 --angle-unit deg'))
+    assert np.abs(shown.position - PATH).max() < 1e-5
+    assert 'LeRobot' in shown.understood and 'left out: gripper.pos' in shown.understood
