@@ -51,7 +51,7 @@ def test_an_arm_beyond_a_limit_may_only_come_back():
     assert (limit_velocity(np.full(2, -0.1), np.zeros(2), beyond, 0.01, LIMITS) < 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.tuples(*[st.floats(-1, 1)] * 4))
 def test_easing_arrives_together_on_a_line_at_no_more_than_its_speed(ends):
     start = np.array(ends[:2]) * LIMITS.upper

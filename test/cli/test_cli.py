@@ -9,7 +9,6 @@ import pytest
 
 from smallbot.cli.main import main
 from smallbot.demonstration.bag import write_bag
-from smallbot.one_shot.model import load_model
 from smallbot.share import share_directory
 
 
@@ -329,21 +328,6 @@ def test_a_demo_with_options_that_do_not_fit_ends_with_2(capsys, tmp_path, optio
     code, _, err = call(capsys, 'demo', '--out', tmp_path / 'out', *options)
     assert code == 2 and words in err
     assert not (tmp_path / 'out' / 'report.json').exists()
-
-
-def test_another_arm_from_its_urdf_to_a_model_that_is_evaluated(capsys, tmp_path):
-    result = tmp_path / 'made.json'
-    code, out, _ = call(
-        capsys, 'meta-train', '--iterations', 0, '--out', tmp_path, '--name', 'three', '--json',
-        result, '--urdf', share_directory() / 'urdf' / 'ur5e.urdf', '--tip', 'tool0', '--joints',
-        'shoulder_pan_joint,shoulder_lift_joint,elbow_joint', '--limits=-1.5:1.5,-1.5:1.5,-2:2')
-    assert code == 0 and 'smallbot evaluate --model' in out
-    made = json.loads(result.read_text())
-    model = load_model(tmp_path / 'three.safetensors')
-    assert made['model'] == str(tmp_path / 'three.safetensors') and len(model.joints) == 3
-    code, _, _ = call(capsys, 'evaluate', '--model', made['model'], '--tasks', 3, '--json', result)
-    assert code == 0
-    assert json.loads(result.read_text())['tip_rmse_cm']['after']['mean'] < 3
 
 
 @pytest.mark.parametrize(('options', 'said'), [

@@ -25,6 +25,7 @@ validate_every: 20
 validation_tasks: 3
 products: float32
 """
+LONGER = SMALL.replace('iterations: 6', 'iterations: 60')
 TORCHRUN = (sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node=2',
             '--rdzv-backend=c10d', '--rdzv-endpoint=127.0.0.1:0', '--local-addr=127.0.0.1')
 HERE = {**os.environ, 'OMP_NUM_THREADS': '1', 'GLOO_SOCKET_IFNAME': 'lo',
@@ -97,9 +98,18 @@ def test_the_same_command_runs_under_torchrun(tmp_path, config):
     assert same_weights(tmp_path / 'one', tmp_path / 'two', 1e-5)
 
 
-def test_torchrun_goes_on_from_the_checkpoint_after_a_process_has_died(tmp_path, config):
+@pytest.fixture(scope='module')
+def unbroken(tmp_path_factory):
+    """Return the folder of a run of two processes that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp('unbroken')
+    (folder / 'longer.yaml').write_text(LONGER)
+    assert call('--config', folder / 'longer.yaml', '--processes', 2, '--out', folder / 'out') == 0
+    return folder / 'out'
+
+
+def test_torchrun_goes_on_from_the_checkpoint_after_a_process_has_died(tmp_path, config, unbroken):
     """A killed process costs nothing: the others stop where they are and leave a checkpoint."""
-    config.write_text(SMALL.replace('iterations: 6', 'iterations: 60'))
+    config.write_text(LONGER)
     out, result = tmp_path / 'out', tmp_path / 'result.json'
     torchrun = subprocess.Popen(
         [*TORCHRUN, '--max-restarts=2', '-m', 'smallbot', 'meta-train', '--config', config,
@@ -114,8 +124,7 @@ def test_torchrun_goes_on_from_the_checkpoint_after_a_process_has_died(tmp_path,
     assert torchrun.returncode == 0, said
     assert 'another process is gone' in said
     assert json.loads(result.read_text())['iterations'] == 60
-    assert call('--config', config, '--processes', 2, '--out', tmp_path / 'unbroken') == 0
-    assert same_weights(out, tmp_path / 'unbroken', 0)
+    assert same_weights(out, unbroken, 0)
 
 
 def second_worker(torchrun, out):
@@ -132,8 +141,9 @@ def second_worker(torchrun, out):
     raise AssertionError('no worker of rank 1 began to train')
 
 
-def test_ctrl_c_leaves_a_checkpoint_from_which_the_unbroken_result_comes(tmp_path, config):
-    config.write_text(SMALL.replace('iterations: 6', 'iterations: 60'))
+def test_ctrl_c_leaves_a_checkpoint_from_which_the_unbroken_result_comes(tmp_path, config,
+                                                                          unbroken):
+    config.write_text(LONGER)
     out = tmp_path / 'out'
     running = subprocess.Popen(
         [sys.executable, '-m', 'smallbot', 'meta-train', '--config', config, '--out', out,
@@ -149,5 +159,4 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_unbroken_result_comes(tmp_pat
         running.kill()
     assert running.returncode == 1 and '--resume' in said and (out / CHECKPOINT).exists()
     assert call('--resume', out, '--processes', 2) == 0
-    assert call('--config', config, '--processes', 2, '--out', tmp_path / 'unbroken') == 0
-    assert same_weights(out, tmp_path / 'unbroken', 0)
+    assert same_weights(out, unbroken, 0)
