@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.formats.recording import LONGEST, SHORTEST
+from smallbot.demonstration.formats.recording import check_stamps, LONGEST, SHORTEST
 from smallbot.demonstration.storage.refusal import DemonstrationError
 
 STILL = math.radians(1)
@@ -150,12 +150,7 @@ def check_samples(demonstration: Demonstration, arm: Arm) -> None:
 
 def check_time(time: np.ndarray, source: str) -> None:
     """Refuse time stamps, s, that are too few, not finite or do not increase, saying which."""
-    if len(time) < 2:
-        raise DemonstrationError(f'{source}: {len(time)} sample(s), expected at least 2')
-    if not np.isfinite(time).all():
-        row = int((~np.isfinite(time)).argmax())
-        raise DemonstrationError(f'{source}: time is {time[row]} in sample {row + 1}, expected a '
-                                 f'finite number')
+    check_stamps(time, source)
     backward = np.flatnonzero(np.diff(time) <= 0)
     if len(backward):
         row = int(backward[0]) + 1

@@ -9,10 +9,9 @@ import math
 from pathlib import Path
 import re
 
-import torch
-
 from smallbot.arm.description import ArmError, Description, read_description
 from smallbot.arm.kinematics import Arm, DEFAULT_ACCELERATION, urdf_path
+from smallbot.arm.workspace import workspace
 from smallbot.one_shot.families import BROWNIAN_WINDOW, start_pose
 from smallbot.one_shot.model import (
     arm_of,
@@ -22,7 +21,6 @@ from smallbot.one_shot.model import (
     ModelError,
     OneShotModel,
 )
-from smallbot.outer_loop.chance import stream
 from smallbot.outer_loop.closed_form import Balance
 from smallbot.outer_loop.stand_in import EXACT, StandIn
 
@@ -267,11 +265,9 @@ def _bounded(found: Description, joints: tuple[str, ...]) -> dict[str, tuple[flo
     return {'lower': tuple(low for low, _ in ends), 'upper': tuple(high for _, high in ends)}
 
 
-def tip_reach(arm: Arm, poses: int = 4096) -> float:
+def tip_reach(arm: Arm) -> float:
     """Return the largest magnitude, m, of a coordinate of the tool tip in random poses."""
-    low, high = (torch.as_tensor(x) for x in (arm.limits.lower, arm.limits.upper))
-    chance = torch.rand(poses, len(arm.driven), generator=stream(0), dtype=low.dtype)
-    return float(arm.tip(low + chance * (high - low)).abs().max())
+    return float(abs(workspace(arm).tips).max())
 
 
 def going_on(config: MetaConfig, start: OneShotModel) -> MetaConfig:

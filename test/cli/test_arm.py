@@ -5,9 +5,10 @@ import json
 from matplotlib.image import imread
 import pytest
 
-from smallbot.cli.main import main
 from smallbot.one_shot.model import arm_of, load_model
 from smallbot.outer_loop import configuration
+
+from .commands import call
 
 SPINNING = """<robot name="my arm"><link name="base"/><link name="a"/><link name="tip"/>
 <joint name="spin" type="continuous"><parent link="base"/><child link="a"/><axis xyz="0 0 1"/>
@@ -23,16 +24,6 @@ window_range: [20, 40]
 validate_every: 0
 products: float32
 """
-
-
-def call(capsys, *arguments):
-    """Run the command in this process; returns exit code, stdout, stderr."""
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as ended:
-        code = ended.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 @pytest.fixture

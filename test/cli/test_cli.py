@@ -7,19 +7,10 @@ from matplotlib.image import imread
 import numpy as np
 import pytest
 
-from smallbot.cli.main import main
 from smallbot.demonstration.bag import write_bag
 from smallbot.share import share_directory
 
-
-def call(capsys, *arguments):
-    """Run the command in this process; returns exit code, stdout, stderr."""
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as ended:
-        code = ended.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+from .commands import call
 
 
 def test_evaluate_prints_and_writes_the_contracted_figures(capsys, tmp_path):

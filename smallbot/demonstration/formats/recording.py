@@ -45,6 +45,16 @@ class Recording:
         return self.names == ('x', 'y', 'z')
 
 
+def check_stamps(time: np.ndarray, source: str) -> None:
+    """Refuse time stamps [S], s, that are too few or not finite, saying which."""
+    if len(time) < 2:
+        raise DemonstrationError(f'{source}: {len(time)} sample(s), expected at least 2')
+    if not np.isfinite(time).all():
+        row = int((~np.isfinite(time)).argmax())
+        raise DemonstrationError(f'{source}: time is {time[row]} in sample {row + 1}, expected a '
+                                 f'finite number')
+
+
 def in_order(recording: Recording) -> Recording:
     """Return a recording whose time increases; bridges what is certain, and counts it.
 
@@ -52,12 +62,7 @@ def in_order(recording: Recording) -> Recording:
     one stays that lies best between its neighbours. Raises DemonstrationError beyond that.
     """
     time, values, source = recording.time, recording.values, recording.source
-    if len(time) < 2:
-        raise DemonstrationError(f'{source}: {len(time)} sample(s), expected at least 2')
-    if not np.isfinite(time).all():
-        row = int((~np.isfinite(time)).argmax())
-        raise DemonstrationError(f'{source}: time is {time[row]} in sample {row + 1}, expected a '
-                                 f'finite number')
+    check_stamps(time, source)
     steps = np.diff(time)
     wrong = np.flatnonzero(steps <= 0)
     if not len(wrong):
@@ -82,10 +87,10 @@ def in_order(recording: Recording) -> Recording:
     kept = _best_of_equal(time, values)
     mended = list(recording.mended)
     if len(back):
-        mended.append(f'{len(back)} stamp{"s" * (len(back) > 1)} out of order put in order')
+        mended.append(f'{counted(len(back), "stamp")} out of order put in order')
     if len(kept) < len(time):
-        many = len(time) - len(kept)
-        mended.append(f'{many} sample{"s" * (many > 1)} with the stamp of another bridged')
+        mended.append(f'{counted(len(time) - len(kept), "sample")} with the stamp of another '
+                      f'bridged')
     if len(kept) < 2:
         raise DemonstrationError(f'{source}: {where}')
     return replace(recording, time=time[kept], values=values[kept], mended=mended)
