@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
@@ -51,6 +51,6 @@ def spread(values: Any, of: Any = None) -> dict[str, Any]:
     sd = float(values.std(ddof=min(1, count - 1)))
     interval = None
     if count > 1:
-        half = float(student.ppf(0.975, count - 1)) * sd / math.sqrt(count)
+        half = float(stdtrit(count - 1, 0.975)) * sd / math.sqrt(count)
         interval = [mean - half, mean + half]
     return {'mean': mean, 'sd': sd, 'median': float(np.median(values)), 'ci95': interval}

@@ -39,6 +39,8 @@ from smallbot.one_shot.model import (  # noqa: E402
     save_model,
 )
 
+from .fork_server import ForkServer  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 EVERYTHING = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE,
@@ -86,22 +88,32 @@ def small_model(tmp_path_factory):
 
 
 class Process:
-    """A node, or a script of this folder, in a process of its own; what it writes is kept."""
+    """A node, or a script of this folder, in a process of its own; what it writes is kept.
 
-    def __init__(self, name: str, namespace: str, log: Path, arguments=(), **parameters):
+    Without a server the interpreter starts from nothing, as it does for a user.
+    """
+
+    def __init__(self, name: str, namespace: str, log: Path, arguments=(),
+                 server: ForkServer | None = None, **parameters):
         self.name, self._log = name, log
         settings = []
         for key, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             settings += ['-p', f'{key}:={text or repr(text)}']
-        program = [str(HERE / name)] if name.endswith('.py') else ['-m', f'smallbot.nodes.{name}']
+        script = name.endswith('.py')
+        command = [str(HERE / name) if script else name, '--ros-args', '-r', f'__ns:=/{namespace}',
+                   *settings, *arguments]
         environment = dict(os.environ)
+        if server is not None:
+            self.popen = server.start(command, log, environment)
+            return
         environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
+        if not script:
+            command[:1] = ['-m', f'smallbot.nodes.{name}']
         with log.open('wb') as output:
-            self.popen = subprocess.Popen(
-                [sys.executable, *program, '--ros-args', '-r', f'__ns:=/{namespace}', *settings,
-                 *arguments],
-                stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
+            self.popen = subprocess.Popen([sys.executable, *command], stdout=output,
+                                          stderr=subprocess.STDOUT, env=environment,
+                                          cwd=log.parent)
 
     @property
     def said(self) -> str:
@@ -257,8 +269,15 @@ def wave(seconds: float, start=(0.05, -0.05), extent: float = 0.2):
     return time_, np.stack([start[0] + shape, start[1] - shape], axis=1)
 
 
+@pytest.fixture(scope='session')
+def fork_server(domain):
+    server = ForkServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def bench(context, tmp_path, request):
+def bench(context, tmp_path, fork_server):
     """Return a function that starts node processes, and a probe beside them."""
     namespace = f't{random.SystemRandom().randrange(10 ** 9)}'
     started, probes = [], []
@@ -266,9 +285,10 @@ def bench(context, tmp_path, request):
     class Bench:
         folder = tmp_path
 
-        def start(self, name: str, *arguments: str, **parameters) -> Process:
+        def start(self, name: str, *arguments: str, from_nothing=False, **parameters) -> Process:
             log = tmp_path / f'{len(started)}_{name}.log'
-            started.append(Process(name, namespace, log, arguments, **parameters))
+            server = None if from_nothing else fork_server
+            started.append(Process(name, namespace, log, arguments, server, **parameters))
             return started[-1]
 
         def probe(self) -> Probe:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 from pathlib import Path
+import signal
 from xml.etree import ElementTree
 
 import pytest
@@ -35,6 +36,16 @@ def test_the_parameter_file_holds_every_parameter_with_its_default():
     for name in NODES:
         assert written[f'/**/{name}'] == {'ros__parameters': {
             key: parameter.default for key, parameter in table(name).items()}}
+
+
+@pytest.mark.parametrize('name', NODES)
+def test_a_node_starts_from_nothing_and_a_signal_ends_it(bench, name):
+    process = bench.start(name, from_nothing=True)
+    probe = bench.probe()
+    full = (name, probe.node.get_namespace())
+    probe.wait(lambda: full in probe.node.get_node_names_and_namespaces(), 'the node', 60.0)
+    process.send(signal.SIGINT)
+    assert process.exit_code() == 0 and 'Traceback' not in process.said
 
 
 @pytest.mark.parametrize('name', NODES)

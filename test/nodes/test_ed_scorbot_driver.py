@@ -20,8 +20,8 @@ from .test_snn_controller import execute
 COMMANDS = 'velocity_controller/commands'
 REFERENCES, COUNTERS = slice(2, 6), slice(6, 10)
 IN_TIME = 1.5
-"""Seconds after which references stand that nothing moves any more: 0.2 to 0.35 on an idle machine,
-but a busy one lets the driver wait for its turn."""
+"""Seconds after which references stand that nothing moves any more: 0.2 to 0.35 where nothing else
+runs, but a busy machine lets the driver wait for its turn."""
 
 
 def driver(bench, broker, **parameters):
@@ -384,7 +384,7 @@ def test_without_paho_it_says_what_to_install(bench, monkeypatch):
     (bench.folder / 'paho').mkdir()
     (bench.folder / 'paho' / '__init__.py').write_text('raise ImportError')
     monkeypatch.setenv('PYTHONPATH', str(bench.folder), prepend=':')
-    process = bench.start('ed_scorbot_driver')
+    process = bench.start('ed_scorbot_driver', from_nothing=True)
     assert process.exit_code() == 2
     assert process.said == ('paho-mqtt is not installed: `pip install paho-mqtt`, or '
                             '`apt install python3-paho-mqtt`\n')
