@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     if own:
         made_folder(args.out)
         model, path = _made(own, args.out)
-    expected = foreseen(model, arm, positions, duration)
+    expected = foreseen(model, shown.posed(arm), positions, duration)
     poor = expected._replace(tip_rmse_cm=expected.network_rmse_cm).poor()
     if poor and not args.allow_poor:
         raise InputError(f'{shown.source}: {poor}; --allow-poor plays it nonetheless')

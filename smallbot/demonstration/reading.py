@@ -91,6 +91,7 @@ def judged(recording: Recording, arm: Arm, reading: Reading = PLAIN) -> Demonstr
                              source)
     position, mended = repaired(time, position, arm, source, not reading.no_repair)
     whole = Demonstration(arm.driven, time, position, source, held=held)
+    arm = whole.posed(arm)
     made = whole if reading.keep_rest else trimmed(whole)
     try:
         check_samples(made, arm)

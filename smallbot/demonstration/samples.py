@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from smallbot.arm.description import ArmError
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.formats.recording import check_stamps, LONGEST, SHORTEST
 from smallbot.demonstration.storage.refusal import DemonstrationError
@@ -47,7 +48,19 @@ class Demonstration:
         content = hashlib.sha256(','.join(self.joints).encode())
         for array in (self.time, self.position):
             content.update(np.ascontiguousarray(array, dtype='<f8').tobytes())
+        for name, position in sorted(self.held.items()):
+            content.update(f'{name}={position!r}'.encode())
         return content.hexdigest()[:16]
+
+    def posed(self, arm: Arm) -> Arm:
+        """Return the arm with its other joints held where they were shown.
+
+        Raises DemonstrationError where they cannot be there.
+        """
+        try:
+            return arm.holding(self.held)
+        except ArmError as error:
+            raise DemonstrationError(f'{self.source}: {error}') from None
 
 
 def from_joint_states(time: np.ndarray, names: Sequence[str], position: np.ndarray, arm: Arm,
@@ -73,7 +86,7 @@ def from_joint_states(time: np.ndarray, names: Sequence[str], position: np.ndarr
     held = check_resting([names[k] for k in others], position[:, others], arm, source)
     columns = [list(names).index(name) for name in arm.driven]
     made = Demonstration(arm.driven, time - time[0], position[:, columns].copy(), source, held)
-    check_samples(made, arm)
+    check_samples(made, made.posed(arm))
     return made
 
 

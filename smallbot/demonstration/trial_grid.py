@@ -41,6 +41,7 @@ def trial_of(demonstration: Demonstration, arm: Arm, steps: int) -> np.ndarray:
     longest part that would do.
     """
     positions = trial_positions(demonstration, steps)
+    arm = demonstration.posed(arm)
     lost = resampling_loss(demonstration, arm, positions)
     if lost <= LOST:
         return positions

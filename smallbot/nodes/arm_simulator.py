@@ -74,7 +74,7 @@ class ArmSimulator(Node):
                 raise InputError(f'guide of {len(time)} points, expected at least 2')
             shown = from_joint_states(time, message.joint_names, position, self.arm.arm,
                                       'topic guide')
-            self.arm.guide(shown.time, shown.position, self._now())
+            self.arm.guide(shown.time, shown.position, self._now(), shown.held)
         except ValueError as error:
             self.get_logger().error(f'not guided: {error}')
 

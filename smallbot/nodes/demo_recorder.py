@@ -17,7 +17,7 @@ from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import from_states, read_demonstration
 from smallbot.demonstration.samples import Demonstration, LONGEST
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import LATCHED, nanoseconds, STATE, to_trajectory
+from smallbot.nodes.common.messages import demonstration_message, LATCHED, nanoseconds, STATE
 from smallbot.nodes.common.parameters import (
     ARM_OF,
     ARM_PARAMETERS,
@@ -144,7 +144,7 @@ class DemoRecorder(Node):
             return path
 
     def _publish(self, shown: Demonstration) -> None:
-        self._demonstration.publish(to_trajectory(shown.joints, shown.time, shown.position))
+        self._demonstration.publish(demonstration_message(shown))
         self.get_logger().info(f'demonstration: {shown.understood}')
 
 

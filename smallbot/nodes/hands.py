@@ -5,6 +5,7 @@ playing.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 import time
 from typing import Any, Protocol
 
@@ -23,12 +24,12 @@ from smallbot.ed_scorbot.convention import JOINTS
 from smallbot.ed_scorbot.measured_servo import lag_and_fastest
 from smallbot.ed_scorbot.session import Phase as ArmPhase
 from smallbot.nodes.common.messages import (
+    demonstration_message,
     joint_positions,
     LATCHED,
     RELIABLE,
     STATE,
     STREAM,
-    to_trajectory,
     values_of,
 )
 from smallbot.one_shot.playback import Phase, Playback
@@ -92,8 +93,8 @@ class GuidingHand:
                   'a simulated arm that listens to topic guide')
         first = shown.position[0]
         lead.tell(f'1/5 guide   taking the arm to the start of {_name(shown)}')
-        self._guide.publish(
-            to_trajectory(shown.joints, np.array([0.0, 0.5]), np.stack([first] * 2)))
+        self._guide.publish(demonstration_message(
+            replace(shown, time=np.array([0.0, 0.5]), position=np.stack([first] * 2))))
         far = np.abs(lead.position - first).max()
         lead.wait(lambda: np.abs(lead.position - first).max() < SETTLED, PATIENCE + 6 * far,
                   'the arm to reach the start: does the guide message fit its joints?')
@@ -103,7 +104,7 @@ class GuidingHand:
     def show(self) -> None:
         """Move the arm as shown, and a little longer."""
         lead, shown = self._lead, self._shown
-        self._guide.publish(to_trajectory(shown.joints, shown.time, shown.position))
+        self._guide.publish(demonstration_message(shown))
         lead.pause(shown.duration + 0.1)
         last = shown.position[-1]
         lead.wait(lambda: np.abs(lead.position - last).max() < SETTLED, PATIENCE,

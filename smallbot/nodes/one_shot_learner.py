@@ -129,7 +129,8 @@ class OneShotLearner(Node):
         version, eligibility = self._eligibility
         digest = self._demonstration.digest
         positions = trial_of(self._demonstration, self.arm, self.model.steps)
-        path = self.model.config.watched(self.arm, torch.from_numpy(positions)).float()[None]
+        arm = self._demonstration.posed(self.arm)
+        path = self.model.config.watched(arm, torch.from_numpy(positions)).float()[None]
         delta = weight_update(self.model, eligibility, learning_signals(self.model, path))[0]
         computed = time.perf_counter() - began
         self._waiting = Future()

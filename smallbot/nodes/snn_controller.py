@@ -90,6 +90,8 @@ PARAMETERS = {
     'allow_unlearned': Parameter(False, 'execute even before anything has been learned'),
     'autostart': Parameter(True, 'configure and activate at the start'),
 }
+ELSEWHERE = 0.05
+"""How far from where it was shown a joint that is not driven is worth a word, rad (m)."""
 RESET, HALT = 'halted; call snn_controller/reset to allow movements again', 'snn_controller/halt'
 
 
@@ -112,6 +114,7 @@ class SnnController(LifecycleNode):
         self._servo: tuple[np.ndarray, np.ndarray] | None = None
         """Lag [J], s, and fastest speed [J], rad/s; None: it follows at once."""
         self._demonstration: Demonstration | None = None
+        self._heard: JointState | None = None
         self._trouble = ''
         if self._chosen['autostart']:
             for transition in (self.trigger_configure, self.trigger_activate):
@@ -139,7 +142,7 @@ class SnnController(LifecycleNode):
             def rehearsed(trainee: Trainee, shown: Demonstration) -> Expectation:
                 positions = trial_of(shown, self.arm, model.steps)
                 duration, _ = self._duration(shown, positions)
-                return rehearse(trainee, positions, self.arm, duration, playback)
+                return rehearse(trainee, positions, shown.posed(self.arm), duration, playback)
 
             self._care = ChipCare(model, self.arm, chosen['synapses'], chosen['seed'], file,
                                   rehearse=rehearsed)
@@ -306,6 +309,7 @@ class SnnController(LifecycleNode):
                 f'{", ".join(message.name)}', throttle_duration_sec=5.0)
             return
         self._loop.state(pose)
+        self._heard = message
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
         self._demonstration = demonstration_or_none(message, self.arm, self.get_logger())
@@ -361,7 +365,16 @@ class SnnController(LifecycleNode):
             care.make_ready()
             loop.play(start, duration, care.trainee)
         self.progressed()
-        return f'going to the start, then playing for {duration:.2f} s{how}'
+        return (f'going to the start, then playing for {duration:.2f} s{how}'
+                f'{self._elsewhere(shown)}')
+
+    def _elsewhere(self, shown: Demonstration) -> str:
+        """Return what to say of joints that are not driven and not where they were shown."""
+        at = dict(zip(self._heard.name, self._heard.position)) if self._heard else {}
+        moved = [f'{name} is at {at[name]:.2f} rad, was shown at {held:.2f}'
+                 for name, held in shown.held.items()
+                 if name in at and not abs(at[name] - held) < ELSEWHERE]
+        return f'; {", ".join(moved)}: the tool tip goes elsewhere' if moved else ''
 
     def _duration(self, shown: Demonstration, positions: np.ndarray) -> tuple[float, str]:
         """Return how long trial `positions` are played, s, and what is said of the choice."""

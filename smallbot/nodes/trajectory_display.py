@@ -51,7 +51,7 @@ class TrajectoryDisplay(Node):
     def __init__(self, **options):
         super().__init__('trajectory_display', **options)
         chosen = declare(self, PARAMETERS)
-        self.arm = chosen_arm(chosen, chosen['joints'])
+        self.arm = self._posed = chosen_arm(chosen, chosen['joints'])
         self._frame, self._worst = chosen['frame'] or self.arm.root, chosen['worst_error']
         self._shown: Demonstration | None = None
         self._playing: tuple[int, float] | None = None
@@ -73,6 +73,7 @@ class TrajectoryDisplay(Node):
     def _on_demonstration(self, message: JointTrajectory) -> None:
         try:
             self._shown = to_demonstration(message, self.arm)
+            self._posed = self._shown.posed(self.arm)
         except InputError as error:
             self.get_logger().error(f'demonstration not shown: {error}')
             return
@@ -120,7 +121,7 @@ class TrajectoryDisplay(Node):
         self._markers.publish(MarkerArray(markers=[self._line(self._tips, self._errors)]))
 
     def _tip(self, positions: np.ndarray) -> np.ndarray:
-        return self.arm.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()
+        return self._posed.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()
 
     def _path(self, tips: np.ndarray) -> Path:
         path = Path()

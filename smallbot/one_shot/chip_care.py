@@ -160,7 +160,8 @@ class ChipCare:
         notes = {'model': self.model.name, 'weights': self.model.digest, 'learned': self.learned,
                  'saved': self._wall() * 1e-9}
         if self.taught is not None:
-            notes.update(time=self.taught.time.tolist(), position=self.taught.position.tolist())
+            notes.update(time=self.taught.time.tolist(), position=self.taught.position.tolist(),
+                         held=self.taught.held)
         self.synapses.save(self.file, notes)
 
     def _loaded(self, file: Path, arm: Arm) -> ChipSynapses:
@@ -206,8 +207,9 @@ def _shown_in(notes: dict, arm: Arm, file: Path) -> Demonstration | None:
         return None
     try:
         shown = Demonstration(arm.driven, np.array(notes['time'], dtype=float),
-                              np.array(notes['position'], dtype=float), f'chip {file}')
-    except (KeyError, TypeError, ValueError):
+                              np.array(notes['position'], dtype=float), f'chip {file}',
+                              {name: float(at) for name, at in notes.get('held', {}).items()})
+    except (AttributeError, KeyError, TypeError, ValueError):
         shown = None
     if shown is None or shown.digest != notes['learned']:
         raise InputError(f'chip {file}: it does not hold the demonstration {notes["learned"]} '

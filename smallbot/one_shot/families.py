@@ -40,11 +40,16 @@ class Movements(NamedTuple):
     """Nominal arm time of a step, s."""
     drawing: Tensor | None = None
     """Which of its split's drawings each is [B], in the pen family."""
+    held: tuple[dict[str, float], ...] = ()
+    """Where each [B] shows the joints that are not driven, rad (m); empty: as the arm has them."""
 
     def chosen(self, which: slice | list[int]) -> 'Movements':
         """Return the movements at `which` places of the batch."""
         drawing = None if self.drawing is None else self.drawing[which]
-        return Movements(self.start[which], self.velocity[which], self.step_seconds, drawing)
+        numbers = range(len(self.held))[which] if isinstance(which, slice) else which
+        held = tuple(self.held[number] for number in numbers) if self.held else ()
+        return Movements(self.start[which], self.velocity[which], self.step_seconds, drawing,
+                         held)
 
     def path(self) -> Tensor:
         """Return the joint positions before the first step and after each [B, T + 1, J], rad."""
@@ -53,6 +58,17 @@ class Movements(NamedTuple):
     def positions(self) -> Tensor:
         """Return the joint positions after each step [B, T, J], rad."""
         return joint_path(self.start, self.velocity, self.step_seconds)
+
+    def posed(self, arm: Arm) -> Arm:
+        """Return the arm as a batch of one movement shows it."""
+        return arm.holding(self.held[0]) if self.held else arm
+
+    def tip(self, arm: Arm, positions: Tensor) -> Tensor:
+        """Return the tool tip [B, T, 3], m, for joint positions [B, T, J] of these movements."""
+        if not self.held:
+            return arm.tip(positions)
+        return torch.stack([arm.holding(held).tip(path)
+                            for held, path in zip(self.held, positions, strict=True)])
 
 
 def joint_path(start: Tensor, velocity: Tensor, step_seconds: float) -> Tensor:

@@ -29,7 +29,8 @@ def path_rmse_cm(reached: Tensor, demonstrated: Tensor) -> Tensor:
 def tip_rmse_cm(velocity: Tensor, movements: Movements, arm: Arm) -> Tensor:
     """Return the tool-tip error [B] of velocities [B, T, J] played from the movements' start."""
     reached = joint_path(movements.start, velocity, movements.step_seconds)
-    return path_rmse_cm(arm.tip(reached.double()), arm.tip(movements.positions().double()))
+    return path_rmse_cm(movements.tip(arm, reached.double()),
+                        movements.tip(arm, movements.positions().double()))
 
 
 def velocity_rmse(played: np.ndarray, demonstrated: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ It stops by itself when commands cease, it can be guided along a path as a perso
 pushed, and sent home.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import math
 from typing import Protocol
 
@@ -171,6 +171,8 @@ class SimulatedArm:
         self._command = np.zeros(len(arm.driven))
         self._guide: tuple[np.ndarray, np.ndarray] | None = None
         self._guide_began = 0.0
+        self._turned: tuple[dict[str, float], dict[str, float]] = ({}, {})
+        """Where joints that are not driven were before a hand came, and where it takes them."""
         self._homing = False
         self._pushed_until = math.inf
 
@@ -209,10 +211,12 @@ class SimulatedArm:
         self.command_age.feed(now)
         self._homing = False
 
-    def guide(self, time: np.ndarray, position: np.ndarray, now: float) -> None:
+    def guide(self, time: np.ndarray, position: np.ndarray, now: float,
+              held: Mapping[str, float] | None = None) -> None:
         """Move along positions [S, J], rad, at `time` [S], s from now, as a hand would.
 
-        The hand first takes the arm to the first position at no more than 0.2 rad/s. Raises
+        The hand first takes the arm to the first position at no more than 0.2 rad/s, and as fast
+        the joints that are not driven to where they are to be `held`, rad, by name. Raises
         ValueError for positions beyond the limits, times that do not increase, or wrong shapes.
         """
         time, position = np.asarray(time, dtype=float), np.asarray(position, dtype=float)
@@ -224,16 +228,21 @@ class SimulatedArm:
         limits = self.arm.limits
         if (position < limits.lower - 1e-3).any() or (position > limits.upper + 1e-3).any():
             raise ValueError(f'guide leaves the joint limits of {", ".join(self.arm.driven)}')
-        approach = np.abs(position[0] - self.position).max() / EASE_SPEED
+        target = self.arm.holding(held or {}).held
+        now_held = {name: self.arm.held.get(name, self.arm.description.joint(name).home)
+                    for name in target}
+        far = [abs(at - now_held[name]) for name, at in target.items()]
+        approach = max([*np.abs(position[0] - self.position), *far]) / EASE_SPEED
         if approach > 1e-3:
             lead = approach + 0.1
             time = np.concatenate([[0.0], time - time[0] + lead])
             position = np.vstack([self.position, position])
         self._guide, self._guide_began, self._homing = (time, position), now, False
+        self._turned = (now_held, target) if max(far, default=0.0) else ({}, {})
 
     def release(self) -> None:
         """Take the guiding hand away."""
-        self._guide = None
+        self._guide, self._turned = None, ({}, {})
 
     def home(self) -> None:
         """Go to `rest`, at no more than 0.2 rad/s."""
@@ -298,6 +307,13 @@ class SimulatedArm:
         at = now - self._guide_began
         there = np.array([np.interp(at, time, path[:, j]) for j in range(path.shape[1])])
         there = np.clip(there, self.arm.limits.lower, self.arm.limits.upper)
+        if self._turned[1]:
+            share = min(1.0, at / time[1])
+            before, after = self._turned
+            self.arm = self.arm.holding({name: (1 - share) * before[name] + share * after[name]
+                                         for name in after})
+            if share == 1:
+                self._turned = ({}, {})
         arrived = at >= time[-1]
         self._sent = (there - self.position) / elapsed * (not arrived)
         self.joints.place(there, self._sent)

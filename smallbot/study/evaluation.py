@@ -187,6 +187,7 @@ def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: 
                trainee: Trainee, number: int) -> Performance:
     """Learn movement `number`, play it, on an arm too where there is one."""
     one = movements.chosen([number])
+    arm = one.posed(arm)
     start, shown = one.start.double(), one.positions()[0].double()
     execution = (conditions.execution or IDEAL).suited(
         arm, torch.cat([start, shown]).numpy(), len(shown) * one.step_seconds)
@@ -205,11 +206,11 @@ def _performed(model: OneShotModel, arm: Arm, movements: Movements, conditions: 
 def tool_tips(arm: Arm, movements: Movements, done: dict[int, Performance]
               ) -> dict[str, np.ndarray]:
     """Return tool-tip paths [B, T, 3], m: `demonstrated` and `after`, of the movements done."""
-    start = movements.start[list(done)]
+    chosen = movements.chosen(list(done))
     velocities = {'demonstrated': [p.demonstrated for p in done.values()],
                   'after': [p.after for p in done.values()]}
-    return {key: arm.tip(joint_path(start, torch.as_tensor(np.stack(velocity)),
-                                    movements.step_seconds).double()).numpy()
+    return {key: chosen.tip(arm, joint_path(chosen.start, torch.as_tensor(np.stack(velocity)),
+                                            movements.step_seconds).double()).numpy()
             for key, velocity in velocities.items()}
 
 

@@ -86,6 +86,7 @@ def reproduction(model: OneShotModel, arm: Arm, course: Course, synapses: str = 
     `emulated` notes that a real arm's controller was played by the emulator.
     """
     shown = course.demonstration
+    arm = shown.posed(arm)
     target = trial_positions(shown, model.steps)
     duration = course.duration
     step = duration / model.steps

@@ -66,10 +66,12 @@ def read_folder(folder: Path, tasks: int | None, config: ModelConfig, arm: Arm,
 
 def movements_of(files: list[ShownFile], config: ModelConfig) -> Movements | None:
     """Return the movements of the files that were not refused, in their order; None without."""
-    positions = [file.positions for file in files if not file.refused]
-    if not positions:
+    read = [file for file in files if not file.refused]
+    if not read:
         return None
-    return from_positions(torch.as_tensor(np.stack(positions)), config.step_seconds)
+    movements = from_positions(torch.as_tensor(np.stack([file.positions for file in read])),
+                               config.step_seconds)
+    return movements._replace(held=tuple(file.shown.held for file in read))
 
 
 def rows_of(files: list[ShownFile], done: Mapping[int, Performance]) -> list[dict[str, Any]]:

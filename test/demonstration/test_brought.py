@@ -1,11 +1,13 @@
 """What people bring that `variants` has not: trajectories, other messages, data sets, arms."""
 
+from dataclasses import replace
 import json
 
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+import torch
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.formats.messages import State
@@ -128,12 +130,26 @@ def test_other_joints_are_held_where_they_were_shown(tmp_path):
     arm = Arm.from_urdf(f'<robot name="panda">{links}{joints}</robot>',
                         ('panda_joint1', 'panda_joint2'), 'l7')
     names = ','.join(f'panda_joint{k}' for k in range(1, 8))
-    rest = (0.0, -2.356, 0.0, 1.571, 0.785)
+    rest = (0.4, -2.356, 0.0, 1.571, 0.785)
     (tmp_path / 'a.csv').write_text(f'time,{names}\n' + ''.join(
         f'{t},{0.1 * t},{-0.785 + 0.05 * t},{",".join(map(str, rest))}\n' for t in range(6)))
     shown = read_demonstration(tmp_path / 'a.csv', arm)
     assert shown.held == dict(zip(arm.joints[2:], rest))
     assert 'panda_joint4 -2.356' in shown.understood and shown.duration == 5
+    # the tool tip is that of the whole pose, joint by joint
+    poses = np.hstack([shown.position, np.tile(rest, (len(shown.time), 1))])
+    tip = shown.posed(arm).tip(torch.from_numpy(shown.position))
+    assert torch.allclose(tip, arm.tip_of(torch.from_numpy(poses)), atol=1e-12)
+    assert (tip - arm.tip(torch.from_numpy(shown.position))).norm(dim=1).min() > 0.1
+    assert shown.digest != replace(shown, held={}).digest
+
+
+def test_a_pose_beyond_the_limits_of_a_joint_that_is_not_driven_is_refused(tmp_path):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder,elbow\n' + ''.join(
+        f'{t},{0.1 * t},{0.05 * t},3.1\n' for t in range(6)))
+    with pytest.raises(DemonstrationError, match=r"a\.csv: .*'elbow' cannot be held at 3\.1: its "
+                                                 r'limits are'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
 
 
 @pytest.mark.parametrize(('text', 'said'), [

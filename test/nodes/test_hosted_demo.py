@@ -26,7 +26,13 @@ def start(*arguments):
 
 
 def test_a_movement_is_shown_learned_and_played(tmp_path):
-    shown = share_directory() / 'config' / 'demonstrations' / 'greek_60_drawer_18_tip.csv'
+    arm = default_arm()
+    drawn = read_demonstration(
+        share_directory() / 'config' / 'demonstrations' / 'greek_60_drawer_18_tip.csv', arm)
+    shown = tmp_path / 'with_bent_elbow.csv'
+    shown.write_text('time,base,shoulder,elbow\n' + ''.join(
+        f'{at},{base},{shoulder},0.4\n'
+        for at, (base, shoulder) in zip(drawn.time, drawn.position)))
     process = start('--demonstration', shown, '--out', tmp_path, '--seed', 3,
                     '--json', tmp_path / 'same.json')
     out, err = process.communicate(timeout=120)
@@ -42,9 +48,10 @@ def test_a_movement_is_shown_learned_and_played(tmp_path):
     assert report['updates'] == 1 and report['seed'] == 3
     assert 0 < report['cells_written']['fraction'] < 1
     assert (tmp_path / 'report.png').stat().st_size > 10_000
-    arm = default_arm()
     recorded = read_demonstration(report['bag'], arm)
     given = read_demonstration(shown, arm)
+    assert recorded.held['elbow'] == given.held['elbow'] == 0.4
+    assert 'elsewhere' not in out
     assert abs(recorded.duration - given.duration) < 3
     assert abs(recorded.position - given.position[0]).max() == pytest.approx(
         abs(given.position - given.position[0]).max(), abs=0.01)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -73,6 +74,12 @@ def teach(care, shown):
     delta = change(care.model)
     care.check_update(delta, care.version, shown.digest, shown)
     return care.program(delta, shown)
+
+
+def test_where_other_joints_were_shown_is_kept_with_the_chip(care, time):
+    teach(care, replace(movement(), held={'elbow': 0.3}))
+    care.save()
+    assert again(care, time).taught.held == {'elbow': 0.3}
 
 
 def test_one_update_is_written_and_no_other_before_it_is_forgotten(care):

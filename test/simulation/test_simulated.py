@@ -162,6 +162,21 @@ def test_dynamics_keep_to_limits(heavy):
     assert (heavy.position >= limits.upper - 0.03).all()
 
 
+def test_a_hand_turns_the_other_joints_as_slowly_and_they_stay():
+    arm = SimulatedArm(default_arm())
+    elbow = arm.arm.movable.index('elbow')
+    arm.guide(np.array([0.0, 1.0]), np.array([[0.0, 0.0], [0.1, 0.1]]), 0.0, {'elbow': 0.4})
+    seen = []
+    for tick in range(1, 401):
+        arm.step(0.01, 0.01 * tick)
+        seen.append(arm.joint_state()[1][elbow])
+    assert np.diff([0.0, *seen]).max() < 0.2 * 0.01 + 1e-9
+    assert seen[-1] == pytest.approx(0.4) and np.allclose(arm.position, 0.1)
+    arm.guide(np.array([0.0, 1.0]), np.array([[0.1, 0.1], [0.0, 0.0]]), 4.0)
+    arm.step(2.0, 6.0)
+    assert arm.joint_state()[1][elbow] == pytest.approx(0.4), 'nobody said where'
+
+
 def test_dynamics_can_be_guided_and_then_stay(heavy):
     heavy.guide(np.array([0.0, 1.0]), np.array([[0.0, 0.0], [0.3, 0.4]]), 0.0)
     now = run(heavy, 0.5)

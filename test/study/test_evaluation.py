@@ -47,6 +47,25 @@ def test_one_update_teaches_a_movement(synapses):
     assert result['cells_written']['fraction'] == result['cells_written']['mean'] / CELLS
 
 
+def test_files_that_show_other_joints_elsewhere_count_in_that_pose(tmp_path):
+    path = movements(1).path()[0].numpy()
+    at = np.linspace(0, 5, len(path))
+    for name, elbow in (('bent', 1.0), ('straight', 0.0)):
+        rows = ''.join(f'{t},{b},{s},{elbow}\n' for t, (b, s) in zip(at, path))
+        (tmp_path / f'{name}.csv').write_text(f'time,base,shoulder,elbow\n{rows}')
+    both = movements_of(read_folder(tmp_path, None, MODEL.config, ARM), MODEL.config)
+    conditions = Conditions('software', execution=Execution('kinematic', 1.0))
+    bent, straight = evaluate(MODEL, ARM, both, conditions, 1)
+    (held,) = evaluate(MODEL, ARM.holding({'elbow': 1.0}), both.chosen([1]), conditions, 1)
+    alone = evaluate(MODEL, ARM, both.chosen([0]), conditions, 1)[0]
+    for one, other in ((bent, alone), (straight, evaluate(MODEL, ARM, both.chosen([1]),
+                                                          conditions, 1)[0])):
+        assert one.tip_rmse_cm == other.tip_rmse_cm
+        assert one.arm_tip_rmse_cm == other.arm_tip_rmse_cm
+    assert bent.tip_rmse_cm[0] != pytest.approx(straight.tip_rmse_cm[0], rel=0.01)
+    assert np.allclose(bent.after, straight.after, atol=1e-5) == (MODEL.config.watches == 'joints')
+
+
 @pytest.mark.parametrize('synapses', ['software', 'chip'])
 def test_a_rehearsal_says_what_is_to_come_and_changes_nothing(synapses):
     one = movements(1)

@@ -50,6 +50,13 @@ def to_trajectory(joints: Sequence[str], time: np.ndarray, position: np.ndarray,
     return message
 
 
+def demonstration_message(shown: Demonstration) -> JointTrajectory:
+    """Return a demonstration as a message: its joints, then those that rest, where they rest."""
+    resting = np.tile(list(shown.held.values()), (len(shown.time), 1))
+    return to_trajectory((*shown.joints, *shown.held), shown.time,
+                         np.hstack([shown.position, resting]))
+
+
 def from_trajectory(message: JointTrajectory) -> tuple[np.ndarray, np.ndarray]:
     """Return times [S], s, and positions [S, J]; InputError where points do not fit."""
     joints = len(message.joint_names)
