@@ -143,9 +143,10 @@ def test_it_eases_to_the_start_plays_all_steps_and_falls_silent(bench, small_mod
     model = load_model(small_model)
     expected = Trainee(model, prepare_synapses(model, 'software')).trial()
     assert played == expected.spikes.nonzero().tolist(), 'every step, once, in order'
-    # what the arm did is the network's velocities integrated, up to limits at both ends
+    # what the arm did is the network's velocities integrated, up to limits at both ends and to
+    # what a busy machine delays, 0.1 s at half a radian per second
     wanted = model.step_seconds * expected.velocity.sum(0).numpy()
-    np.testing.assert_allclose(probe.position() - [0.05, -0.05], wanted, atol=0.02)
+    np.testing.assert_allclose(probe.position() - [0.05, -0.05], wanted, atol=0.05)
     count = len(probe.commands())
     messages = len(probe.heard['joint_states'])
     probe.wait(lambda: len(probe.heard['joint_states']) > messages + 150, '0.75 s')
