@@ -6,10 +6,12 @@
 Plays the models, a learner's being of several seeds, on the full chip model over noise and over
 stuck devices. With `--ordinary` networks of that model's sizes are trained on each movement, with
 and without noise in training, and play along. Writes `tolerance.json` and `tolerance.png`, prints
-the tables in Markdown. docs/tolerance.md has the commands for its figures.
+the tables in Markdown. What is done is kept in `tolerance_pieces.jsonl`: the same command goes on
+from there. docs/tolerance.md has the commands for its figures.
 """
 
 import argparse
+import json
 from pathlib import Path
 import time
 
@@ -22,7 +24,14 @@ from smallbot.one_shot.model import arm_of, load_model
 from smallbot.outer_loop.workers import cores, results
 from smallbot.plots.tolerance import draw_tolerance
 from smallbot.study.evaluation import draw_movements
-from smallbot.study.tolerance import Contest, errors_cm, gathered, Learner, markdown
+from smallbot.study.tolerance import (
+    Contest,
+    errors_cm,
+    gathered,
+    Learner,
+    markdown,
+    Piece,
+)
 
 
 def learner(text: str) -> Learner:
@@ -31,6 +40,15 @@ def learner(text: str) -> Learner:
     if not (name and equals and paths):
         raise argparse.ArgumentTypeError(f'{text!r}: expected NAME=MODEL,MODEL,...')
     return Learner(name, tuple(load_model(path) for path in paths.split(',')))
+
+
+def done_before(kept: Path, contest: Contest) -> list[tuple[Piece, list[list[float]]]]:
+    """Return the pieces of the same contest that an earlier run, broken off, has left."""
+    if not kept.exists():
+        return []
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    return [(Piece(*row['piece']), row['errors']) for row in rows
+            if row['of'] == contest.digest]
 
 
 def main():
@@ -47,10 +65,17 @@ def main():
     arm = arm_of(first.config)
     movements = draw_movements('paper', args.tasks, first.config, arm, args.seed)
     contest = Contest(tuple(args.learner), arm, movements, args.seed, args.ordinary)
-    pieces = contest.pieces()
+    kept = out / 'tolerance_pieces.jsonl'
+    done = done_before(kept, contest)
+    pieces = [piece for piece in contest.pieces() if piece not in [one for one, _ in done]]
     began = time.monotonic()
-    found = results(errors_cm, (contest,), pieces, args.processes)
-    done = [(pieces[number], errors) for number, errors in tqdm(found, total=len(pieces))]
+    with kept.open('a') as file:
+        for number, errors in tqdm(results(errors_cm, (contest,), pieces, args.processes),
+                                   total=len(pieces)):
+            done.append((pieces[number], errors))
+            file.write(json.dumps({'of': contest.digest, 'piece': pieces[number],
+                                   'errors': errors}) + '\n')
+            file.flush()
     result = gathered(contest, done)
     result['seconds'] = round(time.monotonic() - began)
     write_json(out / 'tolerance.json', result)

@@ -26,7 +26,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     describe.add_argument('file', metavar='FILE',
                           help='URDF or xacro, or the name of one that comes with the package')
     add_chosen(describe)
-    describe.add_argument('--picture', type=Path, metavar='FILE.png',
+    describe.add_argument('--figure', type=Path, metavar='FILE.png',
                           help='draw the arm at its home and where the tool tip can be')
     add_common(describe, 0, 'nothing')
 
@@ -73,18 +73,18 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.arm.kinematics import urdf_path
 
     check_output(args.json)
-    check_output(args.picture, '--picture')
-    if args.picture and args.picture.suffix != '.png':
-        raise InputError(f'--picture {args.picture}: expected a name that ends in .png')
+    check_output(args.figure, '--figure')
+    if args.figure and args.figure.suffix != '.png':
+        raise InputError(f'--figure {args.figure}: expected a name that ends in .png')
     found = read_description(urdf_path(args.file))
     arm = _arm(args, found)
     result = _result(found, arm)
     print(_text(result, args))
     write_result(args.json, result)
-    if args.picture and arm is not None:
+    if args.figure and arm is not None:
         from smallbot.plots.arm import draw_description
-        draw_description(arm, args.picture)
-        print(args.picture)
+        draw_description(arm, args.figure)
+        print(args.figure)
     return 0
 
 

@@ -111,6 +111,7 @@ def sweep(text: str) -> tuple[str, list[float]]:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, print a table, write JSON and figure; an interruption keeps what is done."""
+    from smallbot.one_shot.families import arm_of_families
     from smallbot.one_shot.model import arm_of, load_model
     from smallbot.study.evaluation import draw_movements
     from smallbot.study.shown_files import rows_of
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.demonstrations:
         raise InputError(f'--demonstrations goes with --family file, not {args.family}')
     else:
+        arm = arm_of_families(arm)
         movements = draw_movements(args.family, args.tasks, model.config, arm, args.seed)
     bad = any(file.refused for file in files)
     if args.sweep:

@@ -1,5 +1,6 @@
 """Families of movements: the tasks of meta-training and evaluation."""
 
+from dataclasses import replace
 import math
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ they are smaller in proportion. The paper's shoulder has 1.22."""
 FULL_SPEED = math.pi
 """Speed, rad/s of nominal time, up to which movements of the paper's size count (its limit). An
 arm that is slower plays them more slowly; one that is faster may be shown faster ones."""
+PAPER_LIMITS = {'base': math.radians(130), 'shoulder': math.radians(70)}
+"""How far to either side the ED-Scorbot's joints go in the paper's movements, rad (Ortner et al.
+2025, its code); the machine's shoulder goes further."""
 ROUNDS, IN_VAIN = 400, 60
 """Draws after which it is given up to find movements within an arm's limits: all of them, and
 those without any."""
@@ -82,11 +86,24 @@ def from_positions(positions: Tensor, step_seconds: float) -> Movements:
     return Movements(positions[:, 0], positions.diff(dim=1) / step_seconds, step_seconds)
 
 
+def arm_of_families(arm: Arm) -> Arm:
+    """Return the arm within the limits that movements are drawn in: its own, or the paper's.
+
+    The paper's count for the ED-Scorbot, where they are narrower, in training and figures alike.
+    """
+    if arm.name != 'ed_scorbot':
+        return arm
+    bound = np.array([PAPER_LIMITS.get(name, math.inf) for name in arm.driven])
+    return replace(arm, limits=replace(arm.limits, lower=np.maximum(arm.limits.lower, -bound),
+                                       upper=np.minimum(arm.limits.upper, bound)))
+
+
 def start_pose(arm: Arm) -> np.ndarray:
     """Return where movements begin [J], rad: zero, or the middle of limits that are lopsided.
 
     Zero counts where it lies in the middle half of a joint's range.
     """
+    arm = arm_of_families(arm)
     low, high = arm.limits.lower, arm.limits.upper
     middle = 0.5 * (low + high)
     near = np.abs(middle) <= 0.25 * (high - low)
@@ -99,6 +116,7 @@ def movement_size(arm: Arm) -> np.ndarray:
     1 where there is as much room as in the paper, less where there is less. A prismatic joint's
     is in m for rad.
     """
+    arm = arm_of_families(arm)
     start = start_pose(arm)
     room = np.minimum(arm.limits.upper - start, start - arm.limits.lower)
     return np.minimum(1.0, room / FULL_ROOM)
@@ -115,6 +133,7 @@ def brownian(count: int, steps: int, step_seconds: float, arm: Arm, generator: t
     joint and which limit, where hardly any stays.
     Source: Ortner et al. 2025, Methods and published code.
     """
+    arm = arm_of_families(arm)
     kernel = torch.hann_window(window)
     kernel = (kernel / kernel.sum()).flip(0)
     size, pose = (torch.as_tensor(x, dtype=torch.float32)
@@ -176,6 +195,7 @@ def place(paths: Tensor, arm: Arm, generator: torch.Generator) -> Tensor:
     They are of the usual size, and get the arm's `movement_size`. A path that is larger than the
     arm's range is shrunk to 95 % of it then.
     """
+    arm = arm_of_families(arm)
     paths = paths * torch.as_tensor(movement_size(arm), dtype=paths.dtype)
     low, high = (torch.as_tensor(x, dtype=paths.dtype)
                  for x in (arm.limits.lower, arm.limits.upper))

@@ -121,12 +121,13 @@ class MetaTraining:
         with torch.no_grad():
             for part, before, rate in held:
                 part.copy_(torch.lerp(before, part, rate))
-        if config.clip_to_chip:
-            with torch.no_grad():
-                limit = config.model.weight_limits()
-                self.weights['trainee'].clamp_(-limit, limit)
-        for key, value in self.weights.items():
-            self.average[key].lerp_(value.detach(), 1 - config.averaging)
+        limit = config.model.weight_limits() if config.clip_to_chip else math.inf
+        with torch.no_grad():
+            self.weights['trainee'].clamp_(-limit, limit)
+            for key, value in self.weights.items():
+                self.average[key].lerp_(value, 1 - config.averaging)
+            # A mean of limits is rounded, now and then to beyond them.
+            self.average['trainee'].clamp_(-limit, limit)
         self.iteration += 1
         return parts
 

@@ -9,6 +9,8 @@ being made on the chip costs, and ordinary networks, trained on each movement.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,13 +92,23 @@ class Contest:
         return found if self.ordinary is None else found | {ORDINARY: 1, ORDINARY_NOISY: 1}
 
     def pieces(self) -> list[Piece]:
-        """Return the work, the longest pieces first."""
+        """Return the work, all contestants' first movements first."""
         seeds = self.contestants()
         order = sorted(seeds, key=lambda who: who not in (ORDINARY, ORDINARY_NOISY))
         count = len(self.movements.start)
         chunks = [list(range(count))[k:k + TOGETHER] for k in range(0, count, TOGETHER)]
-        return [Piece(who, chunk, seed) for who in order for seed in range(seeds[who])
-                for chunk in chunks]
+        return [Piece(who, chunk, seed) for chunk in chunks for who in order
+                for seed in range(seeds[who])]
+
+    @cached_property
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits of all that decides the result."""
+        said = (self.seed, self.schedule, self.noises, self.stuck,
+                [(name, [model.digest for model in models]) for name, models in self.learners],
+                self.ordinary and self.ordinary.digest)
+        content = hashlib.sha256(repr(said).encode())
+        content.update(self.movements.path().numpy().tobytes())
+        return content.hexdigest()[:16]
 
 
 def errors_cm(contest: Contest, piece: Piece) -> list[list[float]]:

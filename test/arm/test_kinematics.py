@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import Arm, ArmError, default_arm, urdf_path
+from smallbot.ed_scorbot.convention import CONVENTIONS
 
 FOUR = ('base', 'shoulder', 'elbow', 'pitch')
 PLANAR = """<robot name="planar">
@@ -65,9 +66,10 @@ def test_tips_are_batched_and_differentiable():
     assert torch.autograd.gradcheck(arm.tip, q)
 
 
-def test_limits_are_the_papers():
+def test_limits_are_the_papers_but_where_the_arms_metainfo_lets_the_shoulder_go_further():
     limits = default_arm().limits
-    assert np.degrees(limits.upper).tolist() == pytest.approx([130, 70])
+    metainfo = CONVENTIONS['2023'].position(np.array([0.0, 110.0, 0.0, 0.0]))[1]
+    assert np.degrees(limits.upper).tolist() == pytest.approx([130, math.degrees(metainfo)])
     assert np.degrees(limits.lower).tolist() == pytest.approx([-130, -70])
     assert limits.velocity.tolist() == pytest.approx([math.pi, math.pi])
 

@@ -24,7 +24,8 @@ anything = st.one_of(st.floats(-100, 100), st.sampled_from([math.nan, math.inf, 
                 min_size=1, max_size=120),
        st.floats(-1, 1), st.floats(-1, 1))
 def test_no_sequence_of_commands_leaves_the_limits(commands, base, shoulder):
-    position = np.array([base, shoulder]) * LIMITS.upper
+    middle = 0.5 * (LIMITS.lower + LIMITS.upper)
+    position = middle + np.array([base, shoulder]) * (LIMITS.upper - middle)
     sent = np.zeros(2)
     elapsed = 0.01
     for first, second, following in commands:
@@ -52,10 +53,9 @@ def test_an_arm_beyond_a_limit_may_only_come_back():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.tuples(*[st.floats(-1, 1)] * 4))
+@given(st.tuples(*[st.floats(0, 1)] * 4))
 def test_easing_arrives_together_on_a_line_at_no_more_than_its_speed(ends):
-    start = np.array(ends[:2]) * LIMITS.upper
-    target = np.array(ends[2:]) * LIMITS.upper
+    start, target = LIMITS.lower + (LIMITS.upper - LIMITS.lower) * np.reshape(ends, (2, 2))
     position, sent = start, np.zeros(2)
     for _ in range(4000):
         wanted = ease_velocity(position, target, 0.01)

@@ -194,7 +194,7 @@ def test_bad_arguments_end_with_2_and_one_line_that_says_why(capsys, tmp_path, m
 BAD_DEMONSTRATIONS = {
     'nan': ('time,base,shoulder\n0,0,0\n1,nan,0\n2,0,0', 'base is nan'),
     'backwards': ('time,base,shoulder\n0,0,0\n1,0,0\n0.5,0,0', 'does not increase'),
-    'limits': ('time,base,shoulder\n0,0,0\n1,0,1.4', 'outside its limits'),
+    'limits': ('time,base,shoulder\n0,0,0\n1,0,-1.4', 'outside its limits'),
     'one sample': ('time,base,shoulder\n0,0,0', 'expected at least 2'),
     'unknown joint': ('time,base,shoulder,knee\n0,0,0,0\n1,0,0,0', "'knee' is unknown"),
     'undriven joint': ('time,base,shoulder,elbow\n0,0,0,0\n1,0,0,1', "'elbow' moves"),

@@ -41,8 +41,8 @@ BAD_FILES = {
     'backwards': ('time,base,shoulder', [[0, 0, 0], [1, 0, 0], [0.5, 0, 0]], 'does not increase'),
     'standing time': ('time,base,shoulder', [[0, 0, 0], [0, 1, 0]], 'does not increase'),
     'time nan': ('time,base,shoulder', [[0, 0, 0], ['nan', 1, 0]], 'time is nan in sample 2'),
-    'limits': ('time,base,shoulder', [[0, 0, 0], [1, 0, 1.3]], r"'shoulder' is at 1.3000 rad at "
-               r'1.000 s, outside its limits -1.2217 to 1.2217'),
+    'limits': ('time,base,shoulder', [[0, 0, 0], [1, 0, -1.3]], r"'shoulder' is at -1.3000 rad at "
+               r'1.000 s, outside its limits -1.2217 to 2.3038'),
     'degrees': ('time,base,shoulder', [[0, 0, 0], [1, 45, 20]], 'look like degrees'),
     'one sample': ('time,base,shoulder', [[0, 0, 0]], r'1 sample\(s\), expected at least 2'),
     'unknown joint': ('time,base,shoulder,knee', [[0, 0, 0, 0], [1, 0, 0, 0]],

@@ -10,6 +10,8 @@ from .conftest import ARM
 @pytest.mark.parametrize('samples', [8, 40, 3000])
 def test_a_path_across_the_workspace_is_followed_at_any_rate(samples):
     time = np.linspace(0, 20, samples)
-    path = ARM.limits.upper * np.stack([np.cos(0.3 * time), np.sin(0.5 * time)], axis=1)
+    middle = 0.5 * (ARM.limits.lower + ARM.limits.upper)
+    path = middle + (ARM.limits.upper - middle) * np.stack(
+        [np.cos(0.3 * time), np.sin(0.5 * time)], axis=1)
     shown = joints_of_tip(time, ARM.tip(torch.as_tensor(path)).numpy(), ARM, 'wide')
     assert np.abs(shown - path).max() < 1e-6

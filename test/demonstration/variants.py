@@ -232,7 +232,7 @@ def fault_of(name: str, path: np.ndarray) -> Table:
         return Table(['time', 'base', 'shoulder', 'base_position'],
                      np.column_stack([rows, rows[:, 1]]), refused="'base' occurs 2 times.*--col")
     if name == 'outside the limits':
-        rows[:, 2] += 1.5
+        rows[:, 2] -= 1.5
         return Table(table.header, rows, refused="'shoulder' is at .* outside its limits")
     raise ValueError(name)
 

@@ -9,6 +9,7 @@ import torch
 from smallbot.arm.joint_limits import JointLimits
 from smallbot.arm.kinematics import default_arm
 from smallbot.one_shot.families import (
+    arm_of_families,
     brownian,
     from_positions,
     joint_path,
@@ -19,8 +20,8 @@ from smallbot.one_shot.families import (
 )
 
 ARM = default_arm()
-FREE = replace(ARM, limits=JointLimits(np.full(2, -99.0), np.full(2, 99.0), np.full(2, 99.0),
-                                       np.full(2, 99.0)))
+FREE = replace(ARM, description=replace(ARM.description, name='free'),
+               limits=JointLimits(np.full(2, -99.0), *np.full((3, 2), 99.0)))
 """An arm without limits: no movement is dropped."""
 
 
@@ -73,7 +74,7 @@ def test_positions_and_velocities_are_each_others_integral():
 def with_limits(lower, upper, velocity):
     limits = JointLimits(*(np.array(x, dtype=float) for x in (lower, upper, velocity)),
                          np.full(len(lower), 20.0))
-    return replace(ARM, limits=limits)
+    return replace(FREE, limits=limits)
 
 
 @pytest.mark.parametrize('anywhere', [False, True])
@@ -100,3 +101,16 @@ def test_where_no_movement_fits_the_joint_and_its_limit_are_named():
     with pytest.raises(NoMovementError, match="limits of joint '(base|shoulder)'") as caught:
         brownian(20, 1500, 0.01, arm, torch.Generator().manual_seed(1))
     assert '--limits' in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_an_ed_scorbots_movements_keep_the_papers_limits_though_its_shoulder_goes_further():
+    upper = math.degrees(ARM.limits.upper[1])
+    assert 91 < upper == pytest.approx(110 + 22), 'published paths, and the metainfo'
+    drawn = [brownian(300, 250, 0.01, ARM, torch.Generator().manual_seed(3), anywhere=True),
+             from_positions(place(torch.randn(300, 251, 2).cumsum(1) * 0.02, ARM,
+                                  torch.Generator().manual_seed(3)), 0.01)]
+    for movements in drawn:
+        furthest = movements.path().abs().amax((0, 1)).rad2deg()
+        assert (furthest <= torch.tensor([130.01, 70.01])).all()
+        assert furthest[1] > 65
+    assert np.array_equal(arm_of_families(ARM).limits.lower, ARM.limits.lower)

@@ -18,11 +18,12 @@ from .conftest import CLOCK_ALONE, SMALL, weights_after
 
 def test_the_model_is_the_average_that_was_asked_for(tmp_path):
     run = MetaTraining(replace(SMALL, averaging=0.75))
-    average = weights_after(run)
+    average, limit = weights_after(run), run.config.model.weight_limits()
     for _ in range(3):
         run.step()
         average = {key: 0.75 * average[key] + 0.25 * value
                    for key, value in weights_after(run).items()}
+        average['trainee'].clamp_(-limit, limit)
     run.save(tmp_path)
     for same in (run, MetaTraining.restore(tmp_path)):
         for key, value in same.model('m').weights.items():
@@ -30,6 +31,15 @@ def test_the_model_is_the_average_that_was_asked_for(tmp_path):
     plain = MetaTraining(SMALL)
     plain.step()
     assert torch.equal(plain.model('m').weights['readout'], weights_after(plain)['readout'])
+
+
+def test_averages_are_weights_that_a_chip_can_hold():
+    run = MetaTraining(replace(SMALL, averaging=0.98, learning_rate=1e-9, clip_to_chip=True))
+    limit = run.config.model.weight_limits()
+    with torch.no_grad():
+        run.average['trainee'].fill_(1.0).mul_(limit).nextafter_(torch.tensor(1.0))
+    run.step()
+    assert (run.model('m').weights['trainee'].abs() <= limit).all()
 
 
 def test_a_second_stage_looks_as_often_as_it_is_told(tmp_path):
