@@ -10,10 +10,14 @@ from pathlib import Path
 import shlex
 from typing import Any
 
-from smallbot.cli.arguments import add_common, check_output, write_result
+from smallbot.cli.arguments import add_common, check_output, no_ros, write_result
 from smallbot.errors import InputError
 
 VERB = 'arm'
+URDF = ('URDF or xacro, or the name of one that comes with the package; of a robot that runs: '
+        'topic:/robot_description (topic: for short), or node:/robot_state_publisher, which has '
+        'it as a parameter')
+"""What --urdf takes, for help texts."""
 MOST = 7
 """Joints that are driven where none are named."""
 
@@ -23,8 +27,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     parts = verb.add_subparsers(dest='part', metavar='describe', required=True)
     describe = parts.add_parser('describe', help='say what a URDF or xacro describes',
                                 description='Say what a URDF or xacro describes.')
-    describe.add_argument('file', metavar='FILE',
-                          help='URDF or xacro, or the name of one that comes with the package')
+    describe.add_argument('file', metavar='FILE', help=URDF)
     add_chosen(describe)
     describe.add_argument('--picture', type=Path, metavar='FILE.png',
                           help='draw the arm at its home and where the tool tip can be')
@@ -67,16 +70,44 @@ def pose(text: str) -> dict[str, float]:
         raise argparse.ArgumentTypeError(f'{text!r}: expected JOINT=POSITION,..., rad') from None
 
 
-def run(args: argparse.Namespace) -> int:
-    """Print what a description says; write JSON and picture."""
-    from smallbot.arm.description import read_description
+def described(given: str):
+    """Return the description that a file, a shipped name or a robot that runs gives.
+
+    Raises InputError where it cannot be had, or is none.
+    """
+    from smallbot.arm.description import description_in, read_description
     from smallbot.arm.kinematics import urdf_path
 
+    kind, colon, name = given.partition(':')
+    if not colon or kind not in ('topic', 'node'):
+        return read_description(urdf_path(given))
+    try:
+        from smallbot.nodes.common.robot_description import (
+            parameter_description,
+            published_description,
+        )
+    except ImportError as error:
+        raise no_ros(error) from None
+    return description_in(*(published_description if kind == 'topic' else parameter_description)(
+        name))
+
+
+def configured_arm(config, args: argparse.Namespace) -> tuple[Any, list[str]]:
+    """Return `config` for the arm of --urdf and `add_chosen`, and lines that say what it is."""
+    from smallbot.outer_loop.configuration import said_of_arm, with_arm
+
+    urdf = None if args.urdf is None else described(args.urdf)
+    config = with_arm(config, urdf, args.joints, args.tip, args.limits, args.hold)
+    return config, said_of_arm(config)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what a description says; write JSON and picture."""
     check_output(args.json)
     check_output(args.picture, '--picture')
     if args.picture and args.picture.suffix != '.png':
         raise InputError(f'--picture {args.picture}: expected a name that ends in .png')
-    found = read_description(urdf_path(args.file))
+    found = described(args.file)
     arm = _arm(args, found)
     result = _result(found, arm)
     print(_text(result, args))
@@ -103,7 +134,7 @@ def _arm(args: argparse.Namespace, found):
         joints = _with_limits(found, joints[:MOST])
         if not joints:
             return None
-    config = with_arm(MetaConfig(), args.file, joints, tip, args.limits, args.hold)
+    config = with_arm(MetaConfig(), found, joints, tip, args.limits, args.hold)
     return arm_of(config.model)
 
 

@@ -14,7 +14,7 @@ import sys
 import time
 
 from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
-from smallbot.cli.arm import add_chosen
+from smallbot.cli.arm import add_chosen, configured_arm, URDF
 from smallbot.errors import InputError
 
 VERB = 'meta-train'
@@ -45,8 +45,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'else ed_scorbot)')
     arm = verb.add_argument_group('the arm (default: as configured)')
     arm.add_argument('--urdf', metavar='FILE',
-                     help='train for the arm of this URDF or xacro, or of one that comes with the '
-                          'package, by its name; joints other than two leave the pen strokes out')
+                     help=f'{URDF}; joints other than two leave the pen strokes out')
     add_chosen(arm)
     verb.add_argument('--processes', type=whole(1), metavar='N',
                       help='processes that share the tasks (default: one for each core); '
@@ -203,12 +202,7 @@ def _configured(args: argparse.Namespace):
     from dataclasses import replace
 
     from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
-    from smallbot.outer_loop.configuration import (
-        checked,
-        load_config,
-        said_of_arm,
-        with_arm,
-    )
+    from smallbot.outer_loop.configuration import checked, load_config
     from smallbot.share import share_directory
 
     given = [f'--{key}' for key in ARM if getattr(args, key)]
@@ -219,8 +213,8 @@ def _configured(args: argparse.Namespace):
     path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
     config = load_config(path)
     if given:
-        config = with_arm(config, args.urdf, args.joints, args.tip, args.limits, args.hold)
-        print('\n'.join(said_of_arm(config)), file=sys.stderr)
+        config, said = configured_arm(config, args)
+        print('\n'.join(said), file=sys.stderr)
     return checked(replace(config, seed=args.seed,
                            iterations=args.iterations or config.iterations))
 

@@ -167,7 +167,7 @@ def load_config(path: Path) -> MetaConfig:
     return checked(replace(config, model=replace(config.model, arm=arm)))
 
 
-def with_arm(config: MetaConfig, urdf: str | Path | None = None,
+def with_arm(config: MetaConfig, urdf: Description | str | Path | None = None,
              joints: tuple[str, ...] | None = None, tip: str | None = None,
              limits: tuple[tuple[float, ...], ...] | None = None,
              held: dict[str, float] | None = None) -> MetaConfig:
@@ -176,8 +176,9 @@ def with_arm(config: MetaConfig, urdf: str | Path | None = None,
     The generator's population code is stretched over what the tool tip can reach, and pen
     strokes, which drive two joints, are left out where there are more or fewer. Joints that turn
     without end and are given no limits get plus and minus pi.
-    Parameters: `urdf`, a file, its text or the name of one that is shipped; `tip`, the link that
-    is the tool tip, which need not be named where a `urdf` has only one link at an end; `limits`,
+    Parameters: `urdf`, read already, or a file, its text or the name of one that is shipped;
+    `tip`, the link that is the tool tip, which need not be named where a `urdf` has only one link
+    at an end; `limits`,
     lower and upper of each joint, rad, or lower, upper and speed; `held`, where joints that are
     not driven are held. What is not given stays.
     Raises ModelError and ArmError where they do not fit each other.
@@ -185,8 +186,8 @@ def with_arm(config: MetaConfig, urdf: str | Path | None = None,
     model = config.model
     arm = model.arm
     if urdf is not None:
-        found = read_description(urdf if str(urdf).lstrip().startswith('<')
-                                 else urdf_path(str(urdf)))
+        found = urdf if isinstance(urdf, Description) else read_description(
+            urdf if str(urdf).lstrip().startswith('<') else urdf_path(str(urdf)))
         arm = replace(arm, urdf=found.text, tip=tip or _only_tip(found, arm.tip),
                       lower=(), upper=(), velocity=(), held={})
     else:
