@@ -18,7 +18,7 @@ from smallbot.cli.arguments import (
     whole,
     write_result,
 )
-from smallbot.cli.arm import add_chosen, configured_arm, URDF
+from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
 from smallbot.cli.real_arm import may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
@@ -163,7 +163,7 @@ def _own_arm(args: argparse.Namespace):
     from smallbot.outer_loop.configuration import load_config
     from smallbot.share import share_directory
 
-    given = [f'--{key}' for key in ('tip', 'joints', 'limits', 'hold') if getattr(args, key)]
+    given = given_of(args, CHOSEN)
     if args.urdf is None:
         if given:
             raise InputError(f'{given[0]} goes with --urdf FILE; a model has its own')

@@ -14,11 +14,11 @@ import sys
 import time
 
 from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
-from smallbot.cli.arm import add_chosen, configured_arm, URDF
+from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
 from smallbot.errors import InputError
 
 VERB = 'meta-train'
-ARM = ('urdf', 'tip', 'joints', 'limits', 'hold')
+ARM = ('urdf', *CHOSEN)
 """Options that say for which arm."""
 
 
@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name and (Path(args.name).name != args.name or args.name.startswith('.')):
         raise InputError(f'--name {args.name}: expected the name of a file; --out says where')
     if args.resume:
-        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', *ARM, 'start')
-                 if getattr(args, key) is not None]
+        given = given_of(args, ('config', 'minutes', 'iterations', *ARM, 'start'))
         if given:
             raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
                              f'{", ".join(given)} out')
@@ -205,7 +204,7 @@ def _configured(args: argparse.Namespace):
     from smallbot.outer_loop.configuration import checked, load_config
     from smallbot.share import share_directory
 
-    given = [f'--{key}' for key in ARM if getattr(args, key)]
+    given = given_of(args, ARM)
     if args.start and given:
         raise InputError(f'--start takes the arm from its model: leave {", ".join(given)} out')
     if args.seed in (VALIDATION_SEED, TEST_SEED):
