@@ -22,6 +22,8 @@ TIP_NAMES = re.compile('tool|tcp|effector|^tip|grasp', re.IGNORECASE)
 """Names of links that are made to be a tool tip."""
 MOVING = ('revolute', 'continuous', 'prismatic')
 """Types of joints that have one position."""
+INSTEAD = 'or give the URDF that `xacro FILE > arm.urdf` writes'
+"""The way out for who has a xacro that cannot be expanded here."""
 
 
 class ArmError(InputError):
@@ -186,16 +188,35 @@ def read_description(urdf: str | Path) -> Description:
     A xacro is expanded where the package xacro is installed. Raises ArmError where there is no
     such file, or it is not a robot.
     """
-    is_text = isinstance(urdf, str) and urdf.lstrip().startswith('<')
-    source = 'robot description' if is_text else str(urdf)
+    if isinstance(urdf, str) and urdf.lstrip().startswith('<'):
+        return description_in(urdf)
+    source = str(urdf)
     try:
-        root = ElementTree.fromstring(urdf if is_text else Path(urdf).read_bytes())
-        if _is_xacro(root):
-            root = ElementTree.fromstring(_expanded(source, is_text))
+        root = _root(Path(urdf).read_bytes(), source)
     except OSError as error:
         raise ArmError(f'{source}: cannot be read: {error.strerror}') from None
+    return _described(_root(_expanded(source), source) if _is_xacro(root) else root, source)
+
+
+def description_in(text: str, source: str = 'robot description') -> Description:
+    """Read a robot from the text of a URDF; `source` says in messages where it comes from.
+
+    Raises ArmError where it is not a robot, or a xacro.
+    """
+    root = _root(text, source)
+    if _is_xacro(root):
+        raise ArmError(f'{source}: this is xacro, not yet expanded: give its file, {INSTEAD}')
+    return _described(root, source)
+
+
+def _root(text: str | bytes, source: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise ArmError(f'{source}: not XML: {error}') from None
+
+
+def _described(root: ElementTree.Element, source: str) -> Description:
     if root.tag != 'robot':
         raise ArmError(f'{source}: the root element is <{root.tag}>, expected <robot> as in a '
                        f'URDF')
@@ -222,22 +243,19 @@ def _is_xacro(root: ElementTree.Element) -> bool:
                for element in root.iter())
 
 
-def _expanded(source: str, is_text: bool) -> str:
-    instead = 'or give the URDF that `xacro FILE > arm.urdf` writes'
-    if is_text:
-        raise ArmError(f'{source}: this is xacro, not yet expanded: give its file, {instead}')
+def _expanded(source: str) -> str:
     try:
         import xacro
     except ImportError:
         raise ArmError(f'{source}: this is xacro, which the package xacro expands: `pip install '
-                       f'xacro` (apt install ros-$ROS_DISTRO-xacro), {instead}') from None
+                       f'xacro` (apt install ros-$ROS_DISTRO-xacro), {INSTEAD}') from None
     try:
         with redirect_stderr(io.StringIO()):
             return xacro.process_file(source).toxml()
     except Exception as error:  # whatever its includes and expressions raise
         why = ' '.join(str(error).split()) or type(error).__name__
         raise ArmError(f'{source}: xacro cannot expand it ({why}): source the workspace of its '
-                       f'includes, {instead}') from None
+                       f'includes, {INSTEAD}') from None
 
 
 def _check(joints: tuple[Joint, ...], source: str) -> None:

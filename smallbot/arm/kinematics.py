@@ -77,11 +77,13 @@ class Arm:
     def from_urdf(cls, urdf: str | Path, driven: Sequence[str] = ('base', 'shoulder'),
                   tip: str = 'tool_tip', lower: Sequence[float] = (),
                   upper: Sequence[float] = (), velocity: Sequence[float] = (),
-                  held: Mapping[str, float] | None = None) -> 'Arm':
+                  held: Mapping[str, float] | None = None, acceleration: Sequence[float] = ()
+                  ) -> 'Arm':
         """Read an arm from a URDF or xacro file, or from the text of a URDF.
 
-        Parameters: `lower`, `upper`, `velocity` [J] of the driven joints instead of the URDF's,
-        narrower or where it has none; `held` as in `holding`.
+        Parameters: `lower`, `upper`, `velocity`, `acceleration` [J] of the driven joints instead
+        of the URDF's, narrower or where it has none, an acceleration of 0 for its own; `held` as
+        in `holding`.
         Raises ArmError where the file is missing or not a URDF, a link or joint is unknown, a
         driven joint has no limits, follows another or does not move the tip.
         """
@@ -91,7 +93,7 @@ class Arm:
             raise ArmError(f'{description.source}: driven joints {list(driven)}: expected at '
                            f'least one, each once')
         _check_driven(description, chain, driven)
-        limits = _limits(description, tuple(driven), lower, upper, velocity)
+        limits = _limits(description, tuple(driven), lower, upper, velocity, acceleration)
         return cls(description, chain, tuple(driven), limits).holding(held or {})
 
     def holding(self, pose: Mapping[str, float]) -> 'Arm':
@@ -242,10 +244,12 @@ def _check_driven(description: Description, chain: tuple[Joint, ...], driven: Se
 
 
 def _limits(description: Description, driven: tuple[str, ...], lower: Sequence[float],
-            upper: Sequence[float], velocity: Sequence[float]) -> JointLimits:
+            upper: Sequence[float], velocity: Sequence[float],
+            acceleration: Sequence[float]) -> JointLimits:
     """Return limits [J] of the driven joints, as given or the URDF's, kept to by followers."""
     where = description.source
-    for key, values in (('lower', lower), ('upper', upper), ('velocity', velocity)):
+    for key, values in (('lower', lower), ('upper', upper), ('velocity', velocity),
+                        ('acceleration', acceleration)):
         if len(values) not in (0, len(driven)):
             raise ArmError(f'{where}: arm.{key}: {len(values)} limits for {len(driven)} joints '
                            f'({", ".join(driven)})')
@@ -255,11 +259,14 @@ def _limits(description: Description, driven: tuple[str, ...], lower: Sequence[f
         low, high, fastest = (
             float(given[number]) if len(given) else own for given, own in (
                 (lower, joint.lower), (upper, joint.upper), (velocity, joint.velocity)))
+        hardest = float(acceleration[number]) if len(acceleration) else 0.0
         limited = joint.lower < joint.upper
         for key, value, most, beyond in (
                 ('lower', low, joint.lower, limited and low < joint.lower),
                 ('upper', high, joint.upper, limited and high > joint.upper),
-                ('velocity', fastest, joint.velocity, fastest > joint.velocity > 0)):
+                ('velocity', fastest, joint.velocity, fastest > joint.velocity > 0),
+                ('acceleration', hardest, joint.acceleration,
+                 hardest > joint.acceleration > 0)):
             if beyond:
                 raise ArmError(f'{where}: arm.{key}: {value:g} for joint {name!r} is beyond the '
                                f"URDF's {most:g}")
@@ -269,8 +276,11 @@ def _limits(description: Description, driven: tuple[str, ...], lower: Sequence[f
         if not 0 < fastest < math.inf:
             raise ArmError(f'{where}: joint {name!r} has no <limit velocity=...> above 0; '
                            f'--limits LOW:HIGH:SPEED gives one, {joint.unit}/s')
+        hardest = hardest or joint.acceleration or DEFAULT_ACCELERATION
+        if not 0 < hardest < math.inf:
+            raise ArmError(f'{where}: joint {name!r}: acceleration {hardest:g}, expected above 0')
         low, high, fastest = _with_followers(description, name, low, high, fastest)
-        rows.append((low, high, fastest, joint.acceleration or DEFAULT_ACCELERATION))
+        rows.append((low, high, fastest, hardest))
     return JointLimits(*np.array(rows, dtype=float).T)
 
 

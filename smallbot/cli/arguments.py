@@ -57,6 +57,12 @@ def add_law(verb: argparse.ArgumentParser, of: str) -> None:
                       help=f'law of the devices{of} (default {LAW_NAMES[0]})')
 
 
+def no_ros(error: ImportError) -> InputError:
+    """Return what to raise where ROS 2 is needed and cannot be imported."""
+    return InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
+                      f'`make demo`, which installs it as wheels')
+
+
 def check_output(path: Path | None, option: str = '--json') -> None:
     """Refuse a file that an option names and that cannot be written, before the work begins."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):

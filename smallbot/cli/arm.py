@@ -1,19 +1,27 @@
 """Look at an arm: its joints and limits, what may be the tool tip, how far it reaches.
 
 `smallbot arm describe FILE` reads a URDF or xacro as everything else does, and says what it
-understood. The options --tip, --joints, --limits and --hold are those of meta-train and demo.
+understood. Its options --tip, --joints, --limits, --joint-limits and --hold are those of
+meta-train and demo.
 """
 
 import argparse
+from collections.abc import Iterable
 import json
 from pathlib import Path
 import shlex
 from typing import Any
 
-from smallbot.cli.arguments import add_common, check_output, write_result
+from smallbot.cli.arguments import add_common, check_output, no_ros, write_result
 from smallbot.errors import InputError
 
 VERB = 'arm'
+URDF = ('URDF or xacro, or the name of one that comes with the package; of a robot that runs: '
+        'topic:/robot_description (topic: for short), or node:/robot_state_publisher, which has '
+        'it as a parameter')
+"""What --urdf takes, for help texts."""
+CHOSEN = ('tip', 'joints', 'limits', 'joint_limits', 'hold')
+"""Options of `add_chosen`."""
 MOST = 7
 """Joints that are driven where none are named."""
 
@@ -23,8 +31,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     parts = verb.add_subparsers(dest='part', metavar='describe', required=True)
     describe = parts.add_parser('describe', help='say what a URDF or xacro describes',
                                 description='Say what a URDF or xacro describes.')
-    describe.add_argument('file', metavar='FILE',
-                          help='URDF or xacro, or the name of one that comes with the package')
+    describe.add_argument('file', metavar='FILE', help=URDF)
     add_chosen(describe)
     describe.add_argument('--figure', type=Path, metavar='FILE.png',
                           help='draw the arm at its home and where the tool tip can be')
@@ -41,9 +48,19 @@ def add_chosen(verb: argparse._ActionsContainer) -> None:
                       help="limits of each joint, rad (m), as in --limits=-1:1,-0.5:2; narrower "
                            "than the URDF's, or where it has none; LOW:HIGH:SPEED limits the "
                            "speed too")
+    verb.add_argument('--joint-limits', type=Path, metavar='FILE.yaml',
+                      help="limits of positions, speeds and accelerations as MoveIt's "
+                           'joint_limits.yaml or the parameters of ros2_control have them, rad; '
+                           'the narrowest of file, URDF and --limits counts (acceleration where '
+                           'neither limits it: 20 rad/s^2, m/s^2)')
     verb.add_argument('--hold', type=pose, metavar='C=X,...',
                       help='where joints that are not driven are held, rad (m) (default: zero, or '
                            'the middle of limits that exclude zero)')
+
+
+def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
+    """Return those of the options that were given, as they are written."""
+    return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
 
 
 def limits(text: str) -> tuple[tuple[float, ...], ...]:
@@ -67,18 +84,69 @@ def pose(text: str) -> dict[str, float]:
         raise argparse.ArgumentTypeError(f'{text!r}: expected JOINT=POSITION,..., rad') from None
 
 
+def described(given: str):
+    """Return the description that a file, a shipped name or a robot that runs gives.
+
+    Raises InputError where it cannot be had, or is none.
+    """
+    from smallbot.arm.description import description_in, read_description
+    from smallbot.arm.kinematics import urdf_path
+
+    kind, colon, name = given.partition(':')
+    if not colon or kind not in ('topic', 'node'):
+        return read_description(urdf_path(given))
+    try:
+        from smallbot.nodes.common.robot_description import (
+            parameter_description,
+            published_description,
+        )
+    except ImportError as error:
+        raise no_ros(error) from None
+    return description_in(*(published_description if kind == 'topic' else parameter_description)(
+        name))
+
+
+def configured_arm(config, args: argparse.Namespace) -> tuple[Any, list[str]]:
+    """Return `config` for the arm of --urdf and `add_chosen`, and lines that say what it is."""
+    from smallbot.one_shot.model import arm_of
+    from smallbot.outer_loop.configuration import said_of_arm, with_arm
+
+    urdf = None if args.urdf is None else described(args.urdf)
+    file = limits_file(args)
+    config = with_arm(config, urdf, args.joints, args.tip, args.limits, args.hold, file)
+    return config, [*_said_of_file(file, arm_of(config.model)), *said_of_arm(config)]
+
+
+def limits_file(args: argparse.Namespace):
+    """Return what --joint-limits names; None: nothing."""
+    from smallbot.arm.limits_file import read_limits
+
+    return None if args.joint_limits is None else read_limits(args.joint_limits)
+
+
+def _said_of_file(file, arm) -> list[str]:
+    return [] if file is None else file.said([arm.description.joint(name) for name in arm.driven])
+
+
 def run(args: argparse.Namespace) -> int:
     """Print what a description says; write JSON and picture."""
-    from smallbot.arm.description import read_description
-    from smallbot.arm.kinematics import urdf_path
+    from smallbot.one_shot.model import arm_of
+    from smallbot.outer_loop.configuration import accelerations_from
 
     check_output(args.json)
     check_output(args.figure, '--figure')
     if args.figure and args.figure.suffix != '.png':
         raise InputError(f'--figure {args.figure}: expected a name that ends in .png')
-    found = read_description(urdf_path(args.file))
-    arm = _arm(args, found)
+    found = described(args.file)
+    file = limits_file(args)
+    config = _configured(args, found, file)
+    arm = None if config is None else arm_of(config.model)
     result = _result(found, arm)
+    if arm is not None:
+        result['limits_file'] = _said_of_file(file, arm)
+        for one, source in zip(result['driven'], accelerations_from(
+                config, str(args.joint_limits))):
+            one['acceleration_from'] = source
     print(_text(result, args))
     write_result(args.json, result)
     if args.figure and arm is not None:
@@ -88,9 +156,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _arm(args: argparse.Namespace, found):
-    """Return the arm that the options choose, or may be meant; None: nothing moves."""
-    from smallbot.one_shot.model import arm_of
+def _configured(args: argparse.Namespace, found, file):
+    """Return a configuration for the arm that is chosen, or may be meant; None: nothing moves."""
     from smallbot.outer_loop.configuration import MetaConfig, with_arm
 
     ends = found.ends()
@@ -100,17 +167,24 @@ def _arm(args: argparse.Namespace, found):
     if not joints:
         return None
     if args.joints is None and args.limits is None:
-        joints = _with_limits(found, joints[:MOST])
+        joints = _with_limits(found, joints[:MOST], file)
         if not joints:
             return None
-    config = with_arm(MetaConfig(), args.file, joints, tip, args.limits, args.hold)
-    return arm_of(config.model)
+    return with_arm(MetaConfig(), found, joints, tip, args.limits, args.hold, file)
 
 
-def _with_limits(found, joints: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the joints that can be driven as they are described."""
-    chosen = (found.joint(name) for name in joints)
-    return tuple(j.name for j in chosen if j.lower < j.upper and j.velocity > 0)
+def _with_limits(found, joints: tuple[str, ...], file) -> tuple[str, ...]:
+    """Return the joints that can be driven as URDF and file limit them."""
+    from math import isfinite
+
+    from smallbot.arm.limits_file import stated
+
+    def limited(joint) -> bool:
+        bounds = stated(joint) if file is None else file.narrowed(joint, stated(joint))
+        return isfinite(bounds.velocity) and (isfinite(bounds.lower)
+                                              or joint.kind == 'continuous')
+
+    return tuple(name for name in joints if limited(found.joint(name)))
 
 
 def _result(found, arm) -> dict[str, Any]:
@@ -175,12 +249,14 @@ def _text(result: dict[str, Any], args: argparse.Namespace) -> str:
         return '\n'.join(lines)
     names = [one['joint'] for one in result['driven']]
     low, high = result['tip_box_m']
+    lines += result['limits_file']
     lines.append(f'with --tip {result["tip"]} --joints {",".join(names)}:')
     lines.append(f'  from {result["root"]}: {" > ".join(result["chain"])}')
     for one in result['driven']:
         lines.append(f'  {one["joint"]}: {one["lower"]:.3f} to {one["upper"]:.3f}, speed '
-                     f'{one["velocity"]:g}, acceleration {one["acceleration"]:g}; movements begin '
-                     f'at {one["movements_begin_at"]:.3f}, {100 * one["size"]:.0f} % of full size')
+                     f'{one["velocity"]:g}, acceleration {one["acceleration"]:g} '
+                     f'({one["acceleration_from"]}); movements begin at '
+                     f'{one["movements_begin_at"]:.3f}, {100 * one["size"]:.0f} % of full size')
     if result['held']:
         lines.append('  held: ' + ', '.join(f'{name} {at:g}' for name, at in
                                             result['held'].items()))
@@ -192,6 +268,8 @@ def _text(result: dict[str, Any], args: argparse.Namespace) -> str:
     if args.limits:
         command.append('--limits=' + ','.join(
             ':'.join(f'{x:g}' for x in one) for one in args.limits))
+    if args.joint_limits:
+        command += ['--joint-limits', str(args.joint_limits)]
     if args.hold:
         command.append('--hold=' + ','.join(f'{name}={at:g}' for name, at in args.hold.items()))
     lines.append(f'next:\n  {shlex.join(command)}')

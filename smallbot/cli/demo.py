@@ -9,8 +9,16 @@ import argparse
 from contextlib import nullcontext
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
-from smallbot.cli.arm import add_chosen
+from smallbot.cli.arguments import (
+    add_common,
+    check_output,
+    made_folder,
+    no_ros,
+    real,
+    whole,
+    write_result,
+)
+from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
 from smallbot.cli.real_arm import may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
@@ -59,8 +67,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     add_reading(verb)
     own = verb.add_argument_group(
         'an arm of your own, for which a model is made on the way, into --out')
-    own.add_argument('--urdf', metavar='FILE',
-                     help='URDF or xacro, or the name of one that comes with the package')
+    own.add_argument('--urdf', metavar='FILE', help=URDF)
     add_chosen(own)
     add_common(verb, 0, 'the devices of the chip')
     arm = verb.add_argument_group('with --arm ed_scorbot')
@@ -111,8 +118,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from smallbot.nodes.hosted_demo import run_demo
     except ImportError as error:
-        raise InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
-                         f'`make demo`, which installs it as wheels') from None
+        raise no_ros(error) from None
     from smallbot.plots.report import draw_report
     from smallbot.study.on_arm import Execution
     from smallbot.study.shown_files import foreseen
@@ -154,19 +160,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _own_arm(args: argparse.Namespace):
     """Return the configuration of a model for an arm of the user's own; None: not asked for."""
-    from smallbot.outer_loop.configuration import load_config, said_of_arm, with_arm
+    from smallbot.outer_loop.configuration import load_config
     from smallbot.share import share_directory
 
-    given = [f'--{key}' for key in ('tip', 'joints', 'limits', 'hold') if getattr(args, key)]
+    given = given_of(args, CHOSEN)
     if args.urdf is None:
         if given:
             raise InputError(f'{given[0]} goes with --urdf FILE; a model has its own')
         return None
     if args.model is not None:
         raise InputError('--urdf makes a model on the way, --model brings one: leave one out')
-    config = with_arm(load_config(share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'),
-                      args.urdf, args.joints, args.tip, args.limits, args.hold)
-    print('\n'.join(said_of_arm(config)))
+    config, said = configured_arm(
+        load_config(share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'), args)
+    print('\n'.join(said))
     return config
 
 

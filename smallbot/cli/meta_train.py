@@ -14,11 +14,11 @@ import sys
 import time
 
 from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
-from smallbot.cli.arm import add_chosen
+from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
 from smallbot.errors import InputError
 
 VERB = 'meta-train'
-ARM = ('urdf', 'tip', 'joints', 'limits', 'hold')
+ARM = ('urdf', *CHOSEN)
 """Options that say for which arm."""
 
 
@@ -45,8 +45,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'else ed_scorbot)')
     arm = verb.add_argument_group('the arm (default: as configured)')
     arm.add_argument('--urdf', metavar='FILE',
-                     help='train for the arm of this URDF or xacro, or of one that comes with the '
-                          'package, by its name; joints other than two leave the pen strokes out')
+                     help=f'{URDF}; joints other than two leave the pen strokes out')
     add_chosen(arm)
     verb.add_argument('--processes', type=whole(1), metavar='N',
                       help='processes that share the tasks (default: one for each core); '
@@ -62,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name and (Path(args.name).name != args.name or args.name.startswith('.')):
         raise InputError(f'--name {args.name}: expected the name of a file; --out says where')
     if args.resume:
-        given = [f'--{key}' for key in ('config', 'minutes', 'iterations', *ARM, 'start')
-                 if getattr(args, key) is not None]
+        given = given_of(args, ('config', 'minutes', 'iterations', *ARM, 'start'))
         if given:
             raise InputError(f'--resume takes configuration and length from its checkpoint: leave '
                              f'{", ".join(given)} out')
@@ -203,15 +201,10 @@ def _configured(args: argparse.Namespace):
     from dataclasses import replace
 
     from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
-    from smallbot.outer_loop.configuration import (
-        checked,
-        load_config,
-        said_of_arm,
-        with_arm,
-    )
+    from smallbot.outer_loop.configuration import checked, load_config
     from smallbot.share import share_directory
 
-    given = [f'--{key}' for key in ARM if getattr(args, key)]
+    given = given_of(args, ARM)
     if args.start and given:
         raise InputError(f'--start takes the arm from its model: leave {", ".join(given)} out')
     if args.seed in (VALIDATION_SEED, TEST_SEED):
@@ -219,8 +212,8 @@ def _configured(args: argparse.Namespace):
     path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
     config = load_config(path)
     if given:
-        config = with_arm(config, args.urdf, args.joints, args.tip, args.limits, args.hold)
-        print('\n'.join(said_of_arm(config)), file=sys.stderr)
+        config, said = configured_arm(config, args)
+        print('\n'.join(said), file=sys.stderr)
     return checked(replace(config, seed=args.seed,
                            iterations=args.iterations or config.iterations))
 

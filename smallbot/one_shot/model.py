@@ -73,6 +73,9 @@ class ArmConfig:
     """Upper limit of each driven joint, rad; empty: the URDF's."""
     velocity: tuple[float, ...] = ()
     """Fastest speed of each driven joint, rad/s; empty: the URDF's."""
+    acceleration: tuple[float, ...] = ()
+    """Largest acceleration of each driven joint, rad/s^2; empty, or 0 for a joint: the URDF's, or
+    `DEFAULT_ACCELERATION` where it has none, as most do not."""
     held: dict[str, float] = field(default_factory=dict)
     """Where joints that are not driven are held, rad (m); one that is not named: at zero, or in
     the middle of limits that exclude zero."""
@@ -288,7 +291,7 @@ def arm_of(config: ModelConfig) -> Arm:
     """
     given = config.arm
     arm = Arm.from_urdf(given.urdf or urdf_path(), config.joints, given.tip, given.lower,
-                        given.upper, given.velocity, given.held)
+                        given.upper, given.velocity, given.held, given.acceleration)
     for joint, low, high in zip(config.joints, arm.limits.lower, arm.limits.upper):
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ModelError(f'arm: joint {joint!r} turns without end; give its limits, '

@@ -10,11 +10,13 @@ from pathlib import Path
 import re
 
 from smallbot.arm.description import ArmError, Description, read_description
-from smallbot.arm.kinematics import Arm, DEFAULT_ACCELERATION, urdf_path
+from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.arm.limits_file import LimitsFile, stated
 from smallbot.arm.workspace import workspace
 from smallbot.one_shot.families import BROWNIAN_WINDOW, start_pose
 from smallbot.one_shot.model import (
     arm_of,
+    ArmConfig,
     Coding,
     from_mapping,
     ModelConfig,
@@ -167,38 +169,43 @@ def load_config(path: Path) -> MetaConfig:
     return checked(replace(config, model=replace(config.model, arm=arm)))
 
 
-def with_arm(config: MetaConfig, urdf: str | Path | None = None,
+def with_arm(config: MetaConfig, urdf: Description | str | Path | None = None,
              joints: tuple[str, ...] | None = None, tip: str | None = None,
              limits: tuple[tuple[float, ...], ...] | None = None,
-             held: dict[str, float] | None = None) -> MetaConfig:
+             held: dict[str, float] | None = None,
+             limits_file: LimitsFile | None = None) -> MetaConfig:
     """Return `config` for another arm, or other joints, another tool tip or limits of the same.
 
     The generator's population code is stretched over what the tool tip can reach, and pen
     strokes, which drive two joints, are left out where there are more or fewer. Joints that turn
     without end and are given no limits get plus and minus pi.
-    Parameters: `urdf`, a file, its text or the name of one that is shipped; `tip`, the link that
-    is the tool tip, which need not be named where a `urdf` has only one link at an end; `limits`,
+    Parameters: `urdf`, read already, or a file, its text or the name of one that is shipped;
+    `tip`, the link that is the tool tip, which need not be named where a `urdf` has only one link
+    at an end; `limits`,
     lower and upper of each joint, rad, or lower, upper and speed; `held`, where joints that are
-    not driven are held. What is not given stays.
+    not driven are held; `limits_file`, within which all of these limits are kept, and those of
+    acceleration. What is not given stays.
     Raises ModelError and ArmError where they do not fit each other.
     """
     model = config.model
     arm = model.arm
     if urdf is not None:
-        found = read_description(urdf if str(urdf).lstrip().startswith('<')
-                                 else urdf_path(str(urdf)))
+        found = urdf if isinstance(urdf, Description) else read_description(
+            urdf if str(urdf).lstrip().startswith('<') else urdf_path(str(urdf)))
         arm = replace(arm, urdf=found.text, tip=tip or _only_tip(found, arm.tip),
-                      lower=(), upper=(), velocity=(), held={})
+                      lower=(), upper=(), velocity=(), acceleration=(), held={})
     else:
         found = read_description(arm.urdf or urdf_path())
     if joints is not None and joints != model.joints:
-        arm = replace(arm, lower=(), upper=(), velocity=())
+        arm = replace(arm, lower=(), upper=(), velocity=(), acceleration=())
     joints = joints or model.joints
     arm = replace(arm, tip=tip or arm.tip, held={**arm.held, **(held or {})})
     if limits is not None:
         arm = replace(arm, **_bounds(found, joints, limits))
-    elif not arm.lower:
-        arm = replace(arm, **_bounded(found, joints))
+    if limits_file is not None:
+        arm = replace(arm, **_narrowed(arm, found, joints, limits_file))
+    if limits is None:
+        arm = replace(arm, **_bounded(arm, found, joints))
     model = replace(model, arm=arm, joints=joints)
     reach = math.ceil(20 * tip_reach(arm_of(model))) / 20
     model = replace(model, code=replace(model.code, value_range=(-reach, reach)))
@@ -224,10 +231,17 @@ def said_of_arm(config: MetaConfig) -> list[str]:
     if start_pose(arm).any():
         lines.append('movements begin at ' + ', '.join(
             f'{name} {at:.4g}' for name, at in zip(arm.driven, start_pose(arm))))
-    if (arm.limits.acceleration == DEFAULT_ACCELERATION).any():
-        lines.append(f'accelerations that the description does not limit: '
-                     f'{DEFAULT_ACCELERATION:g} rad/s^2 (m/s^2)')
+    lines.append('accelerations ' + ', '.join(
+        f'{name} {value:.4g} ({source})' for name, value, source in zip(
+            arm.driven, arm.limits.acceleration, accelerations_from(config))))
     return lines
+
+
+def accelerations_from(config: MetaConfig, given: str = 'as given') -> tuple[str, ...]:
+    """Return where the limit of each driven joint comes from: `given`, URDF or default."""
+    arm, own = arm_of(config.model), config.model.arm.acceleration
+    return tuple(given if value else 'URDF' if arm.description.joint(name).acceleration
+                 else 'default' for name, value in zip(arm.driven, own or (0,) * len(arm.driven)))
 
 
 def _only_tip(found: Description, usual: str) -> str:
@@ -255,13 +269,37 @@ def _bounds(found: Description, joints: tuple[str, ...], limits: tuple[tuple[flo
     return bounds
 
 
-def _bounded(found: Description, joints: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
-    """Return limits where one of the joints turns without end, else none."""
+def _narrowed(arm: ArmConfig, found: Description, joints: tuple[str, ...], file: LimitsFile
+              ) -> dict[str, tuple[float, ...]]:
+    """Return what an `ArmConfig` says of limits that a file narrows."""
+    file.check_names(joints)
     chosen = [found.joint(name) for name in joints if name in found.movable]
-    if len(chosen) < len(joints) or not any(joint.kind == 'continuous' for joint in chosen):
+    if len(chosen) < len(joints):
         return {}
-    ends = [TURN if joint.kind == 'continuous' else (joint.lower, joint.upper)
-            for joint in chosen]
+    columns = []
+    for number, joint in enumerate(chosen):
+        given = {key: getattr(arm, key)[number] or math.inf
+                 for key in ('velocity', 'acceleration') if getattr(arm, key)}
+        if arm.lower:
+            given.update(lower=arm.lower[number], upper=arm.upper[number])
+        own = stated(joint)
+        bounds = file.narrowed(joint, own._replace(**given))
+        ends = bounds[:2] if math.isfinite(bounds.lower) else (joint.lower, joint.upper)
+        columns.append((*ends, bounds.velocity if math.isfinite(bounds.velocity) else 0.0,
+                        bounds.acceleration if bounds.acceleration < own.acceleration else 0.0))
+    return dict(zip(('lower', 'upper', 'velocity', 'acceleration'), zip(*columns)))
+
+
+def _bounded(arm: ArmConfig, found: Description, joints: tuple[str, ...]
+             ) -> dict[str, tuple[float, ...]]:
+    """Return limits where one of the joints turns without end and has none, else nothing."""
+    chosen = [found.joint(name) for name in joints if name in found.movable]
+    ends = list(zip(arm.lower, arm.upper)) or [(joint.lower, joint.upper) for joint in chosen]
+    endless = [joint.kind == 'continuous' and math.isinf(low)
+               for joint, (low, _) in zip(chosen, ends)]
+    if len(chosen) < len(joints) or not any(endless):
+        return {}
+    ends = [TURN if turns else own for turns, own in zip(endless, ends)]
     return {'lower': tuple(low for low, _ in ends), 'upper': tuple(high for _, high in ends)}
 
 

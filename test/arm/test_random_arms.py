@@ -138,7 +138,7 @@ def test_it_is_described_made_and_learns_a_movement_within_its_limits(number, tm
 def test_the_command_describes_and_makes_one(tmp_path):
     text, driven, tip = random_urdf(7)
     (tmp_path / 'arm.urdf').write_text(text)
-    assert main(['arm', 'describe', str(tmp_path / 'arm.urdf'), '--tip', tip, '--picture',
+    assert main(['arm', 'describe', str(tmp_path / 'arm.urdf'), '--tip', tip, '--figure',
                  str(tmp_path / 'arm.png')]) == 0
     (tmp_path / 'small.yaml').write_text(
         'model: {steps: 60}\nbalance: {generator_neurons: 40, turns: 30}\nclosed_form: true\n'

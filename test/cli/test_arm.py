@@ -35,7 +35,7 @@ def urdf(tmp_path):
 
 def test_describe_says_joints_limits_ends_and_reach(capsys, tmp_path):
     result, picture = tmp_path / 'arm.json', tmp_path / 'arm.png'
-    code, out, _ = call(capsys, 'arm', 'describe', 'hobby_arm', '--json', result, '--picture',
+    code, out, _ = call(capsys, 'arm', 'describe', 'hobby_arm', '--json', result, '--figure',
                         picture, '--joints', 'shoulder_pan,elbow_flex', '--limits=-1:1,0:1:0.5',
                         '--hold', 'shoulder_lift=0.4')
     assert code == 0
@@ -72,6 +72,26 @@ def test_what_it_says_next_and_what_meta_train_prints_run_as_printed(capsys, tmp
     assert found['arm_tip_rmse_cm']['mean'] < found['tip_rmse_cm']['after']['mean'] + 1
 
 
+def test_limits_of_a_file_are_said_and_go_into_the_model(capsys, tmp_path, urdf, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'small.yaml').write_text(SMALL)
+    (tmp_path / 'my limits.yaml').write_text(
+        'joint_limits: {bend: {max_position: -1, min_position: -2, max_acceleration: 0.5}}')
+    given = ['--joint-limits', 'my limits.yaml']
+    code, out, _ = call(capsys, 'arm', 'describe', urdf.name, *given, '--json', 'arm.json')
+    assert code == 0 and 'my limits.yaml: limits bend' in out
+    assert 'acceleration 20 (default)' in out and 'acceleration 0.5 (my limits.yaml)' in out
+    assert out.splitlines()[-1].endswith("--joint-limits 'my limits.yaml'")
+    driven = json.loads((tmp_path / 'arm.json').read_text())['driven']
+    assert [one['acceleration_from'] for one in driven] == ['default', 'my limits.yaml']
+    code, _, err = call(capsys, 'meta-train', '--config', 'small.yaml', '--urdf', urdf.name,
+                        '--joints', 'spin,bend', *given, '--iterations', 0, '--out', 'models')
+    assert code == 0 and 'bend 0.5 (as given)' in err
+    limits = arm_of(load_model('models/my_arm.safetensors').config).limits
+    assert limits.acceleration.tolist() == [20, 0.5]
+    assert (limits.lower[1], limits.upper[1]) == (-2, -1)
+
+
 def test_an_arm_that_rests_away_from_zero_is_trained(capsys, tmp_path, urdf):
     (tmp_path / 'small.yaml').write_text(SMALL)
     code, out, _ = call(capsys, 'meta-train', '--config', tmp_path / 'small.yaml', '--urdf', urdf,
@@ -86,13 +106,16 @@ def test_an_arm_that_rests_away_from_zero_is_trained(capsys, tmp_path, urdf):
     (['arm', 'describe', 'ur5e', '--joints', 'elbow_joint', '--limits=-9:1'], "beyond the URDF's"),
     (['arm', 'describe', 'ur5e', '--limits=wide'], 'LOW:HIGH'),
     (['arm', 'describe', 'ur5e', '--hold', 'elbow_joint'], 'JOINT=POSITION'),
-    (['arm', 'describe', 'ur5e', '--picture', 'arm.jpg'], 'ends in .png'),
+    (['arm', 'describe', 'ur5e', '--figure', 'arm.jpg'], 'ends in .png'),
     (['meta-train', '--iterations', '0', '--urdf', 'hobby_arm', '--joints', 'pan,lift'],
      "no movable joint 'pan'"),
     (['meta-train', '--iterations', '0', '--urdf', 'ur5e', '--joints', 'elbow_joint',
       '--limits=-1:1,-1:1'], '2 limits for 1 joints'),
     (['meta-train', '--iterations', '0', '--name', 'a/b'], 'expected the name of a file'),
     (['demo', '--joints', 'a,b'], '--joints goes with --urdf'),
+    (['demo', '--joint-limits', 'a.yaml'], '--joint-limits goes with --urdf'),
+    (['arm', 'describe', 'ur5e', '--joint-limits', 'a.yaml'], 'a.yaml: cannot be read'),
+    (['meta-train', '--start', 'ur5e', '--joint-limits', 'a.yaml'], 'leave --joint-limits out'),
     (['demo', '--urdf', 'ur5e', '--model', 'ur5e'], 'leave one out'),
     (['demo', '--model', 'ur5e', '--arm', 'measured'], 'is an ED-Scorbot'),
     (['evaluate', '--model', 'hobby_arm', '--arm', 'measured'], 'is an ED-Scorbot'),

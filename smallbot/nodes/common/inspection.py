@@ -1,16 +1,11 @@
 """Looks at the running ROS 2 graph for `smallbot doctor`."""
 
-import time
-
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import JointState
 
 from smallbot.arm.kinematics import default_arm
+from smallbot.nodes.common.spin import onlooker
 
 TOPICS = {
     # topic: type, must be latched, who publishes it
@@ -29,27 +24,17 @@ suffer; the real ED-Scorbot says where it is 10 to 15 times a second."""
 
 def inspect_graph(seconds: float) -> list[tuple[str, str, str]]:
     """Listen for `seconds`; returns findings as level, what, cure."""
-    context = Context()
-    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('smallbot_doctor', context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
     heard: list[JointState] = []
-    node.create_subscription(JointState, 'joint_states', heard.append,
-                             QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT))
-    try:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            executor.spin_once(timeout_sec=0.05)
-        findings = [finding for topic in TOPICS for finding in _topic(node, topic)]
-        if findings and all(level == 'info' for level, _, _ in findings):
-            return [('info', 'no node of smallbot is running in this domain',
-                     'ros2 launch smallbot one_shot_demo.launch.py')]
-        return findings + _joint_states(heard, seconds)
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.try_shutdown(context=context)
+    with onlooker('smallbot_doctor') as looking:
+        looking.node.create_subscription(
+            JointState, 'joint_states', heard.append,
+            QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT))
+        looking.wait(seconds)
+        findings = [finding for topic in TOPICS for finding in _topic(looking.node, topic)]
+    if findings and all(level == 'info' for level, _, _ in findings):
+        return [('info', 'no node of smallbot is running in this domain',
+                 'ros2 launch smallbot one_shot_demo.launch.py')]
+    return findings + _joint_states(heard, seconds)
 
 
 def _topic(node: Node, topic: str) -> list[tuple[str, str, str]]:

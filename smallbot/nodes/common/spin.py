@@ -4,12 +4,15 @@ rclpy's own signal handlers invalidate the context before any clean-up runs, and
 publisher. So signals only set an event here; a node's `stop` then still has a living context.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 import signal
 import sys
 import threading
+import time
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -68,6 +71,37 @@ def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -
                 executor.shutdown(timeout_sec=1.0)
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+class Onlooker:
+    """A node that looks at what runs, and is spun only while it waits."""
+
+    def __init__(self, node: Node, executor: SingleThreadedExecutor):
+        self.node = node
+        self._executor = executor
+
+    def wait(self, seconds: float, done: Callable[[], object] = lambda: False) -> bool:
+        """Spin for `seconds`, or until `done`; returns whether it is."""
+        deadline = time.monotonic() + seconds
+        while not done() and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=SPIN)
+        return bool(done())
+
+
+@contextmanager
+def onlooker(name: str) -> Iterator[Onlooker]:
+    """Yield an onlooker with a context of its own; signals stay as they are."""
+    context = Context()
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node(name, context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        yield Onlooker(node, executor)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown(context=context)
 
 
 class Hosted:
