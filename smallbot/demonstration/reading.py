@@ -31,9 +31,9 @@ PLAIN = Reading()
 
 
 def is_recording(path: Path) -> bool:
-    """Return whether a path looks like something that `read_demonstration` reads."""
+    """Return whether a path looks like something that `read_demonstration` reads, or explains."""
     return (not path.name.startswith('.') and not path.name.lower().startswith('readme')
-            and (is_bag(path) or is_data_set(path) or path.suffix.lower() in SUFFIXES))
+            and (is_bag(path) or is_data_set(path) or path.suffix.lower() in (*SUFFIXES, '.bag')))
 
 
 def read_demonstration(path: str | Path, arm: Arm, reading: Reading = PLAIN) -> Demonstration:
