@@ -1,7 +1,6 @@
 """What people bring that `variants` has not: trajectories, other messages, data sets, arms."""
 
 from dataclasses import replace
-import json
 
 import numpy as np
 import pytest
@@ -27,6 +26,28 @@ GOAL = '\n'.join([
     'trajectory_msgs/JointTrajectoryPoint[] points', '=' * 80,
     'MSG: trajectory_msgs/JointTrajectoryPoint', 'float64[] positions', 'float64[] velocities',
     'float64[] accelerations', 'float64[] effort', 'builtin_interfaces/Duration time_from_start'])
+CONTROLLER_STATES = {'desired': 'desired actual error',
+                     'reference': 'reference feedback error output',
+                     'both': 'reference feedback error output desired actual'}
+"""Fields of the state of a trajectory controller, as it was renamed, and between the two."""
+SEVERAL_AXES = 'trajectory_msgs/MultiDOFJointTrajectoryPoint'
+
+
+def controller_state(fields):
+    """Return the definition of the state of a trajectory controller with these points."""
+    types = get_typestore(Stores.ROS2_HUMBLE)
+    point = 'trajectory_msgs/JointTrajectoryPoint'
+    lines = ['std_msgs/Header header', 'string[] joint_names', *(
+        f'{point} {name}' for name in fields.split())]
+    parts = [point]
+    if 'feedback' in fields:
+        lines += ['string[] multi_dof_joint_names', *(
+            f'{SEVERAL_AXES} multi_dof_{name}' for name in fields.split())]
+        parts.append(SEVERAL_AXES)
+    for part in parts:
+        text, _ = types.generate_msgdef(part.replace('/', '/msg/'), ros_version=2)
+        lines += ['=' * 80, f'MSG: {part}', text]
+    return '\n'.join(lines)
 
 
 def store_with(**definitions):
@@ -37,9 +58,9 @@ def store_with(**definitions):
     return store
 
 
-def bag_with(path, store, messages):
+def bag_with(path, store, messages, plugin=StoragePlugin.MCAP):
     """Write (topic, message) one every 10 ms."""
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+    with Writer(path, version=9, storage_plugin=plugin) as bag:
         kinds = {topic: message.__msgtype__ for topic, message in messages}
         topics = {topic: bag.add_connection(topic, kind, typestore=store)
                   for topic, kind in kinds.items()}
@@ -93,6 +114,34 @@ def test_dynamic_joint_states_are_read_where_the_bag_defines_them(tmp_path):
         + [value(['force'], np.array([1.0]))])) for t, row in zip(TIME + 1, PATH)]
     shown = read_demonstration(bag_with(tmp_path / 'bag', store, messages), ARM)
     assert np.array_equal(shown.position, PATH) and 'DynamicJointState' in shown.understood
+
+
+@pytest.mark.parametrize('plugin', list(StoragePlugin))
+@pytest.mark.parametrize(('fields', 'measured'), [
+    ('desired', 'actual'), ('reference', 'feedback'), ('both', 'feedback'), ('both', 'actual')])
+def test_the_measured_positions_of_a_trajectory_controller_are_what_was_shown(
+        tmp_path, plugin, fields, measured):
+    name = 'control_msgs/msg/JointTrajectoryControllerState'
+    store = store_with(**{name.replace('/', '__'): controller_state(CONTROLLER_STATES[fields])})
+    kinds = store.types
+    none, stamp = np.zeros(0), kinds['builtin_interfaces/msg/Time']
+    instant = kinds['builtin_interfaces/msg/Duration'](0, 0)
+
+    def point(positions):
+        return kinds['trajectory_msgs/msg/JointTrajectoryPoint'](
+            np.array(positions), none, none, none, instant)
+    axes = kinds['trajectory_msgs/msg/MultiDOFJointTrajectoryPoint']([], [], [], instant)
+    of = {'desired': -1.0, 'reference': -1.0, 'output': 2.0, measured: 1.0}
+    names = CONTROLLER_STATES[fields].split()
+    several = [[], *(axes for _ in names)] if 'feedback' in names else []
+    messages = [('/arm_controller/state', kinds[name](
+        kinds['std_msgs/msg/Header'](stamp(int(t), round(1e9 * (t % 1))), ''),
+        ['shoulder', 'base'],
+        *(point(of[word] * row[::-1] if word in of else none) for word in names), *several))
+        for t, row in zip(TIME + 1, PATH)]
+    shown = read_demonstration(bag_with(tmp_path / 'bag', store, messages, plugin), ARM)
+    assert np.array_equal(shown.position, PATH)
+    assert 'JointTrajectoryControllerState' in shown.understood
 
 
 def test_a_sqlite3_bag_that_was_cut_off_is_read_up_to_there(tmp_path):
@@ -225,31 +274,9 @@ def test_options_survive_as_text():
 
 
 def test_folders_tell_recordings_from_the_rest(tmp_path):
-    for name in ('a.csv', 'B.TSV', 'README.txt', 'notes.md', '.hidden.csv', 'c.mcap'):
+    for name in ('a.csv', 'B.TSV', 'README.txt', 'notes.md', '.hidden.csv', 'c.mcap', 'd.bag'):
         (tmp_path / name).write_text('')
     (tmp_path / 'bag').mkdir()
     (tmp_path / 'bag' / 'x.db3').write_text('')
     assert {p.name for p in tmp_path.iterdir() if is_recording(p)} == {
-        'a.csv', 'B.TSV', 'c.mcap', 'bag'}
-
-
-def test_an_episode_of_a_lerobot_data_set_is_read(tmp_path):
-    pa = pytest.importorskip('pyarrow', reason='needs pyarrow: pip install pyarrow')
-    from pyarrow import parquet
-    degrees = np.degrees(PATH)
-    (tmp_path / 'meta').mkdir()
-    (tmp_path / 'data' / 'chunk-000').mkdir(parents=True)
-    (tmp_path / 'meta' / 'info.json').write_text(json.dumps({'features': {'observation.state': {
-        'names': ['base.pos', 'shoulder.pos', 'gripper.pos']}}}))
-    state = np.column_stack([degrees, 0 * TIME]).astype(np.float32).tolist()
-    parquet.write_table(pa.table({
-        'observation.state': state + state, 'timestamp': [*TIME, *TIME],
-        'episode_index': [0] * len(TIME) + [1] * len(TIME)}),
-        tmp_path / 'data' / 'chunk-000' / 'file-000.parquet')
-    for options, said in (('', '2 episodes; choose one with --episode'),
-                          ('--episode 1', 'no unit: --angle-unit')):
-        with pytest.raises(DemonstrationError, match=said):
-            read_demonstration(tmp_path, ARM, parsed(options))
-    shown = read_demonstration(tmp_path, ARM, parsed('--episode 1 --angle-unit deg'))
-    assert np.abs(shown.position - PATH).max() < 1e-5
-    assert 'LeRobot' in shown.understood and 'left out: gripper.pos' in shown.understood
+        'a.csv', 'B.TSV', 'c.mcap', 'd.bag', 'bag'}
