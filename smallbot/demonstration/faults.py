@@ -27,6 +27,8 @@ MOVED_IN_GAP = 0.05
 """rad; less, and the arm rested through the gap."""
 PAUSE = 1.0
 """s of rest inside a movement that are worth a word."""
+WITHOUT = '--part FROM:TO reads what lies before or after it'
+"""The cure for what can neither be repaired nor bridged."""
 MOVES = 2e-3
 """rad that a joint must travel for a movement."""
 
@@ -138,12 +140,12 @@ def _check_jumps(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, sou
         raise DemonstrationError(
             f'{source}: joint {name!r} drops to exactly zero in {len(run)} samples, first at '
             f'{time[run[0]]:.3f} s, beside {was:.3f} rad: the sensor was lost; record again, or '
-            f'cut that part out')
+            f'leave it out: {WITHOUT}')
     speed = steps[row] / spans[row] / arm.limits.velocity[joint]
     raise DemonstrationError(
         f'{source}: joint {name!r} jumps by {steps[row]:.3f} rad between {time[row]:.3f} and '
         f'{time[row + 1]:.3f} s, {speed:.0f} times as fast as the arm can move: record again, or '
-        f'cut the file there')
+        f'leave it out: {WITHOUT}')
 
 
 def _run(flags: np.ndarray, row: int) -> tuple[int, int]:
@@ -179,7 +181,7 @@ def check_gaps(time: np.ndarray, position: np.ndarray, arm: Arm, source: str) ->
             raise DemonstrationError(
                 f'{source}: no samples from {time[row]:.3f} to {time[row + 1]:.3f} s, while '
                 f'joint {arm.driven[joint]!r} moved by {moved[row, joint]:.2f} rad: record '
-                f'again, or cut the file there')
+                f'again, or leave it out: {WITHOUT}')
     if len(missing):
         said.append(f'{counted(len(missing), "gap")} in which the arm rested, up to '
                     f'{spans[missing].max():.2f} s')

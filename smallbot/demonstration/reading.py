@@ -13,7 +13,13 @@ from smallbot.demonstration.faults import check_gaps, check_moves, repaired
 from smallbot.demonstration.formats.lerobot import is_data_set, read_data_set
 from smallbot.demonstration.formats.messages import of_states, read_bag, State
 from smallbot.demonstration.formats.options import Reading
-from smallbot.demonstration.formats.recording import in_order, listed, rate_of, Recording
+from smallbot.demonstration.formats.recording import (
+    in_order,
+    listed,
+    part_of,
+    rate_of,
+    Recording,
+)
 from smallbot.demonstration.formats.table import read_csv, SUFFIXES
 from smallbot.demonstration.samples import (
     check_finite,
@@ -78,6 +84,8 @@ def judged(recording: Recording, arm: Arm, reading: Reading = PLAIN) -> Demonstr
     """Return the movement in a recording; every way in ends here. Raises DemonstrationError."""
     source = recording.source
     recording = in_order(recording)
+    if reading.part is not None:
+        recording = part_of(recording, *reading.part)
     time, names = recording.time - recording.time[0], recording.names
     driven = [names.index(name) for name in arm.driven] if not recording.is_tip else [0, 1, 2]
     check_finite(recording.time, [names[k] for k in driven], recording.values[:, driven], source)

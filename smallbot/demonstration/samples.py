@@ -148,8 +148,9 @@ def check_samples(demonstration: Demonstration, arm: Arm) -> None:
     """Refuse a duration that is out of range and positions beyond the arm's limits."""
     source, duration = demonstration.source, demonstration.duration
     if not SHORTEST <= duration <= LONGEST:
+        cure = '; --part FROM:TO reads a part of it' if duration > LONGEST else ''
         raise DemonstrationError(f'{source}: lasts {duration:.3g} s, expected {SHORTEST} s to '
-                                 f'{LONGEST:.0f} s')
+                                 f'{LONGEST:.0f} s{cure}')
     position = demonstration.position
     beyond = np.argwhere((position < arm.limits.lower - LIMIT_TOLERANCE)
                          | (position > arm.limits.upper + LIMIT_TOLERANCE))

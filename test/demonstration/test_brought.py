@@ -208,6 +208,8 @@ def test_a_pose_beyond_the_limits_of_a_joint_that_is_not_driven_is_refused(tmp_p
     ('time;base;shoulder\n0,5;0.1;0\n1,5;0.2;0\n', 'decimal comma in line 2.*point in line 2'),
     ('0,0,0\n1,0.1,0.1\n2,0.2,0.2\n', 'no header.*--columns 1=time,2=base,3=shoulder'),
     ('time,base,shoulder\n0,0,0\n1,,0.1\n2,0.2,0.2\n', 'line 3, base is empty'),
+    ('step,a\n0,0,0,0\n1,0.1,0.1,9\n2,0.2,0.2,9\n',
+     'a header of 2 names for its 4 columns.*--columns.*--rate'),
     ('t,time [ms],base [rad/s],shoulder\n0,0,0,0\n1,9,0,0\n', "'base' occurs 0 times.*--columns"),
 ])
 def test_what_a_table_leaves_open_is_said(tmp_path, text, said):
@@ -248,6 +250,48 @@ def test_times_that_count_are_asked_about(tmp_path, stride):
         read_demonstration(tmp_path / 'a.csv', ARM)
 
 
+def test_a_header_with_too_few_names_does_not_hinder_columns_by_number(tmp_path):
+    (tmp_path / 'a.csv').write_text('base,shoulder,hand\n' + ''.join(
+        f'row{k},{q[0]},{q[1]},9\n' for k, q in enumerate(PATH)))
+    with pytest.raises(DemonstrationError, match=r'--columns 1=base,2=shoulder$'):
+        read_demonstration(tmp_path / 'a.csv', ARM, parsed('--rate 100'))
+    shown = read_demonstration(tmp_path / 'a.csv', ARM,
+                               parsed('--rate 100 --columns 2=base,3=shoulder'))
+    assert np.array_equal(shown.position, PATH)
+
+
+def test_a_counter_of_a_controller_is_no_time_since_1970(tmp_path):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{1210441551 + 12 * k},{q[0]},{q[1]}\n' for k, q in enumerate(PATH)))
+    with pytest.raises(DemonstrationError, match=r'--time-unit says the unit \(ms'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--time-unit ms'))
+    assert shown.duration == pytest.approx(3.6) and np.array_equal(shown.position, PATH)
+
+
+def test_a_part_of_a_long_recording_is_read_as_the_refusal_says(tmp_path):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{17e8 + t:.2f},{q[0]},{q[1]}\n' for t, q in zip(
+            [*TIME, *(TIME + 900)], [*PATH, *-PATH])))
+    with pytest.raises(DemonstrationError, match='lasts 903 s.*--part FROM:TO'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 900:903'))
+    assert np.array_equal(shown.position, -PATH) and shown.time[0] == 0
+    assert 'part 900 to 903 s of 903.00 s' in shown.understood
+    with pytest.raises(DemonstrationError, match='--part 10:20 holds 0 samples.*lasts 903.00 s'):
+        read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 10:20'))
+
+
+def test_a_jump_is_left_out_by_a_part(tmp_path):
+    path = np.concatenate([PATH, -PATH[::-1]])
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{0.01 * k},{q[0]},{q[1]}\n' for k, q in enumerate(path)))
+    with pytest.raises(DemonstrationError, match=r'jumps .* 3\.000 and 3\.010 s.*--part FROM:TO'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 0:3'))
+    assert np.array_equal(shown.position, PATH)
+
+
 def test_a_workbook_and_a_ros_1_bag_are_named(tmp_path):
     (tmp_path / 'a.csv').write_bytes(b'PK\x03\x04 and more')
     with pytest.raises(DemonstrationError, match='a workbook.*export it as CSV'):
@@ -266,9 +310,10 @@ def test_movements_that_fit_two_units_say_which_was_taken(tmp_path):
 
 def test_options_survive_as_text():
     reading = Reading('ms', 'deg', None, 50.0, (('A 1', 'base'), ('B', 'shoulder')), '/a', 2, 3,
-                      True, True)
+                      (0.5, 2.25), True, True)
     assert parsed(text_of(reading)) == reading and parsed('') == Reading()
-    for text in ('--time-unit weeks', '--columns base', '--rate -1', "--columns 'A=base,B=base'"):
+    for text in ('--time-unit weeks', '--columns base', '--rate -1', "--columns 'A=base,B=base'",
+                 '--part 2', '--part 3:2'):
         with pytest.raises(DemonstrationError, match='reading options'):
             parsed(text)
 

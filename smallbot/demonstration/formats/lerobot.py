@@ -69,9 +69,10 @@ def read_data_set(path: Path, arm: Arm, reading: Reading) -> Recording:
                          source)
     unit = reading.angle_unit or next((u for u in columns.units if u), None)
     if unit is None:
-        raise DemonstrationError(f'{source}: {STATE} has no unit: --angle-unit says it; its own '
-                                 f'arms LeRobot records in deg, or with use_degrees=false in per '
-                                 f'cent of the range of each joint, which cannot be read')
+        raise DemonstrationError(f'{source}: {STATE} has no unit: --angle-unit says it, rad or '
+                                 f'deg; LeRobot records its own arms in deg, or with '
+                                 f'use_degrees=false in per cent of the range of each joint, '
+                                 f'which cannot be read')
     said = [f'left out: {listed(columns.left_out)}'] if columns.left_out else []
     numbers = values[:, [place - 1 for place in columns.places]]
     hint = ''

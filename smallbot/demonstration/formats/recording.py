@@ -96,6 +96,21 @@ def in_order(recording: Recording) -> Recording:
     return replace(recording, time=time[kept], values=values[kept], mended=mended)
 
 
+def part_of(recording: Recording, begin: float, end: float) -> Recording:
+    """Return what lies between two times, s after the first sample, of a recording in order.
+
+    Raises DemonstrationError where there is nothing.
+    """
+    time = recording.time - recording.time[0]
+    kept = (time >= begin) & (time <= end)
+    if kept.sum() < 2:
+        raise DemonstrationError(f'{recording.source}: --part {begin:g}:{end:g} holds '
+                                 f'{counted(int(kept.sum()), "sample")}; the recording lasts '
+                                 f'{time[-1]:.2f} s')
+    return replace(recording, time=recording.time[kept], values=recording.values[kept],
+                   said=[*recording.said, f'part {begin:g} to {end:g} s of {time[-1]:.2f} s'])
+
+
 def _best_of_equal(time: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return the rows to keep: of each run of one stamp the one nearest to its neighbours."""
     starts = np.flatnonzero(np.concatenate([[True], np.diff(time) > 0]))
