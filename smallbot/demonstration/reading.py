@@ -7,6 +7,7 @@ was understood stands in one line in `Demonstration.understood`.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+import shlex
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.faults import check_gaps, check_moves, repaired
@@ -62,8 +63,9 @@ def read_demonstration(path: str | Path, arm: Arm, reading: Reading = PLAIN) -> 
     elif path.suffix.lower() in SUFFIXES:
         recording = read_csv(path, arm, reading)
     elif path.suffix.lower() == '.bag':
-        raise DemonstrationError(f'{path}: a ROS 1 bag; `rosbags-convert --src {path} --dst '
-                                 f'{path.with_suffix("")}` makes a rosbag2 directory of it')
+        there, new = shlex.quote(str(path)), shlex.quote(str(path.with_suffix('')))
+        raise DemonstrationError(f'{path}: a ROS 1 bag; `rosbags-convert --src {there} --dst '
+                                 f'{new}` makes a rosbag2 directory of it')
     else:
         raise DemonstrationError(f'{path}: expected a .csv file or a rosbag2 directory')
     return judged(recording, arm, reading)

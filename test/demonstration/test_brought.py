@@ -1,9 +1,12 @@
 """What people bring that `variants` has not: trajectories, other messages, data sets, arms."""
 
 from dataclasses import replace
+import shlex
 
 import numpy as np
 import pytest
+from rosbags.convert.cli import main as convert
+from rosbags.rosbag1 import Writer as RosOneWriter
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 import torch
@@ -292,13 +295,37 @@ def test_a_jump_is_left_out_by_a_part(tmp_path):
     assert np.array_equal(shown.position, PATH)
 
 
-def test_a_workbook_and_a_ros_1_bag_are_named(tmp_path):
+def test_the_command_for_a_ros_1_bag_makes_one_that_is_read(tmp_path, monkeypatch):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    name = 'control_msgs/msg/JointTrajectoryControllerState'
+    store.register(get_types_from_msg('\n'.join(['Header header', 'string[] joint_names', *(
+        f'trajectory_msgs/JointTrajectoryPoint {point}'
+        for point in CONTROLLER_STATES['desired'].split())]), name))
+    kinds, none = store.types, np.zeros(0)
+
+    def point(positions):
+        return kinds['trajectory_msgs/msg/JointTrajectoryPoint'](
+            positions, none, none, none, kinds['builtin_interfaces/msg/Duration'](0, 0))
+    path = tmp_path / 'my arm.bag'
+    with RosOneWriter(path) as bag:
+        topic = bag.add_connection('/arm/state', name, typestore=store)
+        for number, row in enumerate(PATH):
+            stamp = kinds['builtin_interfaces/msg/Time'](number // 100, number % 100 * 10 ** 7)
+            message = kinds[name](kinds['std_msgs/msg/Header'](number, stamp, ''),
+                                  list(ARM.driven), point(-row), point(row), point(row))
+            bag.write(topic, 10 ** 9 + 10 ** 7 * number, store.serialize_ros1(message, name))
+    with pytest.raises(DemonstrationError, match='ROS 1 bag; `rosbags-convert') as caught:
+        read_demonstration(path, ARM)
+    monkeypatch.setattr('sys.argv', shlex.split(str(caught.value).split('`')[1]))
+    with pytest.raises(SystemExit, match='^0$'):
+        convert()
+    assert np.array_equal(read_demonstration(tmp_path / 'my arm', ARM).position, PATH)
+
+
+def test_a_workbook_is_named(tmp_path):
     (tmp_path / 'a.csv').write_bytes(b'PK\x03\x04 and more')
     with pytest.raises(DemonstrationError, match='a workbook.*export it as CSV'):
         read_demonstration(tmp_path / 'a.csv', ARM)
-    (tmp_path / 'a.bag').write_bytes(b'#ROSBAG V2.0')
-    with pytest.raises(DemonstrationError, match='ROS 1 bag; `rosbags-convert'):
-        read_demonstration(tmp_path / 'a.bag', ARM)
 
 
 def test_movements_that_fit_two_units_say_which_was_taken(tmp_path):
