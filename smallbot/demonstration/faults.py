@@ -1,7 +1,7 @@
 """Faults of recordings, told apart: spikes, wraps, dropouts, jumps, gaps, pauses, stillness.
 
 Repaired is only what is certain, each by its count: a sample that its neighbours contradict at a
-speed that no arm has, and a step of 2 pi. Nothing is smoothed.
+speed that no arm has, a step of 2 pi, and a joint measured beyond its stop. Nothing is smoothed.
 """
 
 import math
@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.formats.recording import counted
+from smallbot.demonstration.formats.recording import counted, LIMIT_TOLERANCE, WITHOUT
 from smallbot.demonstration.storage.refusal import DemonstrationError
 
 SPIKE = 0.03
@@ -27,15 +27,16 @@ MOVED_IN_GAP = 0.05
 """rad; less, and the arm rested through the gap."""
 PAUSE = 1.0
 """s of rest inside a movement that are worth a word."""
-WITHOUT = '--part FROM:TO reads what lies before or after it'
-"""The cure for what can neither be repaired nor bridged."""
+STOP = 5e-3
+"""rad beyond a limit at which a joint stands at its stop; of 62 recordings of a Panda in Gazebo
+12 are up to 1.8 mrad beyond."""
 MOVES = 2e-3
 """rad that a joint must travel for a movement."""
 
 
 def repaired(time: np.ndarray, position: np.ndarray, arm: Arm, source: str, repair: bool = True
              ) -> tuple[np.ndarray, list[str]]:
-    """Return positions [S, J], rad, with spikes and wraps repaired, and what was, counted.
+    """Return positions [S, J], rad, within what an arm can do, and what was repaired, counted.
 
     Without `repair` they are refused. Raises DemonstrationError for what cannot be repaired:
     dropouts and jumps, saying which joint, when and how to mend it.
@@ -48,6 +49,8 @@ def repaired(time: np.ndarray, position: np.ndarray, arm: Arm, source: str, repa
         column, words = _without_spikes(time, column, arm, joint, source)
         mended += [f'{name}: {word}' for word in words]
         _check_jumps(time, column, arm, joint, source)
+        column, words = _at_its_stop(column, arm, joint)
+        mended += [f'{name}: {word}' for word in words]
         position[:, joint] = column
     if mended and not repair:
         raise DemonstrationError(f'{source}: {"; ".join(mended)}: leave --no-repair out to have '
@@ -76,6 +79,18 @@ def _unwrapped(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int
                 return column + shift, [*words, f'taken a turn {"less" if shift < 0 else "more"}, '
                                                 f'which lies within its limits']
     return column, words
+
+
+def _at_its_stop(column: np.ndarray, arm: Arm, joint: int) -> tuple[np.ndarray, list[str]]:
+    """Return a joint's course put at its limits where it was measured slightly beyond them."""
+    within = np.clip(column, arm.limits.lower[joint], arm.limits.upper[joint])
+    beyond = np.abs(column - within)
+    slightly = (beyond > 0) & (beyond <= STOP)
+    if _prismatic(arm, joint) or beyond[slightly].max(initial=0) <= LIMIT_TOLERANCE:
+        return column, []
+    return np.where(slightly, within, column), [
+        f'{counted(int(slightly.sum()), "sample")} up to {1000 * beyond[slightly].max():.1f} mrad '
+        f'beyond its limits put at them']
 
 
 def _prismatic(arm: Arm, joint: int) -> bool:

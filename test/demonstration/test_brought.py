@@ -285,6 +285,24 @@ def test_a_part_of_a_long_recording_is_read_as_the_refusal_says(tmp_path):
         read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 10:20'))
 
 
+@pytest.mark.parametrize(('beyond', 'mended'), [(5e-4, ''), (1.8e-3, 'put at them'), (6e-3, None)])
+def test_a_joint_at_its_stop_may_be_measured_slightly_beyond_it(tmp_path, beyond, mended):
+    path = np.minimum(PATH, 0.2) + [0, ARM.limits.upper[1] - PATH[:, 1].max() + beyond]
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{t},{q[0]},{q[1]}\n' for t, q in zip(TIME, path)))
+    if mended is None:
+        with pytest.raises(DemonstrationError, match="'shoulder' .* outside its limits"):
+            read_demonstration(tmp_path / 'a.csv', ARM)
+        return
+    shown = read_demonstration(tmp_path / 'a.csv', ARM)
+    assert mended in shown.understood and ('mended' in shown.understood) == bool(mended)
+    stop = ARM.limits.upper if mended else np.inf
+    assert np.array_equal(shown.position, np.minimum(path, stop))
+    if mended:
+        with pytest.raises(DemonstrationError, match='1.8 mrad beyond .* --no-repair'):
+            read_demonstration(tmp_path / 'a.csv', ARM, Reading(no_repair=True))
+
+
 def test_a_jump_is_left_out_by_a_part(tmp_path):
     path = np.concatenate([PATH, -PATH[::-1]])
     (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(

@@ -14,6 +14,10 @@ MOST_BRIDGED = 0.05
 """Share of samples with a stamp like the one before, or earlier, that is bridged."""
 SLIGHTLY = 0.1
 """How far back a stamp may lie to count as out of order, s; further back a clock was set."""
+LIMIT_TOLERANCE = 1e-3
+"""How far measured positions may exceed a joint limit, rad: encoder noise at the stop."""
+WITHOUT = '--part FROM:TO reads what lies before or after it'
+"""The cure for what can neither be repaired nor bridged."""
 
 
 @dataclass
