@@ -280,6 +280,7 @@ def test_a_part_of_a_long_recording_is_read_as_the_refusal_says(tmp_path):
         read_demonstration(tmp_path / 'a.csv', ARM)
     shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 900:903'))
     assert np.array_equal(shown.position, -PATH) and shown.time[0] == 0
+    assert 'a.csv from 900 s: ' in shown.understood
     assert 'part 900 to 903 s of 903.00 s' in shown.understood
     with pytest.raises(DemonstrationError, match='--part 10:20 holds 0 samples.*lasts 903.00 s'):
         read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 10:20'))

@@ -111,7 +111,9 @@ def part_of(recording: Recording, begin: float, end: float) -> Recording:
         raise DemonstrationError(f'{recording.source}: --part {begin:g}:{end:g} holds '
                                  f'{counted(int(kept.sum()), "sample")}; the recording lasts '
                                  f'{time[-1]:.2f} s')
-    return replace(recording, time=recording.time[kept], values=recording.values[kept],
+    source = f'{recording.source} from {begin:g} s' if begin else recording.source
+    return replace(recording, source=source, time=recording.time[kept],
+                   values=recording.values[kept],
                    said=[*recording.said, f'part {begin:g} to {end:g} s of {time[-1]:.2f} s'])
 
 
