@@ -1,7 +1,7 @@
 """Faults of recordings, told apart: spikes, wraps, dropouts, jumps, gaps, pauses, stillness.
 
 Repaired is only what is certain, each by its count: a sample that its neighbours contradict at a
-speed that no arm has, and a step of 2 pi. Nothing is smoothed.
+speed that no arm has, a step of 2 pi, and a joint measured beyond its stop. Nothing is smoothed.
 """
 
 import math
@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.formats.recording import counted
+from smallbot.demonstration.formats.recording import counted, LIMIT_TOLERANCE, WITHOUT
 from smallbot.demonstration.storage.refusal import DemonstrationError
 
 SPIKE = 0.03
@@ -27,13 +27,16 @@ MOVED_IN_GAP = 0.05
 """rad; less, and the arm rested through the gap."""
 PAUSE = 1.0
 """s of rest inside a movement that are worth a word."""
+STOP = 5e-3
+"""rad beyond a limit at which a joint stands at its stop; of 65 recordings of a Panda in Gazebo
+12 are up to 2.0 mrad beyond."""
 MOVES = 2e-3
 """rad that a joint must travel for a movement."""
 
 
 def repaired(time: np.ndarray, position: np.ndarray, arm: Arm, source: str, repair: bool = True
              ) -> tuple[np.ndarray, list[str]]:
-    """Return positions [S, J], rad, with spikes and wraps repaired, and what was, counted.
+    """Return positions [S, J], rad, within what an arm can do, and what was repaired, counted.
 
     Without `repair` they are refused. Raises DemonstrationError for what cannot be repaired:
     dropouts and jumps, saying which joint, when and how to mend it.
@@ -46,6 +49,8 @@ def repaired(time: np.ndarray, position: np.ndarray, arm: Arm, source: str, repa
         column, words = _without_spikes(time, column, arm, joint, source)
         mended += [f'{name}: {word}' for word in words]
         _check_jumps(time, column, arm, joint, source)
+        column, words = _at_its_stop(column, arm, joint)
+        mended += [f'{name}: {word}' for word in words]
         position[:, joint] = column
     if mended and not repair:
         raise DemonstrationError(f'{source}: {"; ".join(mended)}: leave --no-repair out to have '
@@ -74,6 +79,18 @@ def _unwrapped(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int
                 return column + shift, [*words, f'taken a turn {"less" if shift < 0 else "more"}, '
                                                 f'which lies within its limits']
     return column, words
+
+
+def _at_its_stop(column: np.ndarray, arm: Arm, joint: int) -> tuple[np.ndarray, list[str]]:
+    """Return a joint's course put at its limits where it was measured slightly beyond them."""
+    within = np.clip(column, arm.limits.lower[joint], arm.limits.upper[joint])
+    beyond = np.abs(column - within)
+    slightly = (beyond > 0) & (beyond <= STOP)
+    if _prismatic(arm, joint) or beyond[slightly].max(initial=0) <= LIMIT_TOLERANCE:
+        return column, []
+    return np.where(slightly, within, column), [
+        f'{counted(int(slightly.sum()), "sample")} up to {1000 * beyond[slightly].max():.1f} mrad '
+        f'beyond its limits put at them']
 
 
 def _prismatic(arm: Arm, joint: int) -> bool:
@@ -138,12 +155,12 @@ def _check_jumps(time: np.ndarray, column: np.ndarray, arm: Arm, joint: int, sou
         raise DemonstrationError(
             f'{source}: joint {name!r} drops to exactly zero in {len(run)} samples, first at '
             f'{time[run[0]]:.3f} s, beside {was:.3f} rad: the sensor was lost; record again, or '
-            f'cut that part out')
+            f'leave it out: {WITHOUT}')
     speed = steps[row] / spans[row] / arm.limits.velocity[joint]
     raise DemonstrationError(
         f'{source}: joint {name!r} jumps by {steps[row]:.3f} rad between {time[row]:.3f} and '
         f'{time[row + 1]:.3f} s, {speed:.0f} times as fast as the arm can move: record again, or '
-        f'cut the file there')
+        f'leave it out: {WITHOUT}')
 
 
 def _run(flags: np.ndarray, row: int) -> tuple[int, int]:
@@ -179,7 +196,7 @@ def check_gaps(time: np.ndarray, position: np.ndarray, arm: Arm, source: str) ->
             raise DemonstrationError(
                 f'{source}: no samples from {time[row]:.3f} to {time[row + 1]:.3f} s, while '
                 f'joint {arm.driven[joint]!r} moved by {moved[row, joint]:.2f} rad: record '
-                f'again, or cut the file there')
+                f'again, or leave it out: {WITHOUT}')
     if len(missing):
         said.append(f'{counted(len(missing), "gap")} in which the arm rested, up to '
                     f'{spans[missing].max():.2f} s')

@@ -7,13 +7,20 @@ was understood stands in one line in `Demonstration.understood`.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+import shlex
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.faults import check_gaps, check_moves, repaired
 from smallbot.demonstration.formats.lerobot import is_data_set, read_data_set
 from smallbot.demonstration.formats.messages import of_states, read_bag, State
 from smallbot.demonstration.formats.options import Reading
-from smallbot.demonstration.formats.recording import in_order, listed, rate_of, Recording
+from smallbot.demonstration.formats.recording import (
+    in_order,
+    listed,
+    part_of,
+    rate_of,
+    Recording,
+)
 from smallbot.demonstration.formats.table import read_csv, SUFFIXES
 from smallbot.demonstration.samples import (
     check_finite,
@@ -31,9 +38,9 @@ PLAIN = Reading()
 
 
 def is_recording(path: Path) -> bool:
-    """Return whether a path looks like something that `read_demonstration` reads."""
+    """Return whether a path looks like something that `read_demonstration` reads, or explains."""
     return (not path.name.startswith('.') and not path.name.lower().startswith('readme')
-            and (is_bag(path) or is_data_set(path) or path.suffix.lower() in SUFFIXES))
+            and (is_bag(path) or is_data_set(path) or path.suffix.lower() in (*SUFFIXES, '.bag')))
 
 
 def read_demonstration(path: str | Path, arm: Arm, reading: Reading = PLAIN) -> Demonstration:
@@ -56,8 +63,9 @@ def read_demonstration(path: str | Path, arm: Arm, reading: Reading = PLAIN) -> 
     elif path.suffix.lower() in SUFFIXES:
         recording = read_csv(path, arm, reading)
     elif path.suffix.lower() == '.bag':
-        raise DemonstrationError(f'{path}: a ROS 1 bag; `rosbags-convert --src {path} --dst '
-                                 f'{path.with_suffix("")}` makes a rosbag2 directory of it')
+        there, new = shlex.quote(str(path)), shlex.quote(str(path.with_suffix('')))
+        raise DemonstrationError(f'{path}: a ROS 1 bag; `rosbags-convert --src {there} --dst '
+                                 f'{new}` makes a rosbag2 directory of it')
     else:
         raise DemonstrationError(f'{path}: expected a .csv file or a rosbag2 directory')
     return judged(recording, arm, reading)
@@ -78,6 +86,8 @@ def judged(recording: Recording, arm: Arm, reading: Reading = PLAIN) -> Demonstr
     """Return the movement in a recording; every way in ends here. Raises DemonstrationError."""
     source = recording.source
     recording = in_order(recording)
+    if reading.part is not None:
+        recording = part_of(recording, *reading.part)
     time, names = recording.time - recording.time[0], recording.names
     driven = [names.index(name) for name in arm.driven] if not recording.is_tip else [0, 1, 2]
     check_finite(recording.time, [names[k] for k in driven], recording.values[:, driven], source)

@@ -12,13 +12,17 @@ import numpy as np
 
 from smallbot.arm.description import ArmError
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.formats.recording import check_stamps, LONGEST, SHORTEST
+from smallbot.demonstration.formats.recording import (
+    check_stamps,
+    LIMIT_TOLERANCE,
+    LONGEST,
+    SHORTEST,
+    WITHOUT,
+)
 from smallbot.demonstration.storage.refusal import DemonstrationError
 
 STILL = math.radians(1)
 """Movement up to which a joint that is not driven counts as resting, rad."""
-LIMIT_TOLERANCE = 1e-3
-"""How far measured positions may exceed a joint limit, rad: encoder noise at the stop."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +152,9 @@ def check_samples(demonstration: Demonstration, arm: Arm) -> None:
     """Refuse a duration that is out of range and positions beyond the arm's limits."""
     source, duration = demonstration.source, demonstration.duration
     if not SHORTEST <= duration <= LONGEST:
+        cure = '; --part FROM:TO reads a part of it' if duration > LONGEST else ''
         raise DemonstrationError(f'{source}: lasts {duration:.3g} s, expected {SHORTEST} s to '
-                                 f'{LONGEST:.0f} s')
+                                 f'{LONGEST:.0f} s{cure}')
     position = demonstration.position
     beyond = np.argwhere((position < arm.limits.lower - LIMIT_TOLERANCE)
                          | (position > arm.limits.upper + LIMIT_TOLERANCE))
@@ -158,7 +163,7 @@ def check_samples(demonstration: Demonstration, arm: Arm) -> None:
         raise DemonstrationError(
             f'{source}: joint {arm.driven[joint]!r} is at {position[row, joint]:.4f} rad at '
             f'{demonstration.time[row]:.3f} s, outside its limits {arm.limits.lower[joint]:.4f} '
-            f'to {arm.limits.upper[joint]:.4f}')
+            f'to {arm.limits.upper[joint]:.4f}; {WITHOUT}')
 
 
 def check_time(time: np.ndarray, source: str) -> None:

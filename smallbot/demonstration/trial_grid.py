@@ -49,10 +49,11 @@ def trial_of(demonstration: Demonstration, arm: Arm, steps: int) -> np.ndarray:
     while parts < 1024 and resampling_loss(
             demonstration, arm, trial_positions(demonstration, parts * steps)) > LOST:
         parts *= 2
+    less = less_of(demonstration.time, demonstration.position, 1 / parts, one=True)
     raise DemonstrationError(
         f'{demonstration.source}: more movement than one trial of {steps} steps holds, '
-        f'{100 * lost:.0f} % of its extent is lost: show '
-        f'{less_of(demonstration.time, demonstration.position, 1 / parts, one=True)}')
+        f'{100 * lost:.0f} % of its extent is lost: show {less}; --part FROM:TO reads '
+        f'a part')
 
 
 def less_of(time: np.ndarray, position: np.ndarray, share: float, one: bool = False) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from smallbot.arm.kinematics import Arm
+from smallbot.demonstration.formats.lerobot import is_data_set
 from smallbot.demonstration.formats.options import Reading
 from smallbot.demonstration.reading import is_recording, PLAIN, read_demonstration
 from smallbot.demonstration.samples import Demonstration
@@ -50,10 +51,12 @@ def read_folder(folder: Path, tasks: int | None, config: ModelConfig, arm: Arm,
     if not folder.is_dir():
         raise EvaluationError(f'demonstrations {folder}: not a folder; --family file needs '
                               f'--demonstrations DIR with CSV files or bags')
-    found = [folder] if is_bag(folder) and (folder / 'metadata.yaml').is_file() else sorted(
+    is_one = is_bag(folder) and (folder / 'metadata.yaml').is_file() or is_data_set(folder)
+    found = [folder] if is_one else sorted(
         path for path in folder.iterdir() if is_recording(path))
     if not found:
-        raise EvaluationError(f'demonstrations {folder}: no CSV file and no bag in it')
+        raise EvaluationError(f'demonstrations {folder}: no CSV file, no bag and no LeRobot data '
+                              f'set in it')
     files = []
     for path in found[:tasks]:
         try:

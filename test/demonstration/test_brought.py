@@ -1,10 +1,12 @@
 """What people bring that `variants` has not: trajectories, other messages, data sets, arms."""
 
 from dataclasses import replace
-import json
+import shlex
 
 import numpy as np
 import pytest
+from rosbags.convert.cli import main as convert
+from rosbags.rosbag1 import Writer as RosOneWriter
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 import torch
@@ -27,6 +29,28 @@ GOAL = '\n'.join([
     'trajectory_msgs/JointTrajectoryPoint[] points', '=' * 80,
     'MSG: trajectory_msgs/JointTrajectoryPoint', 'float64[] positions', 'float64[] velocities',
     'float64[] accelerations', 'float64[] effort', 'builtin_interfaces/Duration time_from_start'])
+CONTROLLER_STATES = {'desired': 'desired actual error',
+                     'reference': 'reference feedback error output',
+                     'both': 'reference feedback error output desired actual'}
+"""Fields of the state of a trajectory controller, as it was renamed, and between the two."""
+SEVERAL_AXES = 'trajectory_msgs/MultiDOFJointTrajectoryPoint'
+
+
+def controller_state(fields):
+    """Return the definition of the state of a trajectory controller with these points."""
+    types = get_typestore(Stores.ROS2_HUMBLE)
+    point = 'trajectory_msgs/JointTrajectoryPoint'
+    lines = ['std_msgs/Header header', 'string[] joint_names', *(
+        f'{point} {name}' for name in fields.split())]
+    parts = [point]
+    if 'feedback' in fields:
+        lines += ['string[] multi_dof_joint_names', *(
+            f'{SEVERAL_AXES} multi_dof_{name}' for name in fields.split())]
+        parts.append(SEVERAL_AXES)
+    for part in parts:
+        text, _ = types.generate_msgdef(part.replace('/', '/msg/'), ros_version=2)
+        lines += ['=' * 80, f'MSG: {part}', text]
+    return '\n'.join(lines)
 
 
 def store_with(**definitions):
@@ -37,9 +61,9 @@ def store_with(**definitions):
     return store
 
 
-def bag_with(path, store, messages):
+def bag_with(path, store, messages, plugin=StoragePlugin.MCAP):
     """Write (topic, message) one every 10 ms."""
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
+    with Writer(path, version=9, storage_plugin=plugin) as bag:
         kinds = {topic: message.__msgtype__ for topic, message in messages}
         topics = {topic: bag.add_connection(topic, kind, typestore=store)
                   for topic, kind in kinds.items()}
@@ -93,6 +117,34 @@ def test_dynamic_joint_states_are_read_where_the_bag_defines_them(tmp_path):
         + [value(['force'], np.array([1.0]))])) for t, row in zip(TIME + 1, PATH)]
     shown = read_demonstration(bag_with(tmp_path / 'bag', store, messages), ARM)
     assert np.array_equal(shown.position, PATH) and 'DynamicJointState' in shown.understood
+
+
+@pytest.mark.parametrize('plugin', list(StoragePlugin))
+@pytest.mark.parametrize(('fields', 'measured'), [
+    ('desired', 'actual'), ('reference', 'feedback'), ('both', 'feedback'), ('both', 'actual')])
+def test_the_measured_positions_of_a_trajectory_controller_are_what_was_shown(
+        tmp_path, plugin, fields, measured):
+    name = 'control_msgs/msg/JointTrajectoryControllerState'
+    store = store_with(**{name.replace('/', '__'): controller_state(CONTROLLER_STATES[fields])})
+    kinds = store.types
+    none, stamp = np.zeros(0), kinds['builtin_interfaces/msg/Time']
+    instant = kinds['builtin_interfaces/msg/Duration'](0, 0)
+
+    def point(positions):
+        return kinds['trajectory_msgs/msg/JointTrajectoryPoint'](
+            np.array(positions), none, none, none, instant)
+    axes = kinds['trajectory_msgs/msg/MultiDOFJointTrajectoryPoint']([], [], [], instant)
+    of = {'desired': -1.0, 'reference': -1.0, 'output': 2.0, measured: 1.0}
+    names = CONTROLLER_STATES[fields].split()
+    several = [[], *(axes for _ in names)] if 'feedback' in names else []
+    messages = [('/arm_controller/state', kinds[name](
+        kinds['std_msgs/msg/Header'](stamp(int(t), round(1e9 * (t % 1))), ''),
+        ['shoulder', 'base'],
+        *(point(of[word] * row[::-1] if word in of else none) for word in names), *several))
+        for t, row in zip(TIME + 1, PATH)]
+    shown = read_demonstration(bag_with(tmp_path / 'bag', store, messages, plugin), ARM)
+    assert np.array_equal(shown.position, PATH)
+    assert 'JointTrajectoryControllerState' in shown.understood
 
 
 def test_a_sqlite3_bag_that_was_cut_off_is_read_up_to_there(tmp_path):
@@ -159,6 +211,8 @@ def test_a_pose_beyond_the_limits_of_a_joint_that_is_not_driven_is_refused(tmp_p
     ('time;base;shoulder\n0,5;0.1;0\n1,5;0.2;0\n', 'decimal comma in line 2.*point in line 2'),
     ('0,0,0\n1,0.1,0.1\n2,0.2,0.2\n', 'no header.*--columns 1=time,2=base,3=shoulder'),
     ('time,base,shoulder\n0,0,0\n1,,0.1\n2,0.2,0.2\n', 'line 3, base is empty'),
+    ('step,a\n0,0,0,0\n1,0.1,0.1,9\n2,0.2,0.2,9\n',
+     'a header of 2 names for its 4 columns.*--columns.*--rate'),
     ('t,time [ms],base [rad/s],shoulder\n0,0,0,0\n1,9,0,0\n', "'base' occurs 0 times.*--columns"),
 ])
 def test_what_a_table_leaves_open_is_said(tmp_path, text, said):
@@ -199,13 +253,98 @@ def test_times_that_count_are_asked_about(tmp_path, stride):
         read_demonstration(tmp_path / 'a.csv', ARM)
 
 
-def test_a_workbook_and_a_ros_1_bag_are_named(tmp_path):
+def test_a_header_with_too_few_names_does_not_hinder_columns_by_number(tmp_path):
+    (tmp_path / 'a.csv').write_text('base,shoulder,hand\n' + ''.join(
+        f'row{k},{q[0]},{q[1]},9\n' for k, q in enumerate(PATH)))
+    with pytest.raises(DemonstrationError, match=r'--columns 1=base,2=shoulder$'):
+        read_demonstration(tmp_path / 'a.csv', ARM, parsed('--rate 100'))
+    shown = read_demonstration(tmp_path / 'a.csv', ARM,
+                               parsed('--rate 100 --columns 2=base,3=shoulder'))
+    assert np.array_equal(shown.position, PATH)
+
+
+def test_a_counter_of_a_controller_is_no_time_since_1970(tmp_path):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{1210441551 + 12 * k},{q[0]},{q[1]}\n' for k, q in enumerate(PATH)))
+    with pytest.raises(DemonstrationError, match=r'--time-unit says the unit \(ms'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--time-unit ms'))
+    assert shown.duration == pytest.approx(3.6) and np.array_equal(shown.position, PATH)
+
+
+def test_a_part_of_a_long_recording_is_read_as_the_refusal_says(tmp_path):
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{17e8 + t:.2f},{q[0]},{q[1]}\n' for t, q in zip(
+            [*TIME, *(TIME + 900)], [*PATH, *-PATH])))
+    with pytest.raises(DemonstrationError, match='lasts 903 s.*--part FROM:TO'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 900:903'))
+    assert np.array_equal(shown.position, -PATH) and shown.time[0] == 0
+    assert 'a.csv from 900 s: ' in shown.understood
+    assert 'part 900 to 903 s of 903.00 s' in shown.understood
+    with pytest.raises(DemonstrationError, match='--part 10:20 holds 0 samples.*lasts 903.00 s'):
+        read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 10:20'))
+
+
+@pytest.mark.parametrize(('beyond', 'mended'), [(5e-4, ''), (1.8e-3, 'put at them'), (6e-3, None)])
+def test_a_joint_at_its_stop_may_be_measured_slightly_beyond_it(tmp_path, beyond, mended):
+    path = np.minimum(PATH, 0.2) + [0, ARM.limits.upper[1] - PATH[:, 1].max() + beyond]
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{t},{q[0]},{q[1]}\n' for t, q in zip(TIME, path)))
+    if mended is None:
+        with pytest.raises(DemonstrationError, match="'shoulder' .* outside its limits"):
+            read_demonstration(tmp_path / 'a.csv', ARM)
+        return
+    shown = read_demonstration(tmp_path / 'a.csv', ARM)
+    assert mended in shown.understood and ('mended' in shown.understood) == bool(mended)
+    stop = ARM.limits.upper if mended else np.inf
+    assert np.array_equal(shown.position, np.minimum(path, stop))
+    if mended:
+        with pytest.raises(DemonstrationError, match='1.8 mrad beyond .* --no-repair'):
+            read_demonstration(tmp_path / 'a.csv', ARM, Reading(no_repair=True))
+
+
+def test_a_jump_is_left_out_by_a_part(tmp_path):
+    path = np.concatenate([PATH, -PATH[::-1]])
+    (tmp_path / 'a.csv').write_text('time,base,shoulder\n' + ''.join(
+        f'{0.01 * k},{q[0]},{q[1]}\n' for k, q in enumerate(path)))
+    with pytest.raises(DemonstrationError, match=r'jumps .* 3\.000 and 3\.010 s.*--part FROM:TO'):
+        read_demonstration(tmp_path / 'a.csv', ARM)
+    shown = read_demonstration(tmp_path / 'a.csv', ARM, parsed('--part 0:3'))
+    assert np.array_equal(shown.position, PATH)
+
+
+def test_the_command_for_a_ros_1_bag_makes_one_that_is_read(tmp_path, monkeypatch):
+    store = get_typestore(Stores.ROS1_NOETIC)
+    name = 'control_msgs/msg/JointTrajectoryControllerState'
+    store.register(get_types_from_msg('\n'.join(['Header header', 'string[] joint_names', *(
+        f'trajectory_msgs/JointTrajectoryPoint {point}'
+        for point in CONTROLLER_STATES['desired'].split())]), name))
+    kinds, none = store.types, np.zeros(0)
+
+    def point(positions):
+        return kinds['trajectory_msgs/msg/JointTrajectoryPoint'](
+            positions, none, none, none, kinds['builtin_interfaces/msg/Duration'](0, 0))
+    path = tmp_path / 'my arm.bag'
+    with RosOneWriter(path) as bag:
+        topic = bag.add_connection('/arm/state', name, typestore=store)
+        for number, row in enumerate(PATH):
+            stamp = kinds['builtin_interfaces/msg/Time'](number // 100, number % 100 * 10 ** 7)
+            message = kinds[name](kinds['std_msgs/msg/Header'](number, stamp, ''),
+                                  list(ARM.driven), point(-row), point(row), point(row))
+            bag.write(topic, 10 ** 9 + 10 ** 7 * number, store.serialize_ros1(message, name))
+    with pytest.raises(DemonstrationError, match='ROS 1 bag; `rosbags-convert') as caught:
+        read_demonstration(path, ARM)
+    monkeypatch.setattr('sys.argv', shlex.split(str(caught.value).split('`')[1]))
+    with pytest.raises(SystemExit, match='^0$'):
+        convert()
+    assert np.array_equal(read_demonstration(tmp_path / 'my arm', ARM).position, PATH)
+
+
+def test_a_workbook_is_named(tmp_path):
     (tmp_path / 'a.csv').write_bytes(b'PK\x03\x04 and more')
     with pytest.raises(DemonstrationError, match='a workbook.*export it as CSV'):
         read_demonstration(tmp_path / 'a.csv', ARM)
-    (tmp_path / 'a.bag').write_bytes(b'#ROSBAG V2.0')
-    with pytest.raises(DemonstrationError, match='ROS 1 bag; `rosbags-convert'):
-        read_demonstration(tmp_path / 'a.bag', ARM)
 
 
 def test_movements_that_fit_two_units_say_which_was_taken(tmp_path):
@@ -217,39 +356,18 @@ def test_movements_that_fit_two_units_say_which_was_taken(tmp_path):
 
 def test_options_survive_as_text():
     reading = Reading('ms', 'deg', None, 50.0, (('A 1', 'base'), ('B', 'shoulder')), '/a', 2, 3,
-                      True, True)
+                      (0.5, 2.25), True, True)
     assert parsed(text_of(reading)) == reading and parsed('') == Reading()
-    for text in ('--time-unit weeks', '--columns base', '--rate -1', "--columns 'A=base,B=base'"):
+    for text in ('--time-unit weeks', '--columns base', '--rate -1', "--columns 'A=base,B=base'",
+                 '--part 2', '--part 3:2'):
         with pytest.raises(DemonstrationError, match='reading options'):
             parsed(text)
 
 
 def test_folders_tell_recordings_from_the_rest(tmp_path):
-    for name in ('a.csv', 'B.TSV', 'README.txt', 'notes.md', '.hidden.csv', 'c.mcap'):
+    for name in ('a.csv', 'B.TSV', 'README.txt', 'notes.md', '.hidden.csv', 'c.mcap', 'd.bag'):
         (tmp_path / name).write_text('')
     (tmp_path / 'bag').mkdir()
     (tmp_path / 'bag' / 'x.db3').write_text('')
     assert {p.name for p in tmp_path.iterdir() if is_recording(p)} == {
-        'a.csv', 'B.TSV', 'c.mcap', 'bag'}
-
-
-def test_an_episode_of_a_lerobot_data_set_is_read(tmp_path):
-    pa = pytest.importorskip('pyarrow', reason='needs pyarrow: pip install pyarrow')
-    from pyarrow import parquet
-    degrees = np.degrees(PATH)
-    (tmp_path / 'meta').mkdir()
-    (tmp_path / 'data' / 'chunk-000').mkdir(parents=True)
-    (tmp_path / 'meta' / 'info.json').write_text(json.dumps({'features': {'observation.state': {
-        'names': ['base.pos', 'shoulder.pos', 'gripper.pos']}}}))
-    state = np.column_stack([degrees, 0 * TIME]).astype(np.float32).tolist()
-    parquet.write_table(pa.table({
-        'observation.state': state + state, 'timestamp': [*TIME, *TIME],
-        'episode_index': [0] * len(TIME) + [1] * len(TIME)}),
-        tmp_path / 'data' / 'chunk-000' / 'file-000.parquet')
-    for options, said in (('', '2 episodes; choose one with --episode'),
-                          ('--episode 1', 'no unit: --angle-unit')):
-        with pytest.raises(DemonstrationError, match=said):
-            read_demonstration(tmp_path, ARM, parsed(options))
-    shown = read_demonstration(tmp_path, ARM, parsed('--episode 1 --angle-unit deg'))
-    assert np.abs(shown.position - PATH).max() < 1e-5
-    assert 'LeRobot' in shown.understood and 'left out: gripper.pos' in shown.understood
+        'a.csv', 'B.TSV', 'c.mcap', 'd.bag', 'bag'}

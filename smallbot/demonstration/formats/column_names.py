@@ -9,7 +9,7 @@ from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.formats.options import Reading
 from smallbot.demonstration.formats.recording import listed
 from smallbot.demonstration.storage.refusal import DemonstrationError
-from smallbot.demonstration.storage.text_table import is_number
+from smallbot.demonstration.storage.text_table import is_number, UNNAMED
 from smallbot.demonstration.storage.units import (
     ANGLE,
     bracketed,
@@ -65,20 +65,23 @@ class Columns(NamedTuple):
 
 
 def columns_of(header: list[str], fields: int, arm: Arm, reading: Reading, source: str,
-               rows: Sequence[Sequence[str]] = ()) -> Columns:
+               rows: Sequence[Sequence[str]] = (), unnamed: str = UNNAMED) -> Columns:
     """Return what the columns of a table are; `rows` tell columns of words from numbers.
 
-    Raises DemonstrationError where a joint is missing, occurs twice or is unknown, and where a
-    unit is.
+    `unnamed` says why there is no header. Raises DemonstrationError where a joint is missing,
+    occurs twice or is unknown, and where a unit is.
     """
     if reading.columns:
         return _as_told(header, fields, arm, reading, source)
     if not header:
+        first = () if reading.rate is not None else ('time',)
         example = ','.join(f'{number}={name}' for number, name in
-                           enumerate(('time', *arm.driven), 1))
-        raise DemonstrationError(f'{source}: no header with names, expected time,<joints> or '
-                                 f'time,x,y,z; --columns says what is what, as in '
-                                 f'--columns {example}')
+                           enumerate((*first, *arm.driven), 1))
+        raise DemonstrationError(
+            f'{source}: {unnamed} for its {fields} columns, expected time,<joints> or time,x,y,z; '
+            f'--columns says what is what, as in --columns {example}'
+            + ('; where there are no times, --rate HZ says how many samples a second there are'
+               if first else ''))
     joints = {name.lower(): name for name in (*arm.movable, *arm.joints)}
     times: list[tuple[int, int, str, str]] = []
     nanoseconds, found, left_out, unknown = [], [], [], []

@@ -17,6 +17,8 @@ from smallbot.demonstration.storage.refusal import DemonstrationError
 from smallbot.demonstration.storage.units import ANGLE
 
 STATE = 'observation.state'
+LARGEST_SHARE = 100
+"""Per cent of half its range that a joint is at its stop, where LeRobot records shares."""
 
 
 def is_data_set(path: Path) -> bool:
@@ -67,13 +69,20 @@ def read_data_set(path: Path, arm: Arm, reading: Reading) -> Recording:
                          source)
     unit = reading.angle_unit or next((u for u in columns.units if u), None)
     if unit is None:
-        raise DemonstrationError(f'{source}: {STATE} has no unit: --angle-unit says it (rad, or '
-                                 f'deg as LeRobot records its own arms)')
+        raise DemonstrationError(f'{source}: {STATE} has no unit: --angle-unit says it, rad or '
+                                 f'deg; LeRobot records its own arms in deg, or with '
+                                 f'use_degrees=false in per cent of the range of each joint, '
+                                 f'which cannot be read')
     said = [f'left out: {listed(columns.left_out)}'] if columns.left_out else []
+    numbers = values[:, [place - 1 for place in columns.places]]
+    hint = ''
+    if unit == 'deg' and LARGEST_SHARE - 3 < np.abs(numbers).max(initial=0) <= LARGEST_SHARE:
+        hint = (f'reaches {np.abs(numbers).max():.1f} and not beyond {LARGEST_SHARE}: may be per '
+                f'cent of the range (use_degrees=false), and not deg')
+        said.append(hint)
     return Recording(source, f'LeRobot data set, {STATE}', columns.names,
-                     np.array(stamps, dtype=float),
-                     values[:, [place - 1 for place in columns.places]] * ANGLE[unit],
-                     f's, {unit}', said)
+                     np.array(stamps, dtype=float), numbers * ANGLE[unit], f's, {unit}', said,
+                     hint=hint)
 
 
 def _info(path: Path) -> dict:
@@ -89,8 +98,20 @@ def _info(path: Path) -> dict:
 
 
 def _names(info: dict, count: int) -> list[str]:
-    """Return the names of the elements of the state; empty where they are not told."""
-    names = info.get('features', {}).get(STATE, {}).get('names')
+    """Return the names of the elements of the state; empty where they are not told.
+
+    LeRobot writes them as a list, in a list or under a word of its own, or as names with places.
+    """
+    names = _flat(info.get('features', {}).get(STATE, {}).get('names'))
+    return names if len(names) == count else []
+
+
+def _flat(names: object) -> list[str]:
+    if isinstance(names, str):
+        return [names]
     if isinstance(names, dict):
-        names = next((v for v in names.values() if isinstance(v, list)), None)
-    return [str(name) for name in names] if names and len(names) == count else []
+        values = list(names.values())
+        if all(isinstance(value, int) for value in values):
+            return sorted(names, key=names.get)
+        names = values
+    return [name for part in names for name in _flat(part)] if isinstance(names, list) else []

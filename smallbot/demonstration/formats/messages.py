@@ -249,8 +249,10 @@ def _state(content, message) -> State:
                  if 'position' in values.interface_names]
         names, positions = [name for name, _ in pairs], [value for _, value in pairs]
     else:
-        point = content.feedback if hasattr(content, 'feedback') else content.actual
-        names, positions = content.joint_names, point.positions
+        # `actual` became `feedback`; in between a message had both, and one of them filled
+        measured = [getattr(content, word).positions for word in ('feedback', 'actual')
+                    if hasattr(content, word)]
+        names, positions = content.joint_names, max(measured, key=len)
     return State(stamp, message.received, list(names), list(positions), content.header.frame_id,
                  message.publisher)
 

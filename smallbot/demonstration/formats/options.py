@@ -6,6 +6,7 @@ imported, so that `--help` is quick.
 
 import argparse
 from dataclasses import dataclass
+import math
 import shlex
 
 from smallbot.demonstration.storage.refusal import DemonstrationError
@@ -30,6 +31,8 @@ class Reading:
     """Which of several publishers on a topic, counted from 1 as the refusal lists them."""
     episode: int | None = None
     """Which of several movements in a file: of a LeRobot data set, or trajectories of a topic."""
+    part: tuple[float, float] | None = None
+    """From when to when to read, s after the first sample."""
     keep_rest: bool = False
     """Keep stillness before and after the movement."""
     no_repair: bool = False
@@ -54,6 +57,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
                        help='which of several publishers of a joint, as the refusal counts them')
     group.add_argument('--episode', type=int, metavar='N',
                        help='which episode of a LeRobot data set, or trajectory of a topic')
+    group.add_argument('--part', type=_part, metavar='FROM:TO',
+                       help='read only what lies between these times, s after the first sample')
     group.add_argument('--keep-rest', action='store_true',
                        help='keep the stillness before and after the movement')
     group.add_argument('--no-repair', action='store_true',
@@ -87,6 +92,8 @@ def text_of(reading: Reading) -> str:
             words.append(option)
         elif name == 'columns' and value:
             words += [option, ','.join('='.join(pair) for pair in value)]
+        elif name == 'part' and value:
+            words += [option, f'{value[0]}:{value[1]}']
         elif value not in (None, False, ()):
             words += [option, str(value)]
     return shlex.join(words)
@@ -123,6 +130,17 @@ def _rate(text: str) -> float:
     if not 0 < value <= 1e5:
         raise argparse.ArgumentTypeError(f'{text!r}: expected samples a second, above 0')
     return value
+
+
+def _part(text: str) -> tuple[float, float]:
+    try:
+        begin, end = (float(word) for word in text.split(':'))
+    except ValueError:
+        begin = end = 0.0
+    if not 0 <= begin < end < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r}: expected FROM:TO, s after the first sample, '
+                                         f'as in 2.5:8')
+    return begin, end
 
 
 def _count(text: str) -> int:

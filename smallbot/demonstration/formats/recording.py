@@ -14,6 +14,10 @@ MOST_BRIDGED = 0.05
 """Share of samples with a stamp like the one before, or earlier, that is bridged."""
 SLIGHTLY = 0.1
 """How far back a stamp may lie to count as out of order, s; further back a clock was set."""
+LIMIT_TOLERANCE = 1e-3
+"""How far measured positions may exceed a joint limit, rad: encoder noise at the stop."""
+WITHOUT = '--part FROM:TO reads what lies before or after it'
+"""The cure for what can neither be repaired nor bridged."""
 
 
 @dataclass
@@ -94,6 +98,23 @@ def in_order(recording: Recording) -> Recording:
     if len(kept) < 2:
         raise DemonstrationError(f'{source}: {where}')
     return replace(recording, time=time[kept], values=values[kept], mended=mended)
+
+
+def part_of(recording: Recording, begin: float, end: float) -> Recording:
+    """Return what lies between two times, s after the first sample, of a recording in order.
+
+    Raises DemonstrationError where there is nothing.
+    """
+    time = recording.time - recording.time[0]
+    kept = (time >= begin) & (time <= end)
+    if kept.sum() < 2:
+        raise DemonstrationError(f'{recording.source}: --part {begin:g}:{end:g} holds '
+                                 f'{counted(int(kept.sum()), "sample")}; the recording lasts '
+                                 f'{time[-1]:.2f} s')
+    source = f'{recording.source} from {begin:g} s' if begin else recording.source
+    return replace(recording, source=source, time=recording.time[kept],
+                   values=recording.values[kept],
+                   said=[*recording.said, f'part {begin:g} to {end:g} s of {time[-1]:.2f} s'])
 
 
 def _best_of_equal(time: np.ndarray, values: np.ndarray) -> np.ndarray:

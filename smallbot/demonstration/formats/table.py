@@ -45,7 +45,7 @@ def read_csv(path: Path, arm: Arm, reading: Reading) -> Recording:
         raise DemonstrationError(f'{source}: cannot be read: {error.strerror}') from None
     table = read_table(content, source)
     columns = columns_of(table.header, len(table.rows[0]) if table.rows else 0, arm, reading,
-                         source, table.rows)
+                         source, table.rows, table.unnamed)
     if not table.rows:
         raise DemonstrationError(f'{source}: 0 sample(s), expected at least 2')
     said, mended = [], []
@@ -129,7 +129,9 @@ def _time(table: TextTable, rows: Sequence[int], columns: Columns, reading: Read
     if unit is not None:
         return raw * TIME[unit], unit
     epochs = [u for u in ('s', 'ms', 'us', 'ns')
-              if _EPOCHS[0] < float(first) * TIME[u] < _EPOCHS[1]]
+              if _EPOCHS[0] < float(first) * TIME[u] < _EPOCHS[1]
+              # a counter of a controller may stand there too, but no recorder writes whole s
+              and not (u == 's' and whole and raw.max() > LONGEST)]
     if epochs:
         if epochs[0] != 's':
             said.append(f'times are since 1970 in {epochs[0]}')

@@ -23,6 +23,10 @@ _MAGIC = {b'PK\x03\x04': 'a workbook or an archive', b'\xd0\xcf\x11\xe0': 'an ol
           b'\x93NUMPY': 'a NumPy array', b'#ROSBAG': 'a ROS 1 bag'}
 
 
+UNNAMED = 'no header with names'
+"""In words, of a table that begins with numbers."""
+
+
 class TextTable(NamedTuple):
     """A table as it was written."""
 
@@ -36,6 +40,8 @@ class TextTable(NamedTuple):
     """The mark: a point or a comma."""
     dialect: list[str]
     """What is unlike commas, points and UTF-8, in words."""
+    unnamed: str = UNNAMED
+    """Why there is no header."""
 
 
 def read_table(content: bytes, source: str) -> TextTable:
@@ -67,6 +73,9 @@ def read_table(content: bytes, source: str) -> TextTable:
         dialect.insert(0, SEPARATORS.get(separator, f'separator {separator!r}'))
     if comments:
         dialect.append(f'{len(comments)} comment line{"s" * (len(comments) > 1)}')
+    unnamed = _misfit(header, cells[first:], separator)
+    if unnamed:
+        header = []
     rows, lines, dropped = _fitted(cells[first:], [n for n, _ in plain[first:]], header,
                                    separator, source)
     if dropped:
@@ -74,7 +83,7 @@ def read_table(content: bytes, source: str) -> TextTable:
     decimal = _decimal(rows, lines, source)
     if decimal == ',':
         dialect.insert(1 if separator != ',' else 0, 'decimal commas')
-    return TextTable(header, rows, lines, decimal, dialect)
+    return TextTable(header, rows, lines, decimal, dialect, unnamed or UNNAMED)
 
 
 def is_number(cell: str) -> bool:
@@ -196,6 +205,22 @@ def _header(above: list[list[str]], raw: list[str], comments: list[tuple[int, st
     return header, said
 
 
+def _misfit(header: list[str], cells: list[list[str]], separator: str) -> str:
+    """Return in words a header with fewer names than most lines have cells; empty: it fits."""
+    usual = Counter(len(_stripped(row)) for row in cells).most_common(1)[0][0] if cells else 0
+    if not header or usual <= len(header) or _has_decimal_commas(
+            header, usual, separator, cells):
+        return ''
+    return f'a header of {len(header)} names'
+
+
+def _has_decimal_commas(header: list[str], usual: int, separator: str, cells: list[list[str]]
+                        ) -> bool:
+    """Return whether cells may be so many because of commas inside the numbers."""
+    return (separator == ',' and usual >= 2 * len(header) - 1
+            and not any('.' in cell for row in cells for cell in row))
+
+
 def _fitted(cells: list[list[str]], numbers: list[int], header: list[str], separator: str,
             source: str) -> tuple[list[list[str]], list[int], int]:
     """Return the rows as long as the header, their lines, and the line that was cut off or 0."""
@@ -207,7 +232,8 @@ def _fitted(cells: list[list[str]], numbers: list[int], header: list[str], separ
         return [], [], 0
     counts = Counter(len(_stripped(row)) for row in cells)
     usual = counts.most_common(1)[0][0]
-    if separator == ',' and header and usual > fields and usual >= 2 * fields - 1:
+    if header and usual > fields and _has_decimal_commas(
+            header, usual, separator, cells):
         raise DemonstrationError(
             f'{source}: line {numbers[0]} has {usual} fields for {fields} names: decimal commas '
             f'and commas between the columns cannot be told apart; export it with semicolons or '
