@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from random_arms import random_urdf
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.reading import read_demonstration
@@ -55,6 +56,19 @@ def test_a_movement_is_shown_learned_and_played(tmp_path):
     assert abs(recorded.duration - given.duration) < 3
     assert abs(recorded.position - given.position[0]).max() == pytest.approx(
         abs(given.position - given.position[0]).max(), abs=0.01)
+
+
+@pytest.mark.parametrize('number', [1, 8])
+def test_an_arm_that_nobody_has_is_made_a_model_for_and_plays(tmp_path, number):
+    text, driven, tip = random_urdf(number)
+    (tmp_path / 'arm.urdf').write_text(text)
+    process = start('--urdf', tmp_path / 'arm.urdf', '--joints', ','.join(driven), '--tip', tip,
+                    '--out', tmp_path / 'out')
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    report = json.loads((tmp_path / 'out' / 'report.json').read_text())
+    assert report['demonstration']['joints'] == list(driven) and report['updates'] == 1
+    assert report['tip_rmse_cm']['after']['mean'] < report['tip_rmse_cm']['before']['mean'] / 5
 
 
 def test_an_interruption_ends_it_with_one_line(tmp_path):
