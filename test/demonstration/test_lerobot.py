@@ -116,7 +116,7 @@ def test_a_data_set_is_a_folder_of_demonstrations(tmp_path):
 def test_angles_that_end_at_a_hundred_may_be_shares_of_the_range(tmp_path, monkeypatch):
     said = r'reaches 99\.5 and not beyond 100: may be per cent'
     reach = np.degrees(PATH) * [99.5 / np.degrees(PATH[:, 0]).max(), 1]
-    monkeypatch.setattr(f'{__name__}.EPISODES', (reach, reach[:, ::-1]))
+    monkeypatch.setattr(f'{__name__}.EPISODES', (reach, -reach[:, ::-1]))
     path = data_set(tmp_path / 'set', 'v2.1')
     shown = read_demonstration(path, ARM, parsed('--episode 0 --angle-unit deg'))
     assert re.search(said, shown.understood)
