@@ -67,7 +67,8 @@ def main():
     contest = Contest(tuple(args.learner), arm, movements, args.seed, args.ordinary)
     kept = out / 'tolerance_pieces.jsonl'
     done = done_before(kept, contest)
-    pieces = [piece for piece in contest.pieces() if piece not in [one for one, _ in done]]
+    finished = [piece for piece, _ in done]
+    pieces = [piece for piece in contest.pieces() if piece not in finished]
     began = time.monotonic()
     with kept.open('a') as file:
         for number, errors in tqdm(results(errors_cm, (contest,), pieces, args.processes),

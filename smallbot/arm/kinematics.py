@@ -119,6 +119,10 @@ class Arm:
             held[name] = float(position)
         return replace(self, held=held)
 
+    def resting(self, name: str) -> float:
+        """Return where a joint that is not driven is, rad (m): held, or at its home."""
+        return self.held.get(name, self.description.joint(name).home)
+
     def tip(self, positions: Tensor) -> Tensor:
         """Return the tool tip [..., 3], m, for positions [..., J] of the driven joints.
 
@@ -175,7 +179,7 @@ class Arm:
             if leader in names and factor:
                 motions[name] = Motion(names.index(leader), factor, offset)
             else:
-                at = self.held.get(leader, self.description.joint(leader).home)
+                at = self.resting(leader)
                 motions[name] = Motion(None, 0.0, factor * at + offset)
         return motions
 

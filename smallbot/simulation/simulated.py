@@ -229,8 +229,7 @@ class SimulatedArm:
         if (position < limits.lower - 1e-3).any() or (position > limits.upper + 1e-3).any():
             raise ValueError(f'guide leaves the joint limits of {", ".join(self.arm.driven)}')
         target = self.arm.holding(held or {}).held
-        now_held = {name: self.arm.held.get(name, self.arm.description.joint(name).home)
-                    for name in target}
+        now_held = {name: self.arm.resting(name) for name in target}
         far = [abs(at - now_held[name]) for name, at in target.items()]
         approach = max([*np.abs(position[0] - self.position), *far]) / EASE_SPEED
         if approach > 1e-3:

@@ -19,9 +19,9 @@ from smallbot.arm.kinematics import default_arm  # noqa: E402
 from smallbot.nodes.common.parameters import declare, Parameter, ParameterError  # noqa: E402
 from smallbot.nodes.trajectory_display import TrajectoryDisplay  # noqa: E402
 
+from .fork_server import NODES  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
-NODES = ('arm_simulator', 'ed_scorbot_driver', 'demo_recorder', 'one_shot_learner',
-         'snn_controller', 'trajectory_display', 'demo_director')
 LAUNCH = ROOT / 'launch' / 'one_shot_demo.launch.py'
 RVIZ = ROOT / 'config' / 'one_shot_demo.rviz'
 
