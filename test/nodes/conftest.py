@@ -1,6 +1,7 @@
 """Real node processes over DDS, and a probe that listens and calls.
 
-Every test has a namespace of its own in a domain of its own, on this machine only.
+Every test has a namespace of its own in a domain of its own, on this machine only: nodes of one
+that linger, or of another worker, are not heard.
 """
 
 from collections import defaultdict
@@ -49,13 +50,15 @@ LATCHED = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 STATES = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 JOINTS = ('base', 'shoulder')
+DOMAINS, WORKERS = 100, 4
+"""Domains to choose from, as those above 101 take ports that the system gives to anyone; and how
+many workers share them out."""
 
 
 @pytest.fixture(scope='session')
-def domain(tmp_path_factory):
+def environment(tmp_path_factory):
     """Return the environment of all processes of this session."""
     environment = {
-        'ROS_DOMAIN_ID': str(random.SystemRandom().randint(1, 100)),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'ROS_LOG_DIR': str(tmp_path_factory.mktemp('ros_log')),
         'OMP_NUM_THREADS': '1',
@@ -68,7 +71,16 @@ def domain(tmp_path_factory):
         os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture
+def domain(environment, monkeypatch):
+    """Give the test a domain of its own, from those of its worker."""
+    worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+    number = 1 + worker % WORKERS + WORKERS * random.SystemRandom().randrange(DOMAINS // WORKERS)
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
+    return number
+
+
+@pytest.fixture
 def context(domain):
     made = Context()
     rclpy.init(context=made, signal_handler_options=SignalHandlerOptions.NO)
@@ -270,7 +282,7 @@ def wave(seconds: float, start=(0.05, -0.05), extent: float = 0.2):
 
 
 @pytest.fixture(scope='session')
-def fork_server(domain):
+def fork_server(environment):
     server = ForkServer()
     yield server
     server.close()

@@ -18,8 +18,8 @@ from smallbot.one_shot.model import arm_of, load_model
 from smallbot.share import share_directory
 
 URDF = share_directory() / 'urdf' / 'hobby_arm.urdf'
-BRIEF = 1.5
-"""How long to listen, s, where nothing will be heard."""
+BRIEF, LONG = 1.5, 5.0
+"""How long to listen, s, where nothing will be heard, and where a node must have been found."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_model_is_made_from_what_is_latched_on_the_topic(robot, tmp_path, caps
 def test_where_the_topic_gives_nothing_it_is_the_parameter_of_the_node_beside_it(
         robot, publishing):
     space = robot(publishing)
-    text, source = published_description(f'{space}/robot_description', BRIEF)
+    text, source = published_description(f'{space}/robot_description', LONG)
     assert text == URDF.read_text() and source == f'node:{space}/robot_state_publisher'
     assert parameter_description(f'{space}/robot_state_publisher') == (text, source)
 
@@ -89,7 +89,7 @@ def test_another_type_on_the_topic_is_named(robot, tmp_path):
     (tmp_path / 'none.urdf').write_text('')
     with pytest.raises(ArmError, match='publishes std_msgs/msg/Int32'):
         published_description(f'{robot("numbers", tmp_path / "none.urdf")}/robot_description',
-                              BRIEF)
+                              LONG)
 
 
 def test_a_name_that_cannot_be_one_is_refused_without_listening():
