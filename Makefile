@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+# Modules are compiled when they are first imported; to compile all of them takes half a minute.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -20,9 +22,9 @@ environment: $(STAMP)
 $(STAMP): setup.py constraints.txt requirements-ros.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt -r requirements-ros.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ed_scorbot,mujoco,test]'
+	$(PIP) torch
+	$(PIP) -r requirements-ros.txt
+	$(PIP) --editable '.[train,ed_scorbot,mujoco,test]'
 	touch $(STAMP)
 
 demo: $(STAMP)

@@ -148,7 +148,10 @@ def test_recurrent_weights_gain_no_self_connection_on_the_model():
     assert trainee[:, SMALL.model.clock_neurons:].diagonal().abs().max() == 0
 
 
-def test_a_run_begins_in_closed_form_where_it_is_told_to_and_goes_on_from_there(tmp_path):
+def test_a_run_begins_in_closed_form_where_it_is_told_to_and_goes_on_from_there(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr('smallbot.outer_loop.closed_form.FITTED_ON', 10)
+    monkeypatch.setattr('smallbot.outer_loop.closed_form.FITTED_ON_CHIPS', 2)
     told = replace(SMALL, closed_form=True, pen_share=0.0, model=replace(SMALL.model, steps=100),
                    balance=Balance(generator_neurons=50))
     run = MetaTraining(told)
