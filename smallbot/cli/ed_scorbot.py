@@ -12,7 +12,7 @@ import sys
 import time
 
 from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
-from smallbot.ed_scorbot.misbehaviour import MISBEHAVIOURS
+from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.errors import InputError
 
 VERB = 'ed-scorbot'
@@ -49,8 +49,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Emulate until SIGINT or SIGTERM; 1 where a message has crashed the controller."""
     from smallbot.ed_scorbot.convention import CONVENTIONS
-    from smallbot.ed_scorbot.emulator import EmulatedController
-    from smallbot.ed_scorbot.mqtt_link import MqttLink
+    from smallbot.ed_scorbot.emulated.emulator import EmulatedController
+    from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 
     check_output(args.json)
     asked = []

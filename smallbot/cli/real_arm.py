@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import signal
 import sys
 
-from smallbot.ed_scorbot.emulated_arm import emulated_arm
+from smallbot.ed_scorbot.emulated.emulated_arm import emulated_arm
 from smallbot.errors import InputError
 
 WARNING = (

@@ -8,8 +8,9 @@ import time
 
 from smallbot.arm.kinematics import Arm
 from smallbot.ed_scorbot.convention import CONVENTIONS
-from smallbot.ed_scorbot.mqtt_link import MqttLink
-from smallbot.ed_scorbot.session import Phase, Session, Settings
+from smallbot.ed_scorbot.network.mqtt_link import MqttLink
+from smallbot.ed_scorbot.session import Phase, Session
+from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
 
 REACHED = 5.0

@@ -8,7 +8,6 @@ Not here: how the arm is moved (`set_points`), what is checked once it has found
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 import math
 
@@ -16,11 +15,14 @@ import numpy as np
 
 from smallbot.arm.joint_limits import JointLimits
 from smallbot.arm.kinematics import Arm
-from smallbot.demonstration.samples import check_samples, Demonstration
-from smallbot.demonstration.trial_grid import shortest_duration, trial_positions
-from smallbot.ed_scorbot.convention import Convention, convention_of, JOINTS, published_limits
+from smallbot.demonstration.samples import Demonstration
+from smallbot.ed_scorbot.allowance import Allowance
+from smallbot.ed_scorbot.convention import convention_of, JOINTS
 from smallbot.ed_scorbot.homing_check import HomingCheck, Verdict
+from smallbot.ed_scorbot.measurement import Measurement
+from smallbot.ed_scorbot.others import ECHOED, Others
 from smallbot.ed_scorbot.set_points import SetPoints
+from smallbot.ed_scorbot.settings import Settings
 from smallbot.ed_scorbot.wire import (
     apply_trajectory,
     Message,
@@ -28,6 +30,7 @@ from smallbot.ed_scorbot.wire import (
     read_message,
     read_moved,
     request,
+    shown,
     Signal,
     WireError,
 )
@@ -38,8 +41,9 @@ ANSWER = 5.0
 to find the broker again."""
 ASK_AGAIN = 2.0
 """Time between questions to an arm that does not answer, s."""
-STEPS = 250
-"""Samples at which a demonstration's speed is judged."""
+REQUESTS = {Signal.CONNECT, Signal.DISCONNECT, Signal.MOVE_TO_POINT, Signal.APPLY_TRAJECTORY,
+            Signal.CANCEL_TRAJECTORY}
+"""What clients say; all else comes from the arm's controller."""
 
 
 class Phase(Enum):
@@ -55,42 +59,6 @@ class Phase(Enum):
     READY = 'ready'
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a user decides about a session."""
-
-    convention: Convention
-    client: str = 'smallbot'
-    """Name under which the arm is owned."""
-    robot: str = 'EDScorbot'
-    """First part of the arm's topics."""
-    hold: float = 0.05
-    """How long each set-point is held, s."""
-    command_timeout: float = 0.2
-    """Time without a command beyond which an arm in motion is stopped, s."""
-    acceleration: float = 6.0
-    """Of the set-points, rad/s^2."""
-    time_scale: float = 1.0
-    """How many times longer than shown movements are played."""
-    homing_timeout: float = 180.0
-    """How long the search for home may take, s; documented is about two minutes."""
-    take_over: bool = False
-    """Whether to disconnect this client first where an earlier run of it left the arm owned."""
-    period: float = 0.01
-    """Time between two calls of `step`, s."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Where the arm said it was."""
-
-    at: float
-    position: np.ndarray
-    """[4], rad, in the order of JOINTS."""
-    velocity: np.ndarray
-    """[4], rad/s: the difference to the measurement before."""
-
-
 class Session:
     """See above. Call `step` every `period` seconds and publish what it returns."""
 
@@ -100,6 +68,7 @@ class Session:
         if strange:
             raise InputError(f'joint {strange[0]!r} is not driven by the ED-Scorbot: it has '
                              f'{", ".join(JOINTS)}')
+        self._allowance = Allowance(arm, settings.convention, settings.acceleration)
         self.arm = arm
         self.settings = settings
         self.phase = Phase.OFFLINE
@@ -113,9 +82,12 @@ class Session:
         self._moved = f'{settings.robot}/moved'
         self._take_over = settings.take_over
         self._set_points = SetPoints(
-            settings.convention, self._allow(()), settings.hold, settings.period,
+            settings.convention, self._allowance.limits, settings.hold, settings.period,
             settings.command_timeout)
         self._check = HomingCheck(settings.convention)
+        self._others = Others(settings.client)
+        self._owned_at = math.inf
+        self._passes = False
         self._out: list[tuple[str, bytes]] = []
         self._owned = self._in_use = self._then_connect = False
         self._deadline = math.inf
@@ -147,6 +119,15 @@ class Session:
         return self._set_points.limits
 
     @property
+    def late_steps(self) -> tuple[int, float]:
+        """Return how many steps came late in motion, and how late the last of them did, s."""
+        return self._set_points.late_steps, self._set_points.latest
+
+    def mover(self, now: float) -> str:
+        """Return in words who else moves the arm at present; empty: nobody has been heard."""
+        return self._others.mover(now)
+
+    @property
     def resent(self) -> int:
         """Return how many set-points had to be sent again."""
         return self._set_points.resent
@@ -161,20 +142,6 @@ class Session:
         """Return whether the arm takes set-points."""
         return self.phase in (Phase.READY, Phase.CHECKING)
 
-    def _allow(self, ranges: Sequence[tuple[float, float]]) -> JointLimits:
-        """Intersect what is published, what the arm says and what the description allows."""
-        published = published_limits(self.settings.convention, JOINTS,
-                                     self.settings.acceleration, ranges)
-        driven, own = self._driven, self.arm.limits
-        lower, upper, speed = (array.copy() for array in (
-            published.lower, published.upper, published.velocity))
-        lower[driven] = np.maximum(lower[driven], own.lower)
-        upper[driven] = np.minimum(upper[driven], own.upper)
-        speed[driven] = np.minimum(speed[driven], own.velocity)
-        self._allowed = replace(self.arm, limits=JointLimits(
-            *(array[driven] for array in (lower, upper, speed, published.acceleration))))
-        return JointLimits(lower, upper, speed, published.acceleration)
-
     # --- what comes in
 
     def online(self) -> None:
@@ -186,15 +153,15 @@ class Session:
                 f'running, is robot:= its name?')
             self._ask_at = -math.inf
 
-    def offline(self, reason: str) -> None:
+    def offline(self, reason: str, cure: str = 'is it running?') -> None:
         """Note that the broker is gone: an arm that is in use is stopped."""
         if self.phase is Phase.OFFLINE:
-            self.trouble = f'{reason}: is it running?'
+            self.trouble = f'{reason}: {cure}'
             return
         if self._owned:
             self.stop(f'{reason}: when it is back, call ed_scorbot_driver/reset')
         self._in_use = self.phase is Phase.READY
-        self.phase, self.trouble = Phase.OFFLINE, f'{reason}: is it running?'
+        self.phase, self.trouble = Phase.OFFLINE, f'{reason}: {cure}'
         self._out = []  # nothing stale may go out when it is back
         self._set_points.forget()
 
@@ -202,13 +169,17 @@ class Session:
         """Take a message; returns what is wrong with it, in a line, or nothing."""
         try:
             if topic == self._moved:
-                self._on_moved(payload, now)
-            elif topic == METAINFO:
+                return self._on_moved(payload, now)
+            if topic == METAINFO:
                 message = read_message(payload)
+                self._passes = self._passes or message.signal is Signal.GET_METAINFO
                 if message.signal is Signal.METAINFO and message.name == self.settings.robot:
                     self._on_metainfo(message)
-            elif topic == self._commands:
-                self._on_reply(read_message(payload), now)
+            elif topic == self._commands and not self._others.echo(payload, now):
+                message = read_message(payload)
+                if message.signal in REQUESTS:
+                    return self._on_request(message, now)
+                self._on_reply(message, now)
         except (WireError, InputError) as error:
             return f'{topic}: {error}'
         return ''
@@ -222,22 +193,49 @@ class Session:
             self.trouble = (f'the limits in its metainfo have the signs of {spoken}, not of '
                             f'{mine}: set convention:={spoken}')
             return
-        self._set_points.limits = self._allow(message.ranges)
+        allowance = Allowance(self.arm, self.settings.convention, self.settings.acceleration,
+                              message.ranges)
+        if not allowance.has_room(np.stack([HomingCheck(self.settings.convention).pose,
+                                            np.zeros(4)])):
+            self.trouble = (f'the limits in its metainfo leave no room around home and zero: '
+                            f'{shown(message.ranges)}')
+            return
+        self._allowance = allowance
+        self._set_points.limits = allowance.limits
         self.phase = Phase.FREE
         self.trouble = 'call ed_scorbot_driver/home to connect; the arm then searches home'
+
+    def _on_request(self, message: Message, now: float) -> str:
+        """Take what another client wants of the arm; returns a line about it, or nothing."""
+        client, signal = message.client, message.signal
+        who = self._others.named(client)
+        if signal in (Signal.MOVE_TO_POINT, Signal.APPLY_TRAJECTORY):
+            self._others.moves(client, now)
+            if not self._owned:
+                return f'{who} commands the arm'
+            if client == self.settings.client:  # which the controller obeys
+                self._disturbed(f'{who} moves the arm: end it')
+            else:  # it obeys the owner alone
+                self.stop(f'{who} commands the arm too: end it')
+        elif signal is Signal.DISCONNECT and self._owned and self.phase is not Phase.RELEASING:
+            self._disturbed(f'{who} has disconnected and so made the arm search home: wait until '
+                            f'it stands')
+        elif self._owned:
+            return f'{who} sends {signal.name}'
+        return ''
 
     def _on_reply(self, message: Message, now: float) -> None:
         mine = message.client == self.settings.client
         signal = message.signal
         if signal is Signal.CONNECTED and not mine and self._owned:
-            self._lose(f'client {message.client!r} has taken the arm: ask whoever runs it, then '
-                       f'call ed_scorbot_driver/reset and home')
-        elif signal is Signal.DISCONNECT and not mine and self._owned:
-            self._lose(f'client {message.client!r} has disconnected and so made the arm search '
-                       f'home: wait until it stands, then call ed_scorbot_driver/reset and home')
-            self._owned = True  # it is still ours, and must be given back before it is taken
+            self._lose(f'client {shown(message.client)} has taken the arm: ask whoever runs it, '
+                       f'then call ed_scorbot_driver/reset and home')
+        elif (signal is Signal.DISCONNECTED and mine and self._owned
+              and self.phase is not Phase.RELEASING):
+            self._disturbed('the arm was given back under our name and searches home: wait until '
+                            'it stands')
         elif signal is Signal.CONNECTED and mine and self.phase is Phase.CONNECTING:
-            self._owned = True
+            self._owned, self._owned_at = True, now
             self._enter(Phase.HOMING, now + self.settings.homing_timeout)
         elif signal is Signal.HOME_SEARCHED and mine and self.phase is Phase.HOMING:
             self._begin_check()
@@ -253,26 +251,29 @@ class Session:
               and self.phase is Phase.RELEASING and not self._owned):
             self._connect(now)
 
-    def _on_moved(self, payload: bytes, now: float) -> None:
+    def _on_moved(self, payload: bytes, now: float) -> str:
         moved = read_moved(payload)
-        if (moved.client != self.settings.client or not self._owned
-                or self.phase is Phase.OFFLINE):
-            return
-        self._set_points.acknowledge(now)
+        if self.phase is Phase.OFFLINE or not moved.client:
+            return ''
+        if moved.client != self.settings.client:
+            self._others.moves(moved.client, now)
+            if self._owned and now > self._owned_at + ECHOED:  # else left from before
+                self._disturbed(f'{self._others.named(moved.client)} moves the arm: end it')
+            return ''
+        if not self._owned:
+            return ''
+        if not self._set_points.acknowledge(now):
+            return 'the arm answers what it was not asked from here'
         if not np.isfinite(moved.degrees).all():
             raise WireError(f'moved to {moved.degrees.tolist()}, expected numbers')
         position = self.settings.convention.position(moved.degrees)
-        before = self.measurement
-        if before is not None and 0 < now - before.at < 0.5:
-            velocity = (position - before.position) / (now - before.at)
-        else:
-            velocity = np.zeros(4)
-        self.measurement = Measurement(now, position, velocity)
+        self.measurement = Measurement.after(self.measurement, position, now)
         if self.phase is Phase.CHECKING:
             self._check.measured(position, now)
         if self.phase is Phase.READY:  # what a reset has asked for is answered
             self._deadline = math.inf
         self._set_points.measured(position)
+        return ''
 
     # --- what users ask for
 
@@ -303,18 +304,10 @@ class Session:
     def consider(self, demonstration: Demonstration) -> None:
         """Take or refuse the movement that is going to be played.
 
-        It must lie inside every published limit, at `time_scale` also of speed. Raises
-        InputError, and takes no command until a better one has been shown.
+        Raises InputError, and takes no command until a better one has been shown.
         """
-        scale = self.settings.time_scale
         try:
-            check_samples(demonstration, self._allowed)
-            least = shortest_duration(trial_positions(demonstration, STEPS), self._allowed.limits)
-            if demonstration.duration * scale < least:
-                raise InputError(f'{demonstration.source}: too fast for the ED-Scorbot at time '
-                                 f'scale {scale:g}: set a time scale of '
-                                 f'{math.ceil(10 * least / demonstration.duration) / 10:.1f} '
-                                 f'or more, for driver and controller alike')
+            self._allowance.consider(demonstration, self.settings.time_scale)
         except InputError as error:
             self.refused = str(error)
             raise
@@ -332,6 +325,7 @@ class Session:
             return 'going to zero at 0.2 rad/s'
         if self.phase is not Phase.FREE:
             raise InputError(f'{self.phase.value}: {self.trouble or "wait"}')
+        self._alone(now)
         if self._owned or self._take_over:
             self._take_over = False  # once: later it could disturb somebody else
             self._release(now, then_connect=True)
@@ -356,6 +350,7 @@ class Session:
         """Allow motion again; raises InputError while the arm brakes or is not in reach."""
         if self.phase is Phase.OFFLINE:
             raise InputError(self.trouble)
+        self._alone(now)
         try:
             self._set_points.reset()
         except ValueError as error:
@@ -369,6 +364,11 @@ class Session:
         self._enter(Phase.READY, now + ANSWER)
         return 'asking the arm where it is'
 
+    def _alone(self, now: float) -> None:
+        """Raise InputError where another moves the arm, or tries to."""
+        if self._others.mover(now):
+            raise InputError(f'{self._others.mover(now)} commands the arm: end it first')
+
     # --- the course of things
 
     def step(self, now: float) -> list[tuple[str, bytes]]:
@@ -377,6 +377,10 @@ class Session:
             self._set_points.step(now, sending=False)
             return []
         if self.phase is Phase.SEEKING and now > self._ask_at:
+            if self._ask_at > -math.inf and not self._passes:
+                self.trouble = (f'the broker passes nothing on, not even our own question on '
+                                f'topic {METAINFO}: may this user read and write it, '
+                                f'{self._commands} and {self._moved}?')
             self._ask_at = now + ASK_AGAIN
             self._out.append((METAINFO, request(Signal.GET_METAINFO)))
         if now > self._deadline:
@@ -390,6 +394,9 @@ class Session:
                 self.settings.client,
                 [(degrees.tolist(), round(1000 * self.settings.hold))])))
         out, self._out = self._out, []
+        for topic, payload in out:
+            if topic == self._commands:
+                self._others.sent(payload, now)
         return out
 
     def _begin_check(self) -> None:
@@ -427,11 +434,8 @@ class Session:
                 f'no answer to CONNECT: the arm belongs to another client, or to an earlier run '
                 f'of this driver (client {client!r}); if nobody else uses it, start with '
                 f'take_over:=true (smallbot demo: --take-over)')
-        elif phase is Phase.RELEASING and self._owned is False and self._then_connect:
-            self._connect(now)
         elif phase is Phase.RELEASING and self._then_connect:
-            # no answer: it was not ours any more
-            self._owned = False
+            self._owned = False  # no answer: it was not ours any more
             self._connect(now)
         elif phase is Phase.RELEASING:
             self._enter(Phase.FREE)
@@ -464,6 +468,10 @@ class Session:
         self._enter(Phase.FREE)
         self._set_points.forget()
         self.trouble = trouble
+
+    def _disturbed(self, trouble: str) -> None:
+        """Give up an arm that another has moved; it is ours, to be given back and homed anew."""
+        self._fail(f'{trouble}, then call ed_scorbot_driver/reset and home')
 
     def _lose(self, trouble: str) -> None:
         """Give up an arm that is no longer in our hands."""

@@ -5,6 +5,8 @@ user's velocities, the way home or the check of the signs, passes one `safety.Ga
 velocities add up to a commanded position. That is sent in steps, each held for `hold` seconds
 and followed by the next only when the controller has said where the arm is, so at most one
 set-point is ever on its way.
+A step that comes late makes up for nothing. The references have stood meanwhile, so after longer
+than the arm takes to brake they stay where they are, and it is stopped.
 Not here: who owns the arm (`session`), the messages that carry the degrees (`wire`).
 """
 
@@ -60,6 +62,12 @@ class SetPoints:
         self._gate = Gate(limits, period, command_timeout, STATE_TIMEOUT + 0.3)
         self._velocity = np.zeros(4)
         self._stepped_at: float | None = None
+        self.late_steps = 0
+        """Steps that came later than planned for while the arm was in motion."""
+        self.latest = 0.0
+        """How long after the one before the last of those came, s."""
+        self._held_up_at_most = command_timeout
+        self._stands = False
         self._moving_until = -math.inf
         self._target: np.ndarray | None = None
         self.forget()
@@ -163,14 +171,18 @@ class SetPoints:
 
     # --- what the arm answers
 
-    def acknowledge(self, now: float) -> None:
+    def acknowledge(self, now: float) -> bool:
         """Note that a set-point has been held for its time; messages do not say which.
+
+        Returns False, and notes nothing, where no answer can have been due.
 
         One sent less than that ago it cannot be; of several others count on the first. The arm
         ignores a set-point that comes while it holds another, and may answer the others late:
         until as many answers have come, it may stand at any of them.
         """
         held = [sent for sent in self._unheard if now > sent[0] + 0.9 * self._hold]
+        if not held and not self._owed:
+            return False
         if len(held) > 1:
             self._doubtful += [position for _, position in self._unheard]
             self._owed += len(held) - 1
@@ -186,6 +198,7 @@ class SetPoints:
         if self._sent_at is not None and not self._unheard:
             self.round_trips = [*self.round_trips[-999:], now - self._sent_at - self._hold]
             self._sent_at, self._asked_at, self._free_at = None, None, now + PAUSE
+        return True
 
     def measured(self, position: np.ndarray) -> None:
         """Note where the arm says it is; far from where it was told to be it is stopped."""
@@ -209,9 +222,11 @@ class SetPoints:
 
     def _advance(self, now: float, sending: bool) -> None:
         """Add what the gate has let through to the commanded position, ask it what passes now."""
-        if self._stepped_at is not None and now > self._stepped_at:
-            elapsed = min(now - self._stepped_at, LONGEST_GAP)
-            self.position = self.position + self._velocity * elapsed
+        since = self._period if self._stepped_at is None else now - self._stepped_at
+        if since > LONGEST_GAP and self._velocity.any():
+            self._came_late(since)
+        if not self._stands:
+            self.position = self.position + self._velocity * min(max(since, 0.0), LONGEST_GAP)
         self._stepped_at = now
         if self._news or (sending and self.known):
             self._gate.state(self.position, now)
@@ -219,8 +234,21 @@ class SetPoints:
         if self._target is not None and not self.stopped:
             self._approach(self._target, now)
         self._velocity = self._gate.send(now)
+        self._stands = self._stands and not self.at_rest
+        if self._stands:
+            self._velocity = np.zeros(4)
         if self._velocity.any():
             self._moving_until = now + SETTLING
+
+    def _came_late(self, since: float) -> None:
+        """Go on from where the set-points are; stay there if they have stood for long."""
+        self.late_steps, self.latest = self.late_steps + 1, since
+        braking = (np.abs(self._velocity) / self.limits.acceleration).max()
+        if since > max(braking, self._held_up_at_most):
+            self.stop(f'the driver was held up for {since:.1f} s, on a machine that is busy or '
+                      f'was suspended: the arm stays where it was sent last')
+            self.position = self._unheard[-1][1] if self._unheard else self.reached
+            self._stands = True
 
     def _approach(self, target: np.ndarray, now: float) -> None:
         if not self.is_at(target):

@@ -20,10 +20,23 @@ ON_WIRE = 6
 """Coordinates of a point on the wire before its time; the controller fills in the first four."""
 METAINFO = 'metainfo'
 """Topic of what the arm says about itself."""
+SHOWN = 60
+"""Letters of what somebody else has sent that an error text repeats at most."""
+FARTHEST = 1e4
+"""No angle, degrees, that an arm says lies beyond."""
 
 
 class WireError(ValueError):
     """A message that cannot be read; the text is one line."""
+
+
+def shown(value: object) -> str:
+    """Return what somebody has sent so that a log of one line can take it, whatever it is."""
+    try:
+        text = ascii(value)
+    except RecursionError:
+        text = f'{type(value).__name__} in many layers'
+    return text if len(text) <= SHOWN else f'{text[:SHOWN]}...'
 
 
 class Signal(IntEnum):
@@ -64,7 +77,7 @@ class Moved:
 
     client: str
     degrees: np.ndarray
-    """[4], degrees reached; NaN where the controller sent no number."""
+    """[4], degrees reached; NaN where the controller sent none that can be."""
 
 
 # --- requests
@@ -134,10 +147,10 @@ def read_message(payload: bytes) -> Message:
     number = content.get('signal')
     try:
         signal = Signal(number)
-    except ValueError:
-        raise WireError(f'signal {number!r}, expected a number from 1 to 13') from None
+    except (ValueError, TypeError):
+        raise WireError(f'signal {shown(number)}, expected a number from 1 to 13') from None
     if isinstance(number, bool):
-        raise WireError(f'signal {number!r}, expected a number from 1 to 13')
+        raise WireError(f'signal {number}, expected a number from 1 to 13')
     points: tuple[tuple[float, ...], ...] = ()
     if signal is Signal.MOVE_TO_POINT:
         points = (_coordinates(content.get('point')),)
@@ -160,16 +173,17 @@ def read_moved(payload: bytes) -> Moved:
     found = _coordinates(content.get('content'))
     if len(found) < len(JOINTS):
         raise WireError(f'{len(found)} coordinates, expected at least {len(JOINTS)}')
-    return Moved(_client(content), np.array(found[:len(JOINTS)]))
+    return Moved(_client(content), np.array([
+        x if abs(x) < FARTHEST else math.nan for x in found[:len(JOINTS)]]))
 
 
 def _object(payload: bytes) -> dict[str, Any]:
     try:
         content = json.loads(payload)
     except (ValueError, RecursionError):
-        raise WireError(f'{payload[:40]!r}: not JSON') from None
+        raise WireError(f'{shown(payload[:SHOWN])}: not JSON') from None
     if not isinstance(content, dict):
-        raise WireError(f'{payload[:40]!r}: not a JSON object')
+        raise WireError(f'{shown(payload[:SHOWN])}: not a JSON object')
     return content
 
 
@@ -179,7 +193,7 @@ def _inside(content: Any, key: str) -> Any:
 
 def _list(content: Any, what: str) -> list[Any]:
     if not isinstance(content, list):
-        raise WireError(f'{what} {str(content)[:40]}, expected a list')
+        raise WireError(f'{what} {shown(content)}, expected a list')
     return content
 
 
@@ -208,6 +222,6 @@ def _ranges(content: dict[str, Any]) -> tuple[tuple[float, float], ...]:
         ends = _number(_inside(joint, 'minimum')), _number(_inside(joint, 'maximum'))
         ranges.append((min(ends), max(ends)))
     if len(ranges) < len(JOINTS) or not np.isfinite(ranges[:len(JOINTS)]).all():
-        raise WireError(f'joints {str(content.get("joints"))[:80]}, expected the ranges of at '
-                        f'least {len(JOINTS)}')
+        raise WireError(f'joints {shown(content.get("joints"))}, expected the ranges of at least '
+                        f'{len(JOINTS)}')
     return tuple(ranges)

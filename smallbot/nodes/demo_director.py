@@ -25,7 +25,8 @@ from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.trial_grid import trial_of
 from smallbot.ed_scorbot.convention import CONVENTIONS
-from smallbot.ed_scorbot.session import Session, Settings
+from smallbot.ed_scorbot.session import Session
+from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
 from smallbot.files import write_json
 from smallbot.nodes.common.messages import (

@@ -19,8 +19,10 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
-from smallbot.ed_scorbot.mqtt_link import MqttLink
-from smallbot.ed_scorbot.session import Measurement, Phase, Session, Settings
+from smallbot.ed_scorbot.measurement import Measurement
+from smallbot.ed_scorbot.network.mqtt_link import MqttLink
+from smallbot.ed_scorbot.session import Phase, Session
+from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import demonstration_or_none, LATCHED, RELIABLE, status, STREAM
 from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter

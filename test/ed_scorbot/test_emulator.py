@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from smallbot.ed_scorbot.convention import CENTRE, CONVENTIONS
-from smallbot.ed_scorbot.emulator import EmulatedController
+from smallbot.ed_scorbot.emulated.emulator import EmulatedController
+from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.ed_scorbot.measured_servo import MEASURED, MeasuredServo
-from smallbot.ed_scorbot.misbehaviour import MISBEHAVIOURS
-from smallbot.ed_scorbot.mqtt_link import MqttLink
+from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.wire import (
     apply_trajectory,
     move_to_point,
@@ -327,7 +327,7 @@ def test_waiting_for_a_link_ends_in_time_whatever_signals_come():
     pytest.importorskip('paho.mqtt.client')
     script = """if True:
         import signal, time
-        from smallbot.ed_scorbot.mqtt_link import MqttLink
+        from smallbot.ed_scorbot.network.mqtt_link import MqttLink
         link = MqttLink('127.0.0.1', 9, ())
         signal.signal(signal.SIGALRM, lambda *_: None)
         signal.setitimer(signal.ITIMER_REAL, 1e-3, 0.37e-3)

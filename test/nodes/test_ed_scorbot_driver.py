@@ -11,9 +11,9 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS, PUBLISHED_SPEED
-from smallbot.ed_scorbot.mqtt_link import MqttLink
-from smallbot.ed_scorbot.session import Settings
+from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.set_points import CATCH_UP, FOLLOWING, STATE_TIMEOUT
+from smallbot.ed_scorbot.settings import Settings
 from smallbot.ed_scorbot.wire import request, Signal
 from smallbot.nodes.common.messages import RELIABLE, STREAM, to_trajectory, values_of
 

@@ -1,0 +1,1 @@
+"""MQTT: which broker, as whom, how encrypted, and a connection to it that lasts."""
