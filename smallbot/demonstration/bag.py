@@ -56,9 +56,16 @@ class BagWriter:
         """Return how many messages the bag holds for good; none where it has been taken away."""
         return self._file.written if self._file.path.exists() else 0
 
-    def add(self, received: int, content: bytes, publisher: int = 0) -> None:
-        """Take up a JointState, CDR, received at a time in ns, for the next `flush`."""
-        self._file.add(max(received, 0), content, publisher)
+    def add(self, received: int, stamp: int, names: Sequence[str], positions: Sequence[float],
+            velocities: Sequence[float] = (), efforts: Sequence[float] = (), frame: str = '',
+            publisher: int = 0) -> None:
+        """Take up a JointState, received and stamped at times in ns, for the next `flush`."""
+        store = _types()
+        header = store.types['std_msgs/msg/Header'](
+            store.types['builtin_interfaces/msg/Time'](*divmod(stamp, 10 ** 9)), frame)
+        message = store.types[STATE](header, list(names), *(
+            np.asarray(values, dtype=float) for values in (positions, velocities, efforts)))
+        self._file.add(max(received, 0), bytes(store.serialize_cdr(message, STATE)), publisher)
 
     def flush(self) -> None:
         """Hand what was added to the operating system. Raises DemonstrationError."""
@@ -176,17 +183,11 @@ def write_bag(path: Path, stamps: Sequence[int], names: Sequence[str], positions
     Parameters: `stamps` [S], ns; `positions` and `velocities` [S, J]. Raises DemonstrationError
     where `path` exists already or its folder cannot be written, and leaves nothing there.
     """
-    store, none = _types(), np.zeros(0)
-    state = store.types[STATE]
-    header, moment = store.types['std_msgs/msg/Header'], store.types['builtin_interfaces/msg/Time']
     bag = BagWriter(path, topic)
     try:
-        for row, stamp in enumerate(int(stamp) for stamp in stamps):
-            message = state(header(moment(stamp // 10 ** 9, stamp % 10 ** 9), ''), list(names),
-                            np.asarray(positions[row], dtype=float),
-                            none if velocities is None else np.asarray(velocities[row], float),
-                            none)
-            bag.add(stamp, bytes(store.serialize_cdr(message, STATE)))
+        for row, stamp in enumerate(stamps):
+            bag.add(int(stamp), int(stamp), names, positions[row],
+                    () if velocities is None else velocities[row])
         bag.close()
     except BaseException:
         bag.remove()

@@ -9,7 +9,6 @@ import time
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -83,7 +82,8 @@ class _Recording:
         self.bytes += _EACH + 8 * len(message.position) + (
             0 if names is last else sum(map(len, names)) + 60 * len(names))
         if self.bag is not None:
-            self.bag.add(received, serialize_message(message), publisher)
+            self.bag.add(received, self.states[-1].stamp, names, message.position,
+                         message.velocity, message.effort, message.header.frame_id, publisher)
 
     def _publisher(self, number: int | None) -> int:
         """Return which publisher a message is of: each counts its own, from 1 and by 1."""
