@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+import shlex
 import time
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.demonstration.bag import write_states
+from smallbot.demonstration.bag import BagWriter, mark_told, unfinished
 from smallbot.demonstration.formats.messages import State
 from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import from_states, read_demonstration
@@ -42,8 +44,98 @@ PARAMETERS = {
 }
 
 
+FLUSH = 0.2
+"""Time between two writes of what was heard to the bag, s: a killed recorder loses no more."""
+MOST_BYTES = 256 * 2 ** 20
+"""Size of a recording, as far as it is held in memory, that ends it."""
+_EACH = 400
+"""Bytes of a message in memory beside its positions."""
+
+
+class _Recording:
+    """What has been heard since `~/start`."""
+
+    def __init__(self, bag: BagWriter | None, trouble: str, clock: Clock):
+        self.bag, self.trouble = bag, trouble
+        self.states: list[State] = []
+        self.bytes = 0
+        self._clock = clock
+        self._numbers: list[int] = []
+        self._began = time.monotonic_ns()
+        self._ahead = clock.now().nanoseconds - self._began
+
+    @property
+    def seconds(self) -> float:
+        """Return for how long it has been running, s, whatever clocks were set meanwhile."""
+        return (time.monotonic_ns() - self._began) * 1e-9
+
+    def hear(self, message: JointState, number: int | None) -> None:
+        """Take up a message with the number that its publisher gave it, if there is one."""
+        simulated = self._clock.ros_time_is_active
+        received = self._clock.now().nanoseconds if simulated else (
+            time.monotonic_ns() + self._ahead)
+        publisher = self._publisher(number)
+        last = self.states[-1].names if self.states else None
+        names = last if last == message.name else list(message.name)
+        self.states.append(State(nanoseconds(message.header.stamp), received, names,
+                                 message.position, message.header.frame_id, publisher))
+        self.bytes += _EACH + 8 * len(message.position) + (
+            0 if names is last else sum(map(len, names)) + 60 * len(names))
+        if self.bag is not None:
+            self.bag.add(received, self.states[-1].stamp, names, message.position,
+                         message.velocity, message.effort, message.header.frame_id, publisher)
+
+    def _publisher(self, number: int | None) -> int:
+        """Return which publisher a message is of: each counts its own, from 1 and by 1."""
+        if not number or number >= 2 ** 63:  # the middleware does not tell
+            return 0
+        behind = [(last, which) for which, last in enumerate(self._numbers)
+                  if last < number <= last + 100]
+        if behind:
+            which = max(behind)[1]
+            self._numbers[which] = number
+            return which
+        if len(self._numbers) < 100:
+            self._numbers.append(number)
+        return len(self._numbers) - 1
+
+    def flush(self) -> str:
+        """Write to the bag; returns what is to be said of it, empty: nothing new."""
+        if self.bag is None:
+            return ''
+        before = self.trouble
+        try:
+            self.bag.flush()
+            self.trouble = ''
+        except InputError as error:
+            self.trouble = str(error)
+        if self.trouble == before:
+            return ''
+        return f'no bag, {self.trouble}' if self.trouble else f'{self.bag.path}: written again'
+
+    def kept(self) -> str:
+        """End the bag; returns where it is, or why there is none, as the end of a sentence."""
+        if self.bag is not None:
+            try:
+                self.bag.close()
+                return f'; bag {self.bag.path}'
+            except InputError as error:
+                self.trouble = str(error)
+                if self.bag.written:
+                    return f'; bag with the first {self.bag.written} messages, {self.trouble}'
+        return f'; no bag, {self.trouble}' if self.trouble else ''
+
+    def forget(self) -> None:
+        """Leave no bag."""
+        if self.bag is not None:
+            self.bag.remove()
+
+
 class DemoRecorder(Node):
-    """Publishes `demonstration`; services `~/start`, `~/stop`, `~/discard`."""
+    """Publishes `demonstration`; services `~/start`, `~/stop`, `~/discard`.
+
+    What is heard is in the bag within 0.2 s, so that nothing ends a recording without a trace.
+    """
 
     def __init__(self, **options):
         super().__init__('demo_recorder', **options)
@@ -52,96 +144,131 @@ class DemoRecorder(Node):
         self._folder = Path(chosen['bag_directory']) if chosen['bag_directory'] else None
         reading = parsed(chosen['reading'])
         self._reading = replace(reading, keep_rest=reading.keep_rest or not chosen['trim_rest'])
-        self._samples: list[tuple[State, list[float]]] | None = None
+        self._recording: _Recording | None = None
+        self._ended = ''
         self._demonstration = self.create_publisher(JointTrajectory, 'demonstration', LATCHED)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.create_service(Trigger, '~/start', self._on_start)
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/discard', self._on_discard)
+        self.create_timer(FLUSH, self._on_flush, clock=Clock(clock_type=ClockType.STEADY_TIME))
         if chosen['demonstration_file']:
             self._publish(read_demonstration(chosen['demonstration_file'], self.arm,
                                              self._reading))
+        self._left()
 
     def stop(self) -> None:
         """Keep what was being recorded as a bag."""
-        if self._samples:
-            try:
-                kept = self._keep()
-                self.get_logger().info(f'the recording so far is in {kept}')
-            except InputError as error:
-                self.get_logger().error(f'recording lost: {error}')
-        self._samples = None
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            self._ending(recording)
 
-    def _on_state(self, message: JointState) -> None:
-        if self._samples is None:
+    def _on_state(self, message: JointState, info: dict) -> None:
+        recording = self._recording
+        if recording is None:
             return
-        received = self.get_clock().now().nanoseconds
-        self._samples.append((
-            State(nanoseconds(message.header.stamp), received, list(message.name),
-                  list(message.position), message.header.frame_id), list(message.velocity)))
-        if (received - self._samples[0][0].received) * 1e-9 > LONGEST:
-            self.get_logger().error(f'recording ended: longer than {LONGEST:.0f} s')
-            self.stop()
+        recording.hear(message, info.get('publication_sequence_number'))
+        if recording.seconds > LONGEST or recording.bytes > MOST_BYTES:
+            bound = (f'{LONGEST:.0f} s' if recording.seconds > LONGEST
+                     else f'{MOST_BYTES // 2 ** 20} MB of messages')
+            self._recording = None
+            self._ended = f'recording ended: longer than {bound}{self._ending(recording)}'
+            self.get_logger().error(self._ended)
+
+    def _on_flush(self) -> None:
+        said = self._recording.flush() if self._recording is not None else ''
+        if said:
+            self.get_logger().error(said)
 
     def _on_start(self, _, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._samples is None
-        response.message = ('recording; show the movement, then call stop' if response.success
-                            else 'already recording: call stop or discard first')
-        if response.success:
-            self._samples = []
+        response.success = self._recording is None
+        if not response.success:
+            response.message = 'already recording: call stop or discard first'
+            return response
+        self._ended, bag, trouble = '', None, ''
+        left = self._left(tell=True)
+        if self._folder is not None:
+            try:
+                bag = self._new_bag()
+            except InputError as error:  # what is shown is worth more than its bag
+                trouble = str(error)
+                self.get_logger().error(f'no bag, {trouble}')
+        self._recording = _Recording(bag, trouble, self.get_clock())
+        response.message = 'recording; show the movement, then call stop' + (
+            f'; no bag, {trouble}' if trouble else '') + left
         return response
 
     def _on_discard(self, _, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._samples is not None
-        response.message = 'discarded' if response.success else 'nothing is being recorded'
-        self._samples = None
+        recording, self._recording = self._recording, None
+        response.success = recording is not None
+        response.message = 'discarded' if response.success else self._nothing()
+        if recording is not None:
+            recording.forget()
         return response
 
     def _on_stop(self, _, response: Trigger.Response) -> Trigger.Response:
-        samples = self._samples
+        recording, self._recording = self._recording, None
         response.success = False
-        if samples is None:
-            response.message = 'nothing is being recorded: call start first'
+        if recording is None:
+            response.message = self._nothing()
             return response
-        if not samples:
-            self._samples = None
+        if not recording.states:
+            recording.forget()
             response.message = ('no message on joint_states while recording: is the driver or '
                                 'the simulator running? `ros2 topic hz joint_states` tells')
             return response
+        where = self._ending(recording)
         try:
-            kept = self._keep()
-            where = f'; bag {kept}' if kept else ''
-        except InputError as error:  # what was shown is worth more than its bag
-            where = f'; no bag, {error}'
-            self.get_logger().error(f'no bag, {error}')
-        try:
-            shown = from_states([state for state, _ in samples], self.arm, self._reading)
+            shown = from_states(recording.states, self.arm, self._reading)
             self._publish(shown)
             response.success = True
             response.message = f'{shown.understood}{where}'
         except InputError as error:
             response.message = f'{error}{where}'
             self.get_logger().error(str(error))
-        finally:
-            self._samples = None
         return response
 
-    def _keep(self) -> Path | None:
-        """Write the recording as a bag; returns its path, None where none is kept."""
-        if self._folder is None:
-            return None
-        rows = [(state.stamp or state.received, state.names, state.positions, velocities)
-                for state, velocities in self._samples]
+    def _nothing(self) -> str:
+        """Return why there is nothing to stop."""
+        ended, self._ended = self._ended, ''
+        return ended or 'nothing is being recorded: call start first'
+
+    def _ending(self, recording: _Recording) -> str:
+        """End the bag of a recording; returns and logs where it is, or why there is none."""
+        if not recording.states:
+            recording.forget()
+            return ''
+        where = recording.kept()
+        if recording.trouble:
+            self.get_logger().error(where.removeprefix('; '))
+        elif where:
+            self.get_logger().info(f'the recording is in {recording.bag.path}')
+        return where
+
+    def _new_bag(self) -> BagWriter:
+        """Return a bag with a name of its own; raises DemonstrationError."""
         name = time.strftime('demonstration_%Y%m%d_%H%M%S')
         for number in count(1):
             path = self._folder / (name if number == 1 else f'{name}-{number}')
             try:
-                write_states(path, rows)
+                return BagWriter(path)
             except InputError:
                 if path.exists():  # perhaps of another recorder, this very moment
                     continue
                 raise
-            return path
+
+    def _left(self, tell: bool = False) -> str:
+        """Log which recordings were left unfinished; returns it where it is to be told at last."""
+        said = []
+        for bag, messages in unfinished(self._folder).items() if self._folder else ():
+            use = (f'with {messages} messages: demonstration_file:={bag} or `smallbot demo '
+                   f'--demonstration {shlex.quote(str(bag))}` uses it' if messages
+                   else 'with nothing in it: delete it')
+            said.append(f'an unfinished recording was left in {bag} {use}')
+            self.get_logger().warning(said[-1])
+            if tell:
+                mark_told(bag)
+        return ''.join(f'; {each}' for each in said) if tell else ''
 
     def _publish(self, shown: Demonstration) -> None:
         self._demonstration.publish(demonstration_message(shown))

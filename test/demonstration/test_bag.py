@@ -71,14 +71,15 @@ def test_bags_are_never_overwritten(tmp_path):
 
 def test_a_bag_that_another_writes_at_the_same_time_is_refused_and_left_whole(
         tmp_path, monkeypatch):
-    path, rename = tmp_path / 'bag', Path.rename
+    path, mkdir = tmp_path / 'bag', Path.mkdir
 
-    def overtaken(draft, target):
-        monkeypatch.setattr(Path, 'rename', rename)
-        write_bag(path, [0, 10 ** 9], ['base', 'shoulder'], np.eye(2))
-        return draft.rename(target)
-    monkeypatch.setattr(Path, 'rename', overtaken)
-    with pytest.raises(DemonstrationError, match='bag: cannot be written: Directory not empty'):
+    def overtaken(folder, *arguments, **options):
+        if folder == path:
+            monkeypatch.setattr(Path, 'mkdir', mkdir)
+            write_bag(path, [0, 10 ** 9], ['base', 'shoulder'], np.eye(2))
+        return mkdir(folder, *arguments, **options)
+    monkeypatch.setattr(Path, 'mkdir', overtaken)
+    with pytest.raises(DemonstrationError, match='bag: exists already'):
         write_bag(path, [0, 10 ** 9], ['base', 'shoulder'], np.zeros((2, 2)))
     assert list(tmp_path.iterdir()) == [path]
     assert (read_demonstration(path, ARM).position == np.eye(2)).all()

@@ -18,7 +18,8 @@ else:
     from backports import zstd
 
 MAGIC = b'\x89MCAP0\r\n'
-_FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 2, 3, 4, 5, 6
+FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15
+"""Codes of records."""
 
 
 class StoredMessage(NamedTuple):
@@ -56,61 +57,74 @@ class _Channel(NamedTuple):
 def read_mcap(content: bytes | memoryview, wanted: Callable[[str, str], bool]) -> Stored:
     """Return the messages of the `wanted` types (name, definition), as far as the file goes.
 
-    Raises ValueError where it is no MCAP file.
+    Raises ValueError where it is no MCAP file, or is damaged otherwise than by being cut off:
+    where a checksum does not fit, or it has its end and no way leads there.
     """
     if bytes(content[:len(MAGIC)]) != MAGIC:
         raise ValueError('no MCAP file')
     schemas: dict[int, tuple[str, str]] = {}
     channels: dict[int, _Channel] = {}
     messages: list[StoredMessage] = []
+    view = memoryview(content)
     whole = False
-    for code, record in _records(memoryview(content)[len(MAGIC):]):
-        inside = [(code, record)]
-        if code == _CHUNK:
-            unpacked, complete = _unpacked(record)
-            inside = _records(memoryview(unpacked))
-            if not complete:
-                code = 0
-        for inner, part in inside:
+    for at, code, record in _records(view, len(MAGIC)):
+        inside = [(at, code, record)]
+        if code == CHUNK:
+            inside = _records(memoryview(_unpacked(view, at, record)))
+        for _, inner, part in inside:
             try:
                 _take(inner, part, schemas, channels, messages, wanted)
             except (struct.error, IndexError, UnicodeDecodeError):
                 break
-        if code == _FOOTER:
+        if code == DATA_END and len(record) == 4:
+            (checksum,) = struct.unpack('<I', record)
+            if checksum and checksum != zlib.crc32(view[:at]):
+                raise ValueError('damaged: its checksum does not fit')
+        if code in (DATA_END, FOOTER):
             whole = True
             break
+    if not whole and bytes(content[-len(MAGIC):]) == MAGIC:
+        raise ValueError('damaged: its records do not lead to its end')
     topics = {channel.topic: channel.kind for channel in channels.values()}
     return Stored(messages, topics, not whole)
 
 
-def _records(content: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield code and content of every whole record, and of a chunk that was cut off."""
-    at = 0
+def _records(content: memoryview, at: int = 0) -> Iterator[tuple[int, int, memoryview]]:
+    """Yield place, code and content of every whole record, and of a chunk that was cut off."""
     while at + 9 <= len(content):
         code, size = struct.unpack_from('<BQ', content, at)
         end = at + 9 + size
-        if end > len(content) and code != _CHUNK:
+        if end > len(content) and code != CHUNK:
             return
-        yield code, content[at + 9:end]
+        yield at, code, content[at + 9:end]
         at = end
 
 
-def _unpacked(record: memoryview) -> tuple[bytes, bool]:
-    """Return the records of a chunk as far as it goes, and whether that is all."""
-    if len(record) < 32:
-        return b'', False
-    size, crc = struct.unpack_from('<QI', record, 16)
-    name, at = _text(record, 28)
-    if at + 8 > len(record):
-        return b'', False
-    (packed,) = struct.unpack_from('<Q', record, at)
-    content = bytes(record[at + 8:at + 8 + packed])
+def _unpacked(file: memoryview, at: int, record: memoryview) -> bytes:
+    """Return the records of the chunk at a byte of a file, as far as the file goes.
+
+    Raises ValueError where it is all there, and damaged.
+    """
+    (long,) = struct.unpack_from('<Q', file, at + 1)
+    cut = len(record) < long
+    damaged = f'damaged: the chunk at byte {at} does not fit its checksum'
+    try:
+        size, crc = struct.unpack_from('<QI', record, 16)
+        name, begin = _text(record, 28)
+        (packed,) = struct.unpack_from('<Q', record, begin)
+    except (struct.error, UnicodeDecodeError):
+        if cut:
+            return b''
+        raise ValueError(damaged) from None
     unpack = {'': lambda part: part, 'zstd': zstd.ZstdDecompressor().decompress,
               'lz4': LZ4FrameDecompressor().decompress}.get(name)
     if unpack is None:
-        return b'', False
+        raise ValueError(f'damaged: the chunk at byte {at} is compressed with {name!r}')
+    content = bytes(record[begin + 8:begin + 8 + packed])
     made = b''.join(unpacked_as_far_as_possible(unpack, content))
-    return made, len(made) == size and (not crc or zlib.crc32(made) == crc)
+    if not cut and (len(made) != size or crc and zlib.crc32(made) != crc):
+        raise ValueError(damaged)
+    return made
 
 
 def unpacked_as_far_as_possible(unpack: Callable[[bytes], bytes], content: bytes
@@ -131,19 +145,19 @@ def _text(record: memoryview, at: int) -> tuple[str, int]:
 def _take(code: int, record: memoryview, schemas: dict, channels: dict, messages: list,
           wanted: Callable[[str, str], bool]) -> None:
     """Take up one record."""
-    if code == _SCHEMA:
+    if code == SCHEMA:
         name, at = _text(record, 2)
         encoding, at = _text(record, at)
         text, _ = _text(record, at)
         schemas[record[0] + 256 * record[1]] = (name, text if encoding == 'ros2msg' else '')
-    elif code == _CHANNEL:
+    elif code == CHANNEL:
         number, schema = struct.unpack_from('<HH', record)
         topic, _ = _text(record, 4)
         if number not in channels:
             kind, definition = schemas.get(schema, ('', ''))
             same = sum(channel.topic == topic for channel in channels.values())
             channels[number] = _Channel(topic, kind, definition, same)
-    elif code == _MESSAGE:
+    elif code == MESSAGE:
         number, _, received, _ = struct.unpack_from('<HIQQ', record)
         channel = channels.get(number)
         if channel is not None and wanted(channel.kind, channel.definition):

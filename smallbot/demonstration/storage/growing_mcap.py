@@ -1,0 +1,236 @@
+"""An MCAP file of one topic that is whole at every moment, not only once it is closed.
+
+Readers begin at the footer, at the end of a file, and many refuse one that was cut off before it.
+So each `flush` puts a chunk where the data ended, and behind it a new end of data, summary and
+footer, over which the next one writes. A process can be killed in the middle of that, but only
+between two pages: the kernel copies each whole. Hence
+
+- the ending lies within one page; where it would not, a record that readers skip fills the page;
+- pages are written from the last to the first. After the last the file ends with the new footer,
+  while its data still lead to the old ending and stop there; with the first, which replaces that
+  ending, the chunk belongs to them.
+
+The index of the chunks, by which `ros2 bag play` goes and which needs more than a page, follows
+when the file is closed; before, readers go through the chunks as they lie. The record that ends
+the data carries their checksum, and each chunk its own. Format: https://mcap.dev/spec.
+"""
+
+from contextlib import suppress
+import errno
+import fcntl
+import mmap
+import os
+from pathlib import Path
+import struct
+from typing import NamedTuple
+import zlib
+
+from smallbot.demonstration.storage.mcap_file import (
+    CHANNEL,
+    CHUNK,
+    DATA_END,
+    FOOTER,
+    MAGIC,
+    MESSAGE,
+    SCHEMA,
+)
+
+_HEADER, _MESSAGE_INDEX, _CHUNK_INDEX, _STATISTICS = 1, 7, 8, 11
+_FILLING, _LEAST = 0x80, 9
+"""Code of records that mean nothing to anybody, and the bytes of an empty one."""
+_SCHEMA_NUMBER = 1
+
+
+class _Data(NamedTuple):
+    """What the data of a file hold, as its index tells."""
+
+    end: int
+    """Byte."""
+    checksum: int
+    channels: dict[int, bytes]
+    """Records, by publisher."""
+    counts: dict[int, int]
+    """Messages, by publisher."""
+    begun: int
+    """First and"""
+    ended: int
+    """last time of receipt, ns."""
+    chunks: int
+    index: bytes
+    """Records of all chunks."""
+
+
+class GrowingMcap:
+    """Messages of one topic and type; each publisher has a channel of its own.
+
+    While it is open the file is locked, so that another process can tell it from one that was
+    left behind. Raises OSError where it exists already or cannot be written.
+    """
+
+    def __init__(self, path: Path, topic: str, kind: str, definition: str, digest: str):
+        self.path = path
+        self._topic, self._digest = topic, digest
+        self._schema = _record(SCHEMA, struct.pack('<H', _SCHEMA_NUMBER) + _text(kind)
+                               + _text('ros2msg') + _text(definition))
+        begin = MAGIC + _record(_HEADER, _text('ros2') + _text('smallbot')) + self._schema
+        self._data = _Data(len(begin), zlib.crc32(begin), {}, {}, 0, 0, 0, b'')
+        self._tail = self._ending(self._data)
+        self._pending: list[tuple[int, int, bytes]] = []
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._put(begin + self._tail, 0)
+        except OSError:
+            self.release()
+            path.unlink(missing_ok=True)
+            raise
+
+    @property
+    def written(self) -> int:
+        """Return how many messages are in the file."""
+        return sum(self._data.counts.values())
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return the first and the last time of receipt in the file, ns."""
+        return self._data.begun, self._data.ended
+
+    def add(self, received: int, content: bytes, publisher: int = 0) -> None:
+        """Take up a message, CDR, received at a time in ns, for the next `flush`."""
+        self._pending.append((received, publisher, content))
+
+    def flush(self) -> None:
+        """Hand everything to the operating system, where it survives this process.
+
+        Raises OSError; the file is then as it was, and a later `flush` tries again.
+        """
+        self._check_there()
+        if not self._pending:
+            return
+        block, data = self._with_chunk(self._pending)
+        self._end(block, data, self._ending(data))
+        self._pending = []
+
+    def close(self) -> None:
+        """Flush, also to the disk, and let go of the file, also where that fails (OSError)."""
+        try:
+            self.flush()
+            self._end(b'', self._data, self._ending(self._data, self._data.index))
+            os.fsync(self._file)
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Let go of the file as it is."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _end(self, block: bytes, data: _Data, tail: bytes) -> None:
+        """Put a block at the end of the data and a new tail behind it, or leave all as it is."""
+        try:
+            self._put(block + tail, self._data.end)
+        except OSError:
+            with suppress(OSError):
+                self._put(self._tail, self._data.end)
+                os.ftruncate(self._file, self._data.end + len(self._tail))
+            raise
+        self._data, self._tail = data, tail
+
+    def _check_there(self) -> None:
+        """Raise OSError where the file has left its place: what is written to it would be lost."""
+        own, there = os.fstat(self._file), os.stat(self.path)
+        if (own.st_ino, own.st_dev) != (there.st_ino, there.st_dev):
+            raise OSError(errno.ESTALE, 'another file is in its place')
+
+    def _with_chunk(self, messages: list[tuple[int, int, bytes]]) -> tuple[bytes, _Data]:
+        """Return a chunk with the index of its messages, and what the data hold with it."""
+        data = self._data
+        channels, counts = dict(data.channels), dict(data.counts)
+        records, at = [], 0
+        places: dict[int, bytes] = {}
+        for received, publisher, content in messages:
+            if publisher not in channels:
+                channels[publisher] = self._channel(publisher)
+                records.append(channels[publisher])
+                at += len(records[-1])
+            number = counts.get(publisher, 0)
+            records.append(_record(MESSAGE, struct.pack(
+                '<HIQQ', publisher, number, received, received) + content))
+            places[publisher] = places.get(publisher, b'') + struct.pack('<QQ', received, at)
+            counts[publisher] = number + 1
+            at += len(records[-1])
+        inside = b''.join(records)
+        times = [received for received, _, _ in messages]
+        begun, ended = min(times), max(times)
+        block = _record(CHUNK, struct.pack('<QQQI', begun, ended, at, zlib.crc32(inside))
+                        + _text('') + struct.pack('<Q', at) + inside)
+        long, offsets = len(block), b''
+        for publisher, each in places.items():
+            offsets += struct.pack('<HQ', publisher, data.end + len(block))
+            block += _record(_MESSAGE_INDEX, struct.pack('<H', publisher) + _sized(each))
+        entry = _record(_CHUNK_INDEX, struct.pack('<QQQQ', begun, ended, data.end, long)
+                        + _sized(offsets) + struct.pack('<Q', len(block) - long) + _text('')
+                        + struct.pack('<QQ', at, at))
+        if data.chunks:
+            begun, ended = min(begun, data.begun), max(ended, data.ended)
+        made = _Data(data.end + len(block), zlib.crc32(block, data.checksum), channels, counts,
+                     begun, ended, data.chunks + 1, data.index + entry)
+        room = mmap.PAGESIZE - made.end % mmap.PAGESIZE
+        if len(self._ending(made)) > room:
+            filling = _record(_FILLING, bytes(max(room - _LEAST, 0)))
+            block += filling
+            made = made._replace(end=made.end + len(filling),
+                                 checksum=zlib.crc32(filling, made.checksum))
+        return block, made
+
+    def _channel(self, publisher: int) -> bytes:
+        told = (_text('offered_qos_profiles') + _text('') + _text('topic_type_hash')
+                + _text(self._digest))
+        return _record(CHANNEL, struct.pack('<HH', publisher, _SCHEMA_NUMBER)
+                       + _text(self._topic) + _text('cdr') + _sized(told))
+
+    def _ending(self, data: _Data, index: bytes = b'') -> bytes:
+        """Return what follows the data: their checksum, the summary and the footer."""
+        data_end = _record(DATA_END, struct.pack('<I', data.checksum))
+        counts = b''.join(struct.pack('<HQ', *each) for each in data.counts.items())
+        statistics = _record(_STATISTICS, struct.pack(
+            '<QHIIIIQQ', sum(data.counts.values()), 1, len(data.channels), 0, 0, data.chunks,
+            data.begun, data.ended) + _sized(counts))
+        summary = self._schema + b''.join(data.channels.values()) + index + statistics
+        footer = struct.pack('<BQQQ', FOOTER, 20, data.end + len(data_end), 0)
+        return (data_end + summary + footer
+                + struct.pack('<I', zlib.crc32(summary + footer)) + MAGIC)
+
+    def _put(self, content: bytes, at: int) -> None:
+        """Write over the end of the file, page by page from the last to the first."""
+        page, last = mmap.PAGESIZE, at + len(content)
+        begins = [at, *range((at // page + 1) * page, last, page)]
+        for begin, end in reversed(list(zip(begins, [*begins[1:], last]))):
+            while begin < end:
+                begin += os.pwrite(self._file, content[begin - at:end - at], begin)
+
+
+def is_being_written(path: Path) -> bool:
+    """Return whether a living process has the file open as a GrowingMcap."""
+    try:
+        with path.open('rb') as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _record(code: int, content: bytes) -> bytes:
+    return struct.pack('<BQ', code, len(content)) + content
+
+
+def _sized(content: bytes) -> bytes:
+    return struct.pack('<I', len(content)) + content
+
+
+def _text(text: str) -> bytes:
+    return _sized(text.encode())
