@@ -30,15 +30,13 @@ PATIENCE = 5.0
 """How long a pipe is waited for that nobody reads, s."""
 LONGEST_NAME = 200
 """Bytes of a name that a file is to have; suffixes and drafts need the rest of 255."""
-TRIES = 100
-"""How often a file is put in place while others put theirs there."""
-FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.EBADF,
-                    errno.ENXIO, errno.ESTALE})
+FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.ENXIO,
+                    errno.ESTALE})
 """Reasons that are no mistake in what was asked for."""
 _DESCRIPTORS = re.compile(r'/proc/(\d+)(?:/task/\d+)?/fd')
 
 
-class WriteError(InputError, OSError):
+class WriteError(OSError, InputError):
     """A file cannot be written; the message is one line. `errno`, `strerror` as of OSError."""
 
     def __str__(self) -> str:
@@ -46,9 +44,9 @@ class WriteError(InputError, OSError):
         return f'{self.filename}: cannot be written: {self.strerror}'
 
     @property
-    def asked_wrongly(self) -> bool:
-        """Return whether another name would have done; else storage or reader is at fault."""
-        return self.errno not in FAILED
+    def code(self) -> int:
+        """Return 2 where another name would have done, 1 where storage or reader is at fault."""
+        return 1 if self.errno in FAILED else 2
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -59,7 +57,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     with _said(path):
         number = _descriptor(path)
         if number is not None:
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             _pour(number, content)
             return
         there = _there(path)
@@ -160,7 +159,9 @@ def _said(path: Path):
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno == errno.ENOENT:
-            why = f'there is no folder {os.path.dirname(os.path.realpath(path))}'
+            folder = os.path.dirname(os.path.realpath(path))
+            why = (f'{folder} takes no files' if os.path.isdir(folder) else
+                   f'there is no folder {folder}')
         raise WriteError(error.errno or errno.EIO, why, str(path)) from None
 
 
@@ -253,33 +254,23 @@ def _replace_nameless(path: Path, draft: Path, content: bytes, there: os.stat_re
         return False
     try:
         _fill(handle, content, there)
-        for _ in range(TRIES):
+        _lock(handle)
+        while True:
             at = path if there is None else draft
             try:
                 # With a descriptor of a folder it is linkat, which follows the link in /proc.
                 os.link(f'/proc/self/fd/{handle}', at, src_dir_fd=handle, follow_symlinks=True)
-                if at is draft:
-                    os.replace(draft, path)
-                return True
             except FileExistsError:
                 if there is None:  # somebody else has made it meanwhile
                     there = os.stat(path)
                 else:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(draft)
-            except FileNotFoundError:  # somebody else has put our draft in place of theirs
-                if not os.path.exists(f'/proc/self/fd/{handle}'):
-                    return False
-                if not path.parent.is_dir():
-                    raise
-            except OSError as error:
-                if at is draft:
-                    with contextlib.suppress(OSError):
-                        os.unlink(draft)
-                if error.errno == errno.EBUSY:
-                    raise
+                    _clear(draft)
+                continue
+            except OSError:  # no /proc, or not allowed
                 return False
-        return False
+            if at is draft:
+                _move(draft, path)
+            return True
     finally:
         os.close(handle)
 
@@ -289,20 +280,47 @@ def _replace_named(path: Path, draft: Path, content: bytes, there: os.stat_resul
     while True:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT, 0o666)
         try:
-            with contextlib.suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_EX)
+            _lock(handle)
             if not _is_at(handle, draft):  # whoever had it has put it in place
                 continue
             try:
                 os.ftruncate(handle, 0)
                 _fill(handle, content, there)
-                os.replace(draft, path)
             except BaseException:
                 os.unlink(draft)
                 raise
+            _move(draft, path)
             return
         finally:
             os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Wait until a draft is this process's; its own, until it is closed, from then on."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def _clear(draft: Path) -> None:
+    """Wait until nobody works with a draft, and take away one that was left."""
+    try:
+        handle = os.open(draft, os.O_WRONLY)
+    except FileNotFoundError:
+        return
+    try:
+        _lock(handle)
+        if _is_at(handle, draft):
+            os.unlink(draft)
+    finally:
+        os.close(handle)
+
+
+def _move(draft: Path, path: Path) -> None:
+    try:
+        os.replace(draft, path)
+    except BaseException:
+        os.unlink(draft)
+        raise
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -80,7 +80,7 @@ def read_checkpoint(directory: Path) -> Checkpoint:
         raise ModelError(f'{directory}: no checkpoint ({CHECKPOINT}) to resume from; start '
                          f'without --resume to make one') from None
     except Exception as error:
-        reason = getattr(error, 'strerror', None) or str(error).strip().splitlines()[0]
+        reason = getattr(error, 'strerror', None) or (str(error) or repr(error)).splitlines()[0]
         raise ModelError(f'{path}: cannot be read as a checkpoint: {reason}') from None
     config = built(MetaConfig, config, f'{path}: config', ModelError)
     reached = built(Reached, {'iteration': state.iteration, 'seconds': state.seconds,
