@@ -10,17 +10,15 @@ on two cores.
 
 import argparse
 from dataclasses import replace
-import json
 from pathlib import Path
 import time
 
 import numpy as np
 
 from smallbot.demonstration.drawings import drawings_of
-from smallbot.files import write_json
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.figures import spread, TEST_SEED
-from smallbot.one_shot.model import arm_of, load_model, MODELS
+from smallbot.one_shot.model import arm_of, load_model, MODELS, read_card, write_card
 from smallbot.outer_loop.workers import cores, results
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements, evaluate, summary
@@ -91,13 +89,13 @@ def main():
 
 def _keep(card_path: Path, digest: str, name: str, found: dict) -> None:
     """Write one row into the card; rows of other weights are dropped."""
-    card = json.loads(card_path.read_text())
+    card = read_card(card_path)
     figures = card.get('figures', {})
     if figures.get('digest') != digest:
         figures = {'digest': digest}
     figures[name] = _rounded(found)
     card['figures'] = figures
-    write_json(card_path, card)
+    write_card(card_path, card)
 
 
 def _one_after_another(model, arm, tasks: int) -> dict:

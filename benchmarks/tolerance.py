@@ -11,6 +11,7 @@ from there. docs/tolerance.md has the commands for its figures.
 """
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 import time
@@ -22,7 +23,9 @@ from smallbot.files import write_json
 from smallbot.one_shot.figures import TEST_SEED
 from smallbot.one_shot.model import arm_of, load_model
 from smallbot.outer_loop.workers import cores, results
+from smallbot.plain import read_json
 from smallbot.plots.tolerance import draw_tolerance
+from smallbot.sealed import sealed, unsealed
 from smallbot.study.evaluation import draw_movements
 from smallbot.study.tolerance import (
     Contest,
@@ -32,6 +35,9 @@ from smallbot.study.tolerance import (
     markdown,
     Piece,
 )
+
+PIECE = 'smallbot-tolerance-piece-1'
+"""Format of a line of what is kept."""
 
 
 def learner(text: str) -> Learner:
@@ -46,7 +52,10 @@ def done_before(kept: Path, contest: Contest) -> list[tuple[Piece, list[list[flo
     """Return the pieces of the same contest that an earlier run, broken off, has left."""
     if not kept.exists():
         return []
-    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    rows = []
+    for line in kept.read_bytes().splitlines():
+        with contextlib.suppress(ValueError):  # damaged, or it was being written
+            rows.append(unsealed(read_json(line), PIECE))
     return [(Piece(*row['piece']), row['errors']) for row in rows
             if row['of'] == contest.digest]
 
@@ -74,8 +83,8 @@ def main():
         for number, errors in tqdm(results(errors_cm, (contest,), pieces, args.processes),
                                    total=len(pieces)):
             done.append((pieces[number], errors))
-            file.write(json.dumps({'of': contest.digest, 'piece': pieces[number],
-                                   'errors': errors}) + '\n')
+            file.write(json.dumps(sealed({'of': contest.digest, 'piece': pieces[number],
+                                          'errors': errors}, PIECE)) + '\n')
             file.flush()
     result = gathered(contest, done)
     result['seconds'] = round(time.monotonic() - began)

@@ -6,3 +6,6 @@ class InputError(ValueError):
 
     The command line prints it without a traceback and exits with 2; nodes log it or answer it.
     """
+
+    code = 2
+    """Exit code of a command that it ends."""

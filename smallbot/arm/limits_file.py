@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 import yaml
 
 from smallbot.arm.description import ArmError, Joint
+from smallbot.files import read_bytes
+from smallbot.plain import read_yaml
 
 ENTRY = re.compile(r'(?:^|(?P<place>.*)\.)joint_limits\.(?P<joint>.+)\.(?P<field>\w+)$')
 """Where a value stands, its keys joined with dots, as parameters may be written anyway."""
 SCALING = re.compile(r'(?:^|\.)(default_\w+_scaling_factor)$')
 """MoveIt's own: how much of the limits its plans use where they do not say."""
+LARGEST = 2 ** 24
+"""Bytes of a file."""
 DEEPEST = 8
 """Mappings within each other that are looked into; robots' files have at most six."""
 
@@ -99,11 +103,11 @@ def read_limits(path: Path) -> LimitsFile:
     joint, where there are no limits or a value is none.
     """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = read_yaml(read_bytes(path, LARGEST))
     except OSError as error:
         raise ArmError(f'{path}: cannot be read: {error.strerror}') from None
-    except UnicodeDecodeError:
-        raise ArmError(f'{path}: not text') from None
+    except ValueError as error:
+        raise ArmError(f'{path}: {error}: no joint_limits of MoveIt or ros2_control') from None
     except yaml.constructor.ConstructorError as error:
         raise ArmError(f'{path}: line {error.problem_mark.line + 1}: {error.problem}: expected '
                        f'plain numbers, rad; !degrees is for xacro') from None

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from smallbot.bounds import NotNegative, Real, Size
+
 CODE_MAX = 127
 """Largest magnitude of a signed 8-bit code, of inputs and of outputs."""
 
@@ -17,15 +19,15 @@ CODE_MAX = 127
 class ConverterSpread:
     """How converters differ from one another."""
 
-    levels: int = 420
+    levels: Size = 420
     """Counts of a conversion at its full range (more than 420 levels: Khaddam-Aljameh et al., JSSC
     2022)."""
-    gain_sd: float = 0.0709
+    gain_sd: NotNegative = 0.0709
     """s.d. of the gain that is left after the factory's trimming (ibid.: +-21 % before)."""
-    offset_mean: float = 4.0
+    offset_mean: Real = 4.0
     """Mean count that an undriven column shows; above 0, or small currents would be lost
     (assumed)."""
-    offset_sd: float = 1.0
+    offset_sd: NotNegative = 1.0
     """s.d. of the same (assumed)."""
 
     def draw(self, columns: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

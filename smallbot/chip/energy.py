@@ -11,6 +11,9 @@ Not counted: the host, the links to it, standby.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+from smallbot.bounds import Count, NotNegative
 
 READ_ENERGY = {4: 52.8e-9, 1: 13.4e-9}
 """J, a product of one vector with a whole core, by number of phases: array, converters, input."""
@@ -32,17 +35,17 @@ VERIFICATION_SECONDS = 0.5e-6
 class Account:
     """What an array has done so far."""
 
-    phases: int = 4
+    phases: Literal[1, 4] = 4
     """Of a product."""
-    products: int = 0
+    products: Count = 0
     """Vectors multiplied."""
-    pulses: int = 0
+    pulses: Count = 0
     """Programming pulses."""
-    verifications: int = 0
+    verifications: Count = 0
     """Reads of single devices while programming."""
-    write_seconds: float = 0.0
+    write_seconds: NotNegative = 0.0
     """Time the array was programmed, cells of a diagonal in parallel."""
-    write_energy: float = 0.0
+    write_energy: NotNegative = 0.0
     """J, upper bound."""
 
     @property

@@ -9,17 +9,20 @@ correction. Convolutions become products by im2col.
 from collections.abc import Mapping
 from dataclasses import dataclass
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from annotated_types import Len
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from smallbot.bounds import Size, Steps
 from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw
 from smallbot.chip.device.state import ChipError
 from smallbot.chip.state import CORE_SIDE, Correction
 from smallbot.chip.writing import CoreWriteReport
+from smallbot.schema import built
 
 DEVICES_PER_CELL = 4
 """Of every unit cell, used or not (Ortner et al. 2025: 4R8T)."""
@@ -29,18 +32,27 @@ class Region(NamedTuple):
     """A block of a matrix and where it lies."""
 
     matrix: str
-    core: int
-    rows: tuple[int, int]
+    core: Steps
+    rows: tuple[Steps, Steps]
     """First and one past the last row of the matrix."""
-    columns: tuple[int, int]
+    columns: tuple[Steps, Steps]
     """First and one past the last column of the matrix."""
-    at: tuple[int, int]
+    at: tuple[Steps, Steps]
     """Row and column of the core where the block begins."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """Return rows and columns of the block."""
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+
+@dataclass(frozen=True)
+class MatrixValues:
+    """What `Matrix.to_tensors` says of a matrix beside its tensors."""
+
+    cores: Annotated[tuple[dict[str, Any], ...], Len(1, 64)]
+    regions: tuple[Region, ...]
+    shape: tuple[Size, Size]
 
 
 @dataclass(frozen=True)
@@ -289,24 +301,24 @@ class Matrix:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], values: dict[str, Any]) -> 'Matrix':
         """Return the matrix that `to_tensors` described; ChipError where parts misfit."""
+        told = built(MatrixValues, values, 'matrix', ChipError)
         matrix = object.__new__(cls)
-        try:
-            matrix.rows, matrix.columns = values['shape']
-            matrix.regions = tuple(Region(r[0], r[1], tuple(r[2]), tuple(r[3]), tuple(r[4]))
-                                   for r in values['regions'])
-            matrix.cores = []
-            for k, plain in enumerate(values['cores']):
-                own = {name.partition('.')[2]: tensor for name, tensor in tensors.items()
-                       if name.partition('.')[0] == str(k)}
-                matrix.cores.append(Core.from_tensors(own, plain))
-            matrix.limits = torch.empty(matrix.rows)
-            for region, core in zip(matrix.regions, matrix.cores, strict=True):
-                core.generator = matrix.cores[0].generator
-                matrix.limits[slice(*region.rows)] = core.limits
-        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
-            if isinstance(error, ChipError):
-                raise
-            raise ChipError(f'not the state of a matrix: {error!r}') from None
+        (matrix.rows, matrix.columns), matrix.regions = told.shape, told.regions
+        matrix.cores = []
+        for k, plain in enumerate(told.cores):
+            own = {name.partition('.')[2]: tensor for name, tensor in tensors.items()
+                   if name.partition('.')[0] == str(k)}
+            matrix.cores.append(Core.from_tensors(own, plain))
+        held = [(core.rows, core.columns) for core in matrix.cores]
+        cells = sum(rows * columns for rows, columns in held)
+        if [region.shape for region in told.regions] != held or cells != math.prod(told.shape):
+            raise ChipError(f'not the state of a matrix: cores of {held} for one of {told.shape}')
+        matrix.limits = torch.ones(matrix.rows)
+        for region, core in zip(matrix.regions, matrix.cores):
+            core.generator = matrix.cores[0].generator
+            if region.rows[1] > matrix.rows or region.columns[1] > matrix.columns:
+                raise ChipError(f'not the state of a matrix: {region} lies outside')
+            matrix.limits[slice(*region.rows)] = core.limits
         return matrix
 
     def _parts(self, whole: Tensor) -> list[Tensor]:

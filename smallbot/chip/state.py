@@ -8,13 +8,14 @@ It can be saved, loaded and copied here. What is done to it stands elsewhere: wr
 reading, calibrating and the passing of time in `core`.
 """
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 import math
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from smallbot.bounds import NotNegative, Positive
 from smallbot.chip import energy
 from smallbot.chip.converters import CODE_MAX, ConverterSpread, MEASURED_SPREAD
 from smallbot.chip.device import flicker
@@ -22,11 +23,16 @@ from smallbot.chip.device.faults import draw_faults, FaultRates, NO_FAULTS
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.programming import PROGRAM_AND_VERIFY, PulseModel
 from smallbot.chip.device.state import ChipError, DeviceState, Fault
+from smallbot.schema import built
 
 CORE_SIDE = 256
 """Rows and columns of a core (Ortner et al. 2025, Methods)."""
 _TENSORS = ('intended', 'found', 'adc_gain', 'adc_offset', 'scale', 'offset')
 """What is saved and is neither of the devices nor given when a core is made."""
+
+_FAULTS = ('devices.fault', 'found')
+_FROM_ZERO = (*_FAULTS, *(f'devices.{name}' for name in (
+    'level', 'conductance', 'drift_exponent', 'programmed_at', 'writes', 'pulses')), 'adc_gain')
 
 
 class Correction(NamedTuple):
@@ -38,6 +44,22 @@ class Correction(NamedTuple):
     """Clock of the chip when it was fitted, s."""
     codes: Tensor | None = None
     """Input code of a full-scale input in reads, [rows]; None: the one weights are written for."""
+
+
+@dataclass(frozen=True)
+class CoreValues:
+    """What `CoreState.to_tensors` says of a core beside its tensors."""
+
+    law: DeviceLaw
+    rules: PulseModel
+    converters: ConverterSpread
+    phases: Literal[1, 4]
+    account: energy.Account
+    now: NotNegative
+    calibrated_at: NotNegative
+    noise_moved_to: NotNegative
+    phase_range: Positive
+    output_range: Positive
 
 
 class CoreState:
@@ -164,27 +186,24 @@ class CoreState:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], values: dict[str, Any]) -> 'CoreState':
         """Return the chip that `to_tensors` described. Raises ChipError where parts misfit."""
+        told = built(CoreValues, values, 'core', ChipError)
         try:
             core = cls(tensors['limits'], tensors['intended'].shape[-1], torch.Generator(),
-                       DeviceLaw.from_mapping(values['law']), values['output_range'],
-                       ConverterSpread(**values['converters']), phases=values['phases'],
-                       rules=PulseModel(**values['rules']))
+                       told.law, told.output_range, told.converters, phases=told.phases,
+                       rules=told.rules)
             core.generator.set_state(tensors['generator'])
             for holder, name, key in (
                     *((core.devices, f.name, f'devices.{f.name}') for f in fields(DeviceState)),
                     *((core, name, name) for name in _TENSORS)):
-                empty, found = getattr(holder, name), tensors[key]
-                if empty.shape != found.shape or empty.dtype != found.dtype:
-                    raise ChipError(f'{key} is {found.dtype} {tuple(found.shape)}, expected '
-                                    f'{empty.dtype} {tuple(empty.shape)}')
-                setattr(holder, name, found)
-            core.read_codes = tensors.get('read_codes')
-            core.account = energy.Account(**values['account'])
-            core.phase_range = float(values['phase_range'])
-            core.now, core.noise_moved_to = float(values['now']), float(values['noise_moved_to'])
-            core.calibrated_at = float(values['calibrated_at'])
-        except (KeyError, TypeError, RuntimeError) as error:
+                setattr(holder, name, _fitting(tensors[key], getattr(holder, name), key))
+            codes = tensors.get('read_codes')
+            core.read_codes = None if codes is None else _fitting(codes, core.row_codes,
+                                                                  'read_codes')
+        except (KeyError, TypeError, RuntimeError, IndexError) as error:
             raise ChipError(f'not the state of a core: {error!r}') from None
+        core.account, core.phase_range = told.account, told.phase_range
+        core.now, core.noise_moved_to = told.now, told.noise_moved_to
+        core.calibrated_at = told.calibrated_at
         return core
 
     def _break(self, fault: Tensor) -> None:
@@ -196,3 +215,17 @@ class CoreState:
         drawn = law.drift_exponent(stuck.float(), self.generator)
         d.drift_exponent = torch.where(stuck, drawn, 0.0)
         d.slow = torch.where(stuck, flicker.draw(stuck.shape, self.generator), d.slow)
+
+
+def _fitting(found: Tensor, like: Tensor, key: str) -> Tensor:
+    """Return a tensor from a file; raises ChipError for what no chip holds."""
+    if like.shape != found.shape or like.dtype != found.dtype:
+        raise ChipError(f'{key} is {found.dtype} {tuple(found.shape)}, expected {like.dtype} '
+                        f'{tuple(like.shape)}')
+    if not torch.isfinite(found).all():
+        raise ChipError(f'{key}: expected finite numbers')
+    if key in _FROM_ZERO and (found < 0).any():
+        raise ChipError(f'{key}: expected numbers of 0 or more')
+    if key in _FAULTS and (found > max(Fault)).any():
+        raise ChipError(f'{key}: expected faults of 0 to {max(Fault):d}')
+    return found

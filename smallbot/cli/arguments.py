@@ -7,11 +7,15 @@ from typing import Any
 
 from smallbot.errors import InputError
 from smallbot.files import write_json
+from smallbot.holding import Hold, hold
 
 LAW_NAMES = ('hermes-two-device', 'hermes-one-device', 'pcm-like', 'ideal')
 """Of `smallbot.chip.device.laws.LAWS`, named here so that `--help` need not load torch."""
 ROUNDINGS = ('exact', 'nearest', 'stochastic')
 """Of `smallbot.synapses.granularity.ROUNDINGS`, named here for the same reason."""
+
+_HELD: dict[Path, Hold] = {}
+"""Folders that are this process's until it ends."""
 
 
 def whole(low: int, high: int = 2 ** 63 - 1):
@@ -70,13 +74,17 @@ def check_output(path: Path | None, option: str = '--json') -> None:
 
 
 def made_folder(path: Path) -> Path:
-    """Return the folder `--out`, made if need be; raises InputError where it cannot be."""
+    """Return the folder `--out`, made if need be and this process's own until it ends.
+
+    Raises InputError where it cannot be made, or another process is at work in it.
+    """
     if path.exists() and not path.is_dir():
         raise InputError(f'--out {path}: expected a folder')
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f'--out {path}: cannot be made: {error.strerror}') from None
+    _HELD[path] = hold(path)
     return path
 
 

@@ -14,6 +14,7 @@ import time
 from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.errors import InputError
+from smallbot.files import open_for_lines
 
 VERB = 'ed-scorbot'
 TRACE_PERIOD = 0.01
@@ -58,10 +59,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: asked.append(True))
     controller = EmulatedController(CONVENTIONS[args.convention], args.homing, args.robot,
                                     args.misbehave, args.seed, time.monotonic())
-    try:
-        stream = args.trace.open('w', buffering=1, newline='') if args.trace else None
-    except OSError as error:
-        raise InputError(f'--trace {args.trace}: {error.strerror}') from None
+    stream = open_for_lines(args.trace) if args.trace else None
     link = MqttLink(args.broker, args.port, controller.topics, qos=1)
     try:
         if not any(event.kind == 'online' for event in link.wait(REACHED)):

@@ -7,6 +7,7 @@ import sys
 from smallbot import __version__
 from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train
 from smallbot.errors import InputError
+from smallbot.output import told
 
 VERBS = (demo, evaluate, meta_train, arm, chip, ed_scorbot, doctor)
 
@@ -29,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     chosen = parser().parse_args(arguments)
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return chosen.run(chosen)
     except InputError as error:
         print(f'smallbot {chosen.verb}: {error}', file=sys.stderr)
-        return 2
+        return error.code
     except KeyboardInterrupt:
         print(f'smallbot {chosen.verb}: interrupted', file=sys.stderr)
         return 1

@@ -179,11 +179,13 @@ def _training(group, args: argparse.Namespace):
     directory = args.resume or args.out
     there = group.first(lambda: (directory / CHECKPOINT).exists())
     if args.resume or there and restarted():
+        group.first(lambda: there and made_folder(directory))
         return MetaTraining.restore(directory, group), directory
     if there:
         raise InputError(f'{directory}: holds a checkpoint already; resume it with --resume '
                          f'{directory}, or choose another --out')
     config = group.first(lambda: _configured(args))
+    group.first(lambda: made_folder(directory))
     start = None
     if args.start:
         start = load_model(args.start)

@@ -18,6 +18,7 @@ import torch
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
+from smallbot.holding import hold
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.rehearsal import Expectation
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
@@ -46,7 +47,7 @@ class ChipCare:
     `clock`, steady, s, by which devices age; `wall`, ns since 1970, by which they age while
     nobody is there; `rehearse`, what plays a movement on the trainee without a motion (see
     `one_shot.rehearsal`), None: nothing is rehearsed.
-    Raises InputError where the file is none of this model's.
+    Raises InputError where the file is none of this model's, or another process has it.
     """
 
     def __init__(self, model: OneShotModel, arm: Arm, kind: str = 'chip', seed: int = 0,
@@ -68,6 +69,7 @@ class ChipCare:
         was learned, or it cannot be played as asked."""
         self._clock, self._wall = clock, wall
         self._rehearse_with = rehearse
+        self._hold = None if file is None else hold(file)
         if file is not None and file.exists():
             synapses = self._loaded(file, arm)
         else:

@@ -5,23 +5,27 @@ the configuration that gives the weights their meaning, how they were made and w
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from functools import cached_property
 import hashlib
-import json
 import math
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Le, Len
 import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm, urdf_path
+from smallbot.bounds import Name, NotNegative, Positive, Real, Size, Steps, Text
 from smallbot.errors import InputError
-from smallbot.files import write_atomically, write_json
+from smallbot.files import file_name, made_folder, read_bytes, write_atomically, write_json
+from smallbot.plain import read_json
+from smallbot.schema import built
+from smallbot.sealed import FORMAT, SEAL, unsealed
 from smallbot.snn.codes import BinaryCode, clock_spikes, LinearCode, PopulationCode
 from smallbot.snn.neuron import NeuronParameters, Reset
 
@@ -32,6 +36,13 @@ THRESHOLD_SHIFT, THRESHOLD_SPREAD = 0.03, 0.05
 """Mean and s.d. of the first weights for the linear code's current of 1."""
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 DEFAULT_MODEL = 'ed_scorbot'
+CARD = 'smallbot-model-1'
+"""Format of a model's card."""
+WEIGHTS = 'weights_sha256'
+"""Key of the card that says whose weights it is about."""
+LARGEST_CARD = 2 ** 26
+"""Bytes."""
+PerJoint = tuple[Real, ...]
 
 
 class ModelError(InputError):
@@ -62,21 +73,21 @@ class Coding(str, Enum):
 class ArmConfig:
     """The arm that a model is made for; its driven joints are the model's."""
 
-    urdf: str = ''
+    urdf: Text = ''
     """Text of the URDF; in a configuration file its path, from that file's folder. Empty: the
     shipped ED-Scorbot."""
-    tip: str = 'tool_tip'
+    tip: Name = 'tool_tip'
     """Link of the URDF whose origin is the tool tip."""
-    lower: tuple[float, ...] = ()
+    lower: PerJoint = ()
     """Lower limit of each driven joint, rad; empty: the URDF's."""
-    upper: tuple[float, ...] = ()
+    upper: PerJoint = ()
     """Upper limit of each driven joint, rad; empty: the URDF's."""
-    velocity: tuple[float, ...] = ()
+    velocity: tuple[NotNegative, ...] = ()
     """Fastest speed of each driven joint, rad/s; empty: the URDF's."""
-    acceleration: tuple[float, ...] = ()
+    acceleration: tuple[NotNegative, ...] = ()
     """Largest acceleration of each driven joint, rad/s^2; empty, or 0 for a joint: the URDF's, or
     `DEFAULT_ACCELERATION` where it has none, as most do not."""
-    held: dict[str, float] = field(default_factory=dict)
+    held: dict[Name, Real] = field(default_factory=dict)
     """Where joints that are not driven are held, rad (m); one that is not named: at zero, or in
     the middle of limits that exclude zero."""
 
@@ -85,53 +96,53 @@ class ArmConfig:
 class ModelConfig:
     """Sizes and constants of a pair of networks for an arm."""
 
-    joints: tuple[str, ...] = ('base', 'shoulder')
+    joints: Annotated[tuple[Name, ...], Len(1, 64)] = ('base', 'shoulder')
     """Driven joints, the order of every joint array."""
     arm: ArmConfig = ArmConfig()
-    steps: int = 250
+    steps: Annotated[int, Ge(2), Le(100_000)] = 250
     """T, network steps in a trial."""
-    step_seconds: float = 0.010
+    step_seconds: Annotated[float, Gt(0), Le(3600)] = 0.010
     """Nominal arm time of a network step, s (Ortner et al. 2025, published code)."""
-    neurons: int = 250
+    neurons: Size = 250
     """N, LIF neurons of the trainee."""
-    generator_neurons: int = 300
+    generator_neurons: Size = 300
     """LIF and ALIF neurons of the learning signal generator (800 in the paper)."""
-    clock_neurons: int = 5
+    clock_neurons: Size = 5
     """N_in, inputs of the trainee."""
-    clock_period: int = 10
+    clock_period: Size = 10
     """Steps between the spikes of the clock neuron whose turn it is."""
-    clock_overlap: int = 1
+    clock_overlap: Size = 1
     """Turns that a clock neuron goes on for."""
-    readout_tau: float = 0.020
+    readout_tau: Positive = 0.020
     """Time constant of the readout, s of network time."""
-    signal_tau: float = 0.020
+    signal_tau: Positive = 0.020
     """Time constant of the learning signals, s of network time."""
     recurrent_update: bool = True
     """Whether the update changes recurrent weights beside input weights."""
-    trace_tau: float = 0.0
+    trace_tau: NotNegative = 0.0
     """Time constant of the eligibility traces, s of network time; 0: the membrane's, as derived.
     In a balanced network feedback cuts short what an input does, and a trace that outlasts its
     step smears the update over turns of the clock to come."""
-    inner_rate: float = 1e-3
+    inner_rate: Real = 1e-3
     """Inner learning rate alpha of the one update."""
-    chip_gain: float = 1.0
+    chip_gain: Positive = 1.0
     """What an update is multiplied by on the chip: it plays some per cent less than software."""
-    preview_steps: int = 0
+    preview_steps: Steps = 0
     """How far the generator sees the demonstration ahead of the trainee's clock, steps. The whole
     movement is known by then; a preview makes up for the delay of membranes and filters."""
-    lead_steps: int = 0
+    lead_steps: Steps = 0
     """Steps that the generator watches the demonstration before the trainee's clock starts. They
     make up for the delay of membranes and filters, at the beginning of the movement too."""
-    looks: int = 1
+    looks: Annotated[int, Ge(1), Le(10_000)] = 1
     """How often the generator watches the recorded demonstration before its learning signals,
     averaged, make the one update. Its spikes are chaotic: the least difference in what it watches
     gives other signals, and the looks differ by `look_spread`."""
-    look_spread: float = 0.01
+    look_spread: NotNegative = 0.01
     """How far the looks lie apart: what is added to the velocities, rad/s or m/s, runs from
     minus to plus this."""
-    input_limit: float = 1.5
+    input_limit: Positive = 1.5
     """Largest magnitude of an input weight on the chip."""
-    recurrent_limit: float = 0.4
+    recurrent_limit: Positive = 0.4
     """Largest magnitude of a recurrent weight on the chip."""
     age_groups: bool = False
     """Whether the chip's rows are corrected by groups of one age: the clock's, which an update
@@ -265,6 +276,9 @@ class OneShotModel:
             if tuple(self.weights[key].shape) != shape:
                 raise ModelError(f'model {self.name}: weight {key} has shape '
                                  f'{tuple(self.weights[key].shape)}, expected {shape}')
+            if self.weights[key].dtype != torch.float32:
+                raise ModelError(f'model {self.name}: weight {key} is of '
+                                 f'{self.weights[key].dtype}, expected torch.float32')
             if not torch.isfinite(self.weights[key]).all():
                 raise ModelError(f'model {self.name}: weight {key} is not finite')
 
@@ -276,12 +290,17 @@ class OneShotModel:
     n_in = property(lambda self: self.config.clock_neurons)
 
     @cached_property
-    def digest(self) -> str:
-        """Return 12 hexadecimal digits that differ where the weights do, whatever the name."""
+    def weights_sha256(self) -> str:
+        """Return the SHA-256 of names and values of all weights."""
         found = hashlib.sha256()
         for key in sorted(self.weights):
             found.update(key.encode() + self.weights[key].contiguous().numpy().tobytes())
-        return found.hexdigest()[:12]
+        return found.hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """Return 12 hexadecimal digits that differ where the weights do, whatever the name."""
+        return self.weights_sha256[:12]
 
 
 def arm_of(config: ModelConfig) -> Arm:
@@ -328,39 +347,6 @@ def initial_weights(config: ModelConfig, generator: torch.Generator) -> dict[str
     return weights
 
 
-def from_mapping(kind: type, values: Mapping[str, Any], where: str) -> Any:
-    """Build a configuration dataclass from plain values, refusing unknown or misfit fields."""
-    if not isinstance(values, Mapping):
-        raise ModelError(f'{where}: expected a mapping of {kind.__name__} fields, '
-                         f'found {values!r}')
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ModelError(f'{where}: unknown field {unknown[0]!r}; known: '
-                         f'{", ".join(sorted(known))}')
-    hints = get_type_hints(kind)
-    built = {}
-    for key, value in values.items():
-        hint = hints[key]
-        if is_dataclass(hint):
-            value = from_mapping(hint, value, f'{where}.{key}')
-        elif isinstance(hint, type) and issubclass(hint, Enum):
-            choices = [x.value for x in hint]
-            if value not in choices:
-                raise ModelError(f'{where}.{key}: {value!r}, expected one of '
-                                 f'{", ".join(choices)}')
-            value = hint(value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        elif hint in (int, float, bool, str):
-            if hint is float and isinstance(value, int) and not isinstance(value, bool):
-                value = float(value)
-            if type(value) is not hint:
-                raise ModelError(f'{where}.{key}: {value!r} is not of type {hint.__name__}')
-        built[key] = value
-    return kind(**built)
-
-
 def as_trained(config: Any) -> Any:
     """Return a model's configuration, as a card or checkpoint holds it, with what old ones lack.
 
@@ -374,39 +360,85 @@ def as_trained(config: Any) -> Any:
 
 
 def save_model(model: OneShotModel, directory: Path) -> Path:
-    """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path."""
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f'{model.name}.safetensors'
+    """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path.
+
+    Raises InputError for a name that leads out of it, WriteError where they cannot be written.
+    """
+    path = directory / f'{file_name(model.name, "model")}.safetensors'
+    made_folder(directory)
     weights = {key: value.contiguous() for key, value in model.weights.items()}
     write_atomically(path, safetensors.torch.save(weights))
-    card = {'name': model.name, 'config': asdict(model.config), **model.card}
-    write_json(path.with_suffix('.json'), card)
+    write_card(path.with_suffix('.json'), {
+        'name': model.name, 'config': asdict(model.config), **model.card,
+        WEIGHTS: model.weights_sha256})
     return path
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return what a model's card holds, without format and checksum.
+
+    Raises OSError and, in one line, ValueError where it is none or not what was written.
+    """
+    return unsealed(_card(path), CARD)
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Write a model's card, with format and checksum."""
+    write_json(path, card, CARD)
 
 
 def load_model(name: str | Path = DEFAULT_MODEL) -> OneShotModel:
     """Load a shipped model by name, or any model by the path of its `.safetensors` file.
 
-    Raises ModelError where there is none, or its card and weights do not fit.
+    Raises ModelError where there is none, its card and weights do not fit, or either is not what
+    was written.
     """
+    try:
+        path = _weights_file(name)
+        card_path = path.with_suffix('.json')
+        card = _card(card_path)
+        weights = safetensors.torch.load(read_bytes(path))
+        # Fields first: who has changed one by hand is told what is wrong with it.
+        config = built(ModelConfig, as_trained(card['config']), f'{card_path.name}: config',
+                       ModelError)
+        called = card.get('name', path.stem)
+        if not isinstance(called, str) or not 0 < len(called) <= 255 or not called.isprintable():
+            raise ModelError(f'{card_path.name}: name: expected 1 to 255 letters')
+        model = OneShotModel(config, weights, called, {
+            key: value for key, value in card.items()
+            if key not in ('name', 'config', WEIGHTS, FORMAT, SEAL)})
+        unsealed(card, CARD)
+    except ModelError:
+        raise
+    except OSError as error:
+        raise ModelError(f'model {name}: cannot be read: {error.strerror}') from None
+    except (ValueError, safetensors.SafetensorError) as error:
+        raise ModelError(f'model {name}: cannot be read: {" ".join(str(error).split())}'
+                         ) from None
+    if card.get(WEIGHTS, model.weights_sha256) != model.weights_sha256:
+        raise ModelError(f'model {name}: {path.name} does not hold the weights that '
+                         f'{card_path.name} is about: damaged, or of another model')
+    return model
+
+
+def _card(path: Path) -> dict[str, Any]:
+    """Return all that a model's card holds."""
+    card = read_json(read_bytes(path, LARGEST_CARD))
+    if not isinstance(card, dict) or 'config' not in card:
+        raise ValueError(f'{path.name} has no field "config"')
+    return card
+
+
+def _weights_file(name: str | Path) -> Path:
+    """Return the path of a model's weights, with a card beside it; raises ModelError."""
     path = Path(name)
     if path.suffix != '.safetensors' and not path.exists():
         path = MODELS / f'{name}.safetensors'
     elif path.suffix != '.safetensors':
         raise ModelError(f'model {name}: expected the path of a .safetensors file')
-    card_path = path.with_suffix('.json')
-    for part in (path, card_path):
+    for part in (path, path.with_suffix('.json')):
         if not part.is_file():
             shipped = ', '.join(sorted(p.stem for p in MODELS.glob('*.safetensors')))
             raise ModelError(f'model {name}: no file {part}; shipped models: {shipped}; '
                              f'`smallbot meta-train` makes others')
-    try:
-        card = json.loads(card_path.read_text())
-        weights = safetensors.torch.load_file(path)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise ModelError(f'model {name}: cannot be read: {error}') from None
-    if not isinstance(card, dict) or 'config' not in card:
-        raise ModelError(f'model {name}: {card_path.name} has no field "config"')
-    config = from_mapping(ModelConfig, as_trained(card.pop('config')),
-                          f'{card_path.name}: config')
-    return OneShotModel(config, weights, card.pop('name', path.stem), card)
+    return path

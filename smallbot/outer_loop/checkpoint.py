@@ -3,7 +3,7 @@
 Weights, optimiser and configuration, but no model to be used: `MetaTraining.model` makes that.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 import io
 import json
 from pathlib import Path
@@ -12,11 +12,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from smallbot.files import write_atomically
-from smallbot.one_shot.model import as_trained, from_mapping, ModelError
+from smallbot.bounds import NotNegative, Whole
+from smallbot.files import made_folder, read_bytes, write_atomically
+from smallbot.one_shot.model import as_trained, ModelError
 from smallbot.outer_loop.configuration import MetaConfig
+from smallbot.plain import read_json
+from smallbot.schema import built
+from smallbot.sealed import BLANK, is_sealed, seal_bytes
 
 CHECKPOINT = 'checkpoint.pt'
+SEALED = b'\nsmallbot-checkpoint-2 sha256 '
+"""What stands before the checksum, behind what torch wrote and reads."""
 
 
 class Checkpoint(NamedTuple):
@@ -36,30 +42,92 @@ class Checkpoint(NamedTuple):
     optimiser: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Reached:
+    """What a checkpoint says of a run beside tensors."""
+
+    iteration: Whole
+    seconds: NotNegative
+    validations: tuple[tuple[Whole, NotNegative, NotNegative], ...]
+    start: dict[str, Any] | None
+
+
 def write_checkpoint(state: Checkpoint, directory: Path) -> None:
-    """Write the checkpoint into `directory`, atomically."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Write the checkpoint into `directory`, atomically, a checksum of its bytes at the end.
+
+    Raises WriteError.
+    """
     content = io.BytesIO()
     torch.save({**state._asdict(), 'config': json.dumps(asdict(state.config)),
                 'start': json.dumps(state.start)}, content)
-    write_atomically(directory / CHECKPOINT, content.getvalue())
+    write_atomically(made_folder(directory) / CHECKPOINT,
+                     seal_bytes(content.getvalue() + SEALED + BLANK.encode() + b'\n'))
 
 
 def read_checkpoint(directory: Path) -> Checkpoint:
     """Read the checkpoint in `directory`.
 
-    Raises ModelError where there is none or it cannot be used.
+    Raises ModelError where there is none, it is not what was written or cannot be used.
     """
     path = directory / CHECKPOINT
     try:
-        saved = torch.load(path, weights_only=True)
+        content = _unsealed(read_bytes(path))
+        saved = torch.load(io.BytesIO(content), weights_only=True)
         state = Checkpoint(*(saved[key] for key in Checkpoint._fields))
-        config, start = json.loads(state.config), json.loads(state.start)
+        config, start = (read_json(text.encode()) for text in (state.config, state.start))
         config['model'] = as_trained(config['model'])
     except FileNotFoundError:
         raise ModelError(f'{directory}: no checkpoint ({CHECKPOINT}) to resume from; start '
                          f'without --resume to make one') from None
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = getattr(error, 'strerror', None) or (str(error) or repr(error)).splitlines()[0]
         raise ModelError(f'{path}: cannot be read as a checkpoint: {reason}') from None
-    return state._replace(config=from_mapping(MetaConfig, config, f'{path}: config'), start=start)
+    config = built(MetaConfig, config, f'{path}: config', ModelError)
+    reached = built(Reached, {'iteration': state.iteration, 'seconds': state.seconds,
+                              'validations': state.validations, 'start': start}, str(path),
+                    ModelError)
+    shapes = config.model.shapes()
+    for name in ('weights', 'average'):
+        _check_tensors(getattr(state, name), shapes, f'{path}: {name}')
+    _check_optimiser(state.optimiser, list(shapes.values()), f'{path}: optimiser')
+    return state._replace(config=config, start=start,
+                          validations=[tuple(seen) for seen in reached.validations])
+
+
+def _unsealed(content: bytes) -> bytes:
+    """Return what `SEALED` and a checksum stand behind; earlier versions wrote neither."""
+    *before, after = content.rsplit(SEALED, 1)
+    if not before:
+        return content
+    if not is_sealed(content, after[:-1].decode('ascii', 'replace')):
+        raise ValueError('damaged, it does not match its checksum')
+    return before[0]
+
+
+def _check_tensors(found: Any, shapes: dict[str, tuple[int, ...]], where: str) -> None:
+    """Refuse other tensors than those of `shapes`, and numbers that are not finite."""
+    if not isinstance(found, dict) or set(found) != set(shapes):
+        raise ModelError(f'{where}: expected {", ".join(sorted(shapes))}')
+    for key, shape in shapes.items():
+        value = found[key]
+        if not (isinstance(value, Tensor) and tuple(value.shape) == tuple(shape)
+                and value.dtype == torch.float32 and torch.isfinite(value).all()):
+            raise ModelError(f'{where}.{key}: expected finite float32 numbers {tuple(shape)}')
+
+
+def _check_optimiser(found: Any, shapes: list[tuple[int, ...]], where: str) -> None:
+    """Refuse what is not the state of Adam for tensors of `shapes`; it is empty at the start."""
+    try:
+        states, (group,) = found['state'], found['param_groups']
+        if states:
+            for number, shape in enumerate(shapes):
+                means = {key: states[number][key] for key in ('exp_avg', 'exp_avg_sq')}
+                _check_tensors(means, dict.fromkeys(means, shape), f'{where}.{number}')
+                if not float(states[number]['step']) >= 0:
+                    raise ModelError(f'{where}.{number}.step: expected 0 or more')
+        if len(states) not in (0, len(shapes)) or len(group['params']) != len(shapes):
+            raise ModelError(f'{where}: expected the state of {len(shapes)} tensors')
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f'{where}: not the state of Adam: {error!r}') from None

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
+from smallbot.bounds import NotNegative, Positive, Real, Size, Steps
 from smallbot.chip.state import CORE_SIDE
 from smallbot.demonstration.drawings import pen_trials
 from smallbot.one_shot.families import (
@@ -51,47 +52,47 @@ class Balance:
     depend on the number of joints or neurons are stated so that they carry over.
     """
 
-    turns: int = 50
+    turns: Size = 50
     """Clock inputs, each of which spikes at every step of its own turn: fewer hold less of a
     fast movement, more leave fewer of a core's rows to neurons."""
-    speed: float = 2.2
+    speed: Positive = 2.2
     """Speed of a joint, rad/s, that the trainee can read out when all neurons on one side of it
     spike as fast as they can; sets what a spike is worth."""
-    readout_tau: float = 0.005
+    readout_tau: Positive = 0.005
     """Of the readout, s of network time: short, so that the drive is nearly the velocity."""
-    feedback: float = 6.2
+    feedback: Real = 6.2
     """Gain of the trainee's feedback in each direction; much more, and neurons spike together
     every other step, as feedback comes one step late."""
-    rate: float = 40.0
+    rate: Positive = 40.0
     """Rate at rest, Hz: fast movements silence neurons, and can do so the less the higher."""
-    rate_spread: float = 0.25
+    rate_spread: NotNegative = 0.25
     """Spread of the resting currents, so that neurons do not spike together."""
-    membrane: float = 0.07
+    membrane: Positive = 0.07
     """tau_m of the trainee, s: slow, as the voltage holds the readout's error."""
-    surrogate_width: float = 20.0
+    surrogate_width: Positive = 20.0
     """Of the pseudo-derivative in the traces, thresholds: nearly equal for all neurons."""
-    dampening: float = 0.08
+    dampening: NotNegative = 0.08
     """Its height: gradients through strong feedback would grow otherwise."""
-    trace_tau: float = 0.0003
+    trace_tau: NotNegative = 0.0003
     """Of the traces, s: none outlasts its step, so that an update is the plain sum of the
     learning signal over a turn."""
-    inner_rate: float = 0.02
+    inner_rate: Real = 0.02
     """alpha of the one update; only its product with the generator's output matters."""
-    generator_neurons: int = 400
+    generator_neurons: Size = 400
     """K."""
-    generator_feedback: float = 1.6
+    generator_feedback: Real = 1.6
     """Gain of the generator's feedback in each direction."""
-    generator_rate: float = 120.0
+    generator_rate: Positive = 120.0
     """Its rate at rest, Hz."""
-    generator_membrane: float = 0.2
+    generator_membrane: Positive = 0.2
     """Its tau_m, s."""
-    generator_refractory: int = 2
+    generator_refractory: Steps = 2
     """Its refractory counter, steps."""
-    input_gain: float = 0.6
+    input_gain: Real = 0.6
     """Current of a generator neuron for a drive of the code's range in its direction."""
-    signal_tau: float = 0.002
+    signal_tau: Positive = 0.002
     """Of the learning signals, s."""
-    lead: int = 1
+    lead: Steps = 1
     """Steps that the generator is ahead of the trainee's clock: the delay of its filter."""
 
 

@@ -3,29 +3,40 @@
 Read from YAML, checked, and changed for another arm or another start. Nothing here trains.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 import math
 from pathlib import Path
 import re
+from typing import Annotated
+
+from annotated_types import Ge, Le, Lt
 
 from smallbot.arm.description import ArmError, Description, read_description
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.arm.limits_file import LimitsFile, stated
 from smallbot.arm.workspace import workspace
+from smallbot.bounds import NotNegative, Share, Size, Whole
+from smallbot.files import LONGEST_NAME, read_bytes
 from smallbot.one_shot.families import BROWNIAN_WINDOW, start_pose
 from smallbot.one_shot.model import (
     arm_of,
     ArmConfig,
     Coding,
-    from_mapping,
     ModelConfig,
     ModelError,
     OneShotModel,
 )
 from smallbot.outer_loop.closed_form import Balance
 from smallbot.outer_loop.stand_in import EXACT, StandIn
+from smallbot.plain import read_yaml
+from smallbot.schema import built
 
+Window = Annotated[int, Ge(2), Le(100_000)]
+LARGEST = 2 ** 20
+"""Bytes of a configuration."""
+MOST_WEIGHTS = 10 ** 8
+"""Of both networks."""
 TURN = (-math.pi, math.pi)
 """Limits, rad, of a joint that turns without end, where none are given."""
 
@@ -59,84 +70,84 @@ class MetaConfig:
     the trial of `model`, whose other sizes and constants they replace; else with random ones."""
     balance: Balance = Balance()
     """What they must do."""
-    seed: int = 0
+    seed: Annotated[int, Ge(0), Le(2 ** 63 - 1)] = 0
     """Seed of weights, tasks and noise; never 1000 or 2000, the seeds of the figures."""
-    iterations: int = 6000
+    iterations: Annotated[int, Ge(1), Le(10 ** 12)] = 6000
     """Outer iterations of the whole schedule."""
-    batch: int = 32
+    batch: Size = 32
     """Movements in an outer iteration."""
-    learning_rate: float = 3e-3
+    learning_rate: NotNegative = 3e-3
     """Adam's rate at the start."""
     schedule: Schedule = Schedule.COSINE
     """How it falls from there."""
-    decay: float = 0.99
+    decay: NotNegative = 0.99
     """Factor of the schedule `steps` (Ortner et al. 2025, published code)."""
-    decay_every: int = 500
+    decay_every: Annotated[int, Ge(1), Le(10 ** 12)] = 500
     """Iterations between two steps of that schedule (Ortner et al. 2025, published code)."""
-    training_looks: int = 0
+    training_looks: Annotated[int, Ge(0), Le(10_000)] = 0
     """How often the generator looks at a demonstration while it is trained and validated, which
     costs time; 0: as often as the model will."""
-    recurrent_rate: float = 1.0
+    recurrent_rate: NotNegative = 1.0
     """Learning rate of the trainee's recurrent weights, as share of the generator's. Left to
     themselves they wander until the network is chaotic, and what an update does unforeseeable."""
-    clock_rate: float = 1.0
+    clock_rate: NotNegative = 1.0
     """Learning rate of the weights of the trainee's clock, as share of the generator's."""
-    readout_rate: float = 1.0
+    readout_rate: NotNegative = 1.0
     """Learning rate of the readout, as share of the generator's."""
-    averaging: float = 0.0
+    averaging: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share that a running average of the weights keeps at each iteration. The average is what is
     validated and becomes the model: it takes out the wandering of the trainee's gain, on which
     the error depends steeply. 0: the weights themselves."""
-    gradient_clip: float = 1.0
+    gradient_clip: NotNegative = 1.0
     """Largest norm of the outer gradient; 0: any."""
-    pen_share: float = 0.5
+    pen_share: Share = 0.5
     """Share of pen strokes in a batch; the others are Brownian."""
-    window_range: tuple[int, int] = (30, 120)
+    window_range: tuple[Window, Window] = (30, 120)
     """Hann windows of the Brownian movements, steps."""
-    anywhere_share: float = 0.5
+    anywhere_share: Share = 0.5
     """Share of the Brownian movements that begin at a random pose; the others begin at zero."""
     first_trial: bool = False
     """Whether the first trial, which gives the traces, takes part in the outer gradient and in the
     trainee's rate, as in the published code (Ortner et al. 2025); else it is held constant."""
     generator_autapses: bool = True
     """Whether a neuron of the generator may drive itself; in the published code it may not."""
-    tip_weight: float = 1.0
+    tip_weight: NotNegative = 1.0
     """Weight of the squared tool-tip error (m^2) beside the squared velocity error (rad^2/s^2)."""
-    rate_weight: float = 0.25
+    rate_weight: NotNegative = 0.25
     """Coefficient of the firing-rate regularisation (Ortner et al. 2025)."""
-    trainee_rate: float = 20.0
+    trainee_rate: NotNegative = 20.0
     """Target rate of the trainee, Hz (Ortner et al. 2025)."""
-    steadiness: float = 0.0
+    steadiness: NotNegative = 0.0
     """How much the trainee's rate must also be met in each tenth step of the trial, beside each
     neuron's: a movement can only be stored where there are spikes to store it in."""
-    generator_rate: float = 10.0
+    generator_rate: NotNegative = 10.0
     """Target rate of the generator, Hz (Ortner et al. 2025)."""
-    device_noise: float = 1.15
+    device_noise: NotNegative = 1.15
     """`StandIn.programming`; without `read_noise`, what is above 1 makes up for reads."""
-    read_noise: float = 0.0
+    read_noise: NotNegative = 0.0
     """`StandIn.read`."""
-    drift: float = 0.0
+    drift: NotNegative = 0.0
     """`StandIn.drift`."""
-    age: float = 300.0
+    age: NotNegative = 300.0
     """`StandIn.age`, s."""
-    rounding_step: float = 0.0
+    rounding_step: NotNegative = 0.0
     """`StandIn.rounding_step`."""
-    dead_band: float = 0.004
+    dead_band: NotNegative = 0.004
     """`StandIn.dead_band`, weight units."""
-    stuck_cells: float = 0.0
+    stuck_cells: Share = 0.0
     """`StandIn.stuck_cells`."""
     clip_to_chip: bool = True
     """`StandIn.clip`."""
-    software_share: float = 0.0
+    software_share: Share = 0.0
     """Share of the iterations, evenly among the others, whose synapses are exact, so that the
     loss is that of software and of the chip."""
-    write_weight: float = 0.0
+    write_weight: NotNegative = 0.0
     """Weight of the share of all cells that an update is expected to write."""
     products: Products = Products.FASTER
     """Numbers in which the generator's backward products are taken."""
-    validate_every: int = 100
+    validate_every: Whole = 100
     """Iterations between two validations in software; 0: none."""
-    validation_tasks: int = 100
+    validation_tasks: Size = 100
     """Unseen movements of the paper's family in a validation, seed 1000."""
 
     @property
@@ -156,13 +167,15 @@ def load_config(path: Path) -> MetaConfig:
     """Read a YAML configuration; raises ModelError naming the field that does not fit."""
     import yaml
     try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f'configuration {path}: cannot be read: {error}') from None
+        values = read_yaml(read_bytes(path, LARGEST))
+    except OSError as error:
+        raise ModelError(f'configuration {path}: cannot be read: {error.strerror}') from None
     except yaml.YAMLError as error:
         raise ModelError(f'configuration {path}: not YAML: {" ".join(str(error).split())}'
                          ) from None
-    config = from_mapping(MetaConfig, values or {}, str(path))
+    except ValueError as error:
+        raise ModelError(f'configuration {path}: {error}') from None
+    config = built(MetaConfig, {} if values is None else values, str(path), ModelError)
     arm = config.model.arm
     if arm.urdf:
         arm = replace(arm, urdf=read_description(path.parent / arm.urdf).text)
@@ -214,7 +227,10 @@ def with_arm(config: MetaConfig, urdf: Description | str | Path | None = None,
 
 def robot_name(config: MetaConfig) -> str:
     """Return the name of the robot that a model is made for, fit for a file's name."""
-    return re.sub(r'[^\w-]+', '_', arm_of(config.model).name).strip('_') or 'arm'
+    name = re.sub(r'[^\w-]+', '_', arm_of(config.model).name).strip('_') or 'arm'
+    while len(name.encode()) > LONGEST_NAME:
+        name = name[:-1]
+    return name
 
 
 def said_of_arm(config: MetaConfig) -> list[str]:
@@ -316,35 +332,19 @@ def going_on(config: MetaConfig, start: OneShotModel) -> MetaConfig:
 
 def checked(config: MetaConfig) -> MetaConfig:
     """Return `config`; raises ModelError where a value makes no sense."""
+    built(MetaConfig, asdict(config), 'configuration', ModelError)
     low, high = config.window_range
+    weights = sum(a * b for a, b in config.model.shapes().values())
     for wrong, message in (
-            (config.model.looks < 1, f'looks {config.model.looks}: expected at least 1'),
+            (weights > MOST_WEIGHTS,
+             f'networks of {weights} weights: expected at most {MOST_WEIGHTS}'),
             (config.model.looks > 1 and config.model.coding is Coding.BINARY,
              f'looks {config.model.looks}: the binary code shows no velocities to differ in; set '
              f'looks: 1'),
-            (config.batch < 1, f'batch {config.batch}: expected at least 1'),
-            (config.iterations < 1, f'iterations {config.iterations}: expected at least 1'),
-            (not 0 <= config.pen_share <= 1, f'pen_share {config.pen_share}: expected 0 to 1'),
-            (not 0 <= config.anywhere_share <= 1,
-             f'anywhere_share {config.anywhere_share}: expected 0 to 1'),
-            *((not getattr(config, name) >= 0, f'{name} {getattr(config, name)}: expected at '
-               f'least 0') for name in ('training_looks', 'recurrent_rate', 'clock_rate',
-                                        'readout_rate', 'device_noise', 'read_noise', 'drift',
-                                        'age', 'rounding_step', 'dead_band', 'stuck_cells',
-                                        'write_weight')),
-            (not 0 <= config.software_share <= 1,
-             f'software_share {config.software_share}: expected 0 to 1'),
-            (config.stuck_cells > 1, f'stuck_cells {config.stuck_cells}: expected at most 1'),
-            (not 0 <= config.averaging < 1,
-             f'averaging {config.averaging}: expected 0 to below 1'),
-            (config.decay_every < 1, f'decay_every {config.decay_every}: expected at least 1'),
-            (config.validate_every < 0 or config.validation_tasks < 1,
-             f'validate_every {config.validate_every}, validation_tasks '
-             f'{config.validation_tasks}: expected at least 0 and 1'),
             (config.validate_every > 0 and 2 * config.model.steps < BROWNIAN_WINDOW,
              f'steps {config.model.steps}: the validation movements are smoothed over '
              f'{BROWNIAN_WINDOW} steps; set validate_every: 0'),
-            (not 2 <= low <= high <= config.model.steps,
+            (not low <= high <= config.model.steps,
              f'window_range {low}..{high}: expected 2 <= low <= high <= {config.model.steps}'),
             (config.pen_share > 0 and len(config.model.joints) != 2,
              f'pen_share {config.pen_share} with {len(config.model.joints)} joints: pen strokes '

@@ -2,3 +2,8 @@
 
 For the command and `benchmarks/`. Begin with `report`.
 """
+
+import logging
+
+# Where it cannot keep its settings, which nothing here needs, it says so in many lines.
+logging.getLogger('matplotlib').setLevel(logging.ERROR)

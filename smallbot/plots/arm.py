@@ -4,20 +4,23 @@ Needs no OpenGL. Meshes are not drawn; where a link has nothing else, the skelet
 """
 
 from collections.abc import Sequence
+import io
 from pathlib import Path
 from xml.etree import ElementTree
 
-from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 import numpy as np
+from PIL import Image
 
 from smallbot.arm.description import transform_of
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.workspace import workspace
+from smallbot.files import write_atomically
 from smallbot.one_shot.families import start_pose
 from smallbot.plots.report import COLOURS, LABELS
+from smallbot.plots.saving import save_figure
 from smallbot.study.reproduction import Reproduction
 
 PATCH = 0.06
@@ -53,7 +56,7 @@ def draw_arm(result: Reproduction, arm: Arm, path: Path, frames: int = FRAMES) -
     for part in MOMENTS:
         row = positions[round(part * (len(positions) - 1))]
         _add(axis, shapes, arm, row, 0.12 if part < 1 else 1.0)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)
 
 
 def draw_description(arm: Arm, path: Path) -> None:
@@ -83,22 +86,25 @@ def draw_description(arm: Arm, path: Path) -> None:
     axis.legend(loc='upper left', frameon=False)
     axis.set_title(f'{arm.name} where movements begin')
     _frame(axis, np.concatenate([_corners(shapes, arm, home), tips]))
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)
 
 
 def film(figure: Figure, axis, shapes, arm: Arm, positions: np.ndarray, path: Path,
          frames: int) -> None:
     """Write the arm moving through `positions` [T, J] as a GIF."""
-    shown: list = []
-
-    def draw(number: int) -> list:
-        while shown:
-            shown.pop().remove()
+    pictures = []
+    for number in range(frames):
         row = positions[round(number / (frames - 1) * (len(positions) - 1))]
-        shown.extend(_add(axis, shapes, arm, row, 1.0))
-        return shown
-
-    FuncAnimation(figure, draw, frames).save(path, PillowWriter(PER_SECOND), dpi=80)
+        shown = _add(axis, shapes, arm, row, 1.0)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=80, format='png')
+        pictures.append(Image.open(drawn).convert('RGB'))
+        for part in shown:
+            part.remove()
+    content = io.BytesIO()
+    pictures[0].save(content, 'GIF', save_all=True, append_images=pictures[1:],
+                     duration=1000 // PER_SECOND, loop=0)
+    write_atomically(path, content.getvalue())
 
 
 def primitive_shapes(urdf: str) -> list[tuple[str, np.ndarray, tuple[float, ...]]]:

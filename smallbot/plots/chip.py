@@ -9,6 +9,7 @@ import numpy as np
 
 from smallbot.chip.mapping import Map
 from smallbot.chip.state import CORE_SIDE
+from smallbot.plots.saving import save_figure
 
 MEASURED, LAW, OTHER, MUTED = '#d1495b', '#222222', '#00798c', '#8d99a6'
 _AGES = {1: '1 s', 60: '1 min', 3600: '1 h', 86400: '1 day', 2.63e6: '1 month', 3.16e7: '1 year'}
@@ -24,7 +25,7 @@ def draw_characteristics(result: dict[str, Any], path: Path) -> None:
         axis.grid(alpha=0.25, which='major')
     figure.suptitle(f'Simulated phase-change-memory core, law {result["law"]}, '
                     f'seed {result["seed"]}', fontsize=13)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, 100)
 
 
 def draw_map(found: Map, path: Path) -> None:
@@ -45,7 +46,7 @@ def draw_map(found: Map, path: Path) -> None:
         axis.set(xlim=(0, CORE_SIDE), ylim=(CORE_SIDE, 0), aspect='equal', title=f'core {core}',
                  xlabel='column (output)', ylabel='row (input)', facecolor='#eceff1')
     figure.suptitle(f'{found.cells:,} cells, {found.devices:,} devices')
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, 100)
 
 
 def _ages(axis) -> None:

@@ -8,6 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 import numpy as np
 
 from smallbot.plots.report import COLOURS, LABELS
+from smallbot.plots.saving import save_figure
 
 _PICKED = ((0.1, 'one in ten is better'), (0.5, 'the median'), (0.9, 'one in ten is worse'),
            (1.0, 'the worst'))
@@ -64,7 +65,7 @@ def draw_evaluation(result: dict[str, Any], errors: dict[str, np.ndarray],
         f'{result["tasks"]} movements of the {result["family"]} family, one update each: '
         f'{result["synapses"]} synapses, {100 * cells["fraction"]:.1f} % of the cells written, '
         f'model {result["model"]} ({result["weights"]}), seed {result["seed"]}', fontsize=11)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)
 
 
 def draw_sweep(result: dict[str, Any], path: Path) -> None:
@@ -101,4 +102,4 @@ def draw_sweep(result: dict[str, Any], path: Path) -> None:
                     f'{first["synapses"]} synapses, model {first["model"]} '
                     f'({first["weights"]}), seed {first["seed"]}',
                     fontsize=10)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 import numpy as np
 
 from smallbot.plots.report import COLOURS
+from smallbot.plots.saving import save_figure
 
 SMALL = 0.2
 """Share of the largest extent below which a movement has a scale of its own."""
@@ -55,4 +56,4 @@ def draw_multiples(names: list[str], tips: dict[str, np.ndarray], errors: np.nda
     figure.suptitle(f'dashed: shown, line: played after one update; a picture is '
                     f'{200 * half:.0f} cm wide, {"xyz"[across]} and {"xyz"[up]} of the tool tip',
                     fontsize=8)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, 120)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from smallbot.plots.saving import save_figure
 from smallbot.study.reproduction import Reproduction
 
 COLOURS = {'demonstrated': '#222222', 'before': '#b0b4ba', 'after': '#d1495b', 'arm': '#00798c'}
@@ -45,7 +46,7 @@ def draw_report(result: Reproduction, path: Path) -> None:
         f'update of {100 * cells["fraction"]:.0f} % of the cells ({report["synapses"]}); '
         f'{"emulated " if report.get("emulated") else ""}{report["arm"]} arm '
         f'{report["arm_tip_rmse_cm"]:.1f} cm', fontsize=11)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)
 
 
 def _draw_tip(panel, result: Reproduction) -> None:

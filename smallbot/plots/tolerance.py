@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter, PercentFormatter
 import numpy as np
 
+from smallbot.plots.saving import save_figure
+
 _COLOURS = ('#d1495b', '#d1495b', '#edae49', '#edae49', '#66a182', '#66a182', '#00798c', '#2e4057')
 _MARKERS = ('o', 's', 'P', '^', 'v', 'D', 'X', '*')
 _STYLES = ('-', '--') * 4
@@ -43,4 +45,4 @@ def draw_tolerance(result: dict[str, Any], path: Path) -> None:
     figure.supxlabel(f'{result["tasks"]} movements, seed {result["seed"]}; mean over movements, '
                      f'bands: 95 % bootstrap intervals',
                      fontsize=9)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)

@@ -1,9 +1,13 @@
 """Codes that bring time and movement into spiking networks."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from annotated_types import Ge, Le
 import torch
 from torch import Tensor
+
+from smallbot.bounds import Positive, Real
 
 
 def clock_spikes(steps: int, neurons: int, period: int, like: Tensor, overlap: int = 1) -> Tensor:
@@ -27,16 +31,20 @@ class PopulationCode:
     still move the code.
     """
 
-    units: int = 8
+    units: Annotated[int, Ge(2), Le(10_000)] = 8
     """Units for each value and for each rate."""
-    value_range: tuple[float, float] = (-0.95, 0.95)
+    value_range: tuple[Real, Real] = (-0.95, 0.95)
     """Values at the outermost units, m for a tool tip."""
-    rate_range: float = 4.0
+    rate_range: Positive = 4.0
     """Rate at the outermost units, m/s."""
-    rate_knee: float = 0.3
+    rate_knee: Positive = 0.3
     """Rate at which companding begins, m/s."""
-    width: float = 1.0
+    width: Positive = 1.0
     """Standard deviation of a unit's bell, in distances between units."""
+
+    def __post_init__(self) -> None:
+        """Refuse a range that is none."""
+        _check_range(self.value_range)
 
     def channels(self, coordinates: int) -> int:
         """Return how many currents encode `coordinates` coordinates."""
@@ -65,9 +73,9 @@ class LinearCode:
     such currents lose nothing of a fast movement but what the membrane filters.
     """
 
-    rate_range: float = 1.5
+    rate_range: Positive = 1.5
     """Rate whose current is 1, rad/s (m/s for a tool tip)."""
-    drive_range: float = 3.0
+    drive_range: Positive = 3.0
     """Drive whose current is 1, same unit."""
 
     def channels(self, coordinates: int) -> int:
@@ -88,10 +96,14 @@ class BinaryCode:
     text has another one, a neuron for each of 16 regions of a coordinate.
     """
 
-    bits: int = 16
+    bits: Annotated[int, Ge(1), Le(62)] = 16
     """Bits of a coordinate, the most significant first."""
-    value_range: tuple[float, float] = (-1.0, 1.0)
+    value_range: tuple[Real, Real] = (-1.0, 1.0)
     """Values at the ends of the code, m for a tool tip; values beyond are held at the ends."""
+
+    def __post_init__(self) -> None:
+        """Refuse a range that is none."""
+        _check_range(self.value_range)
 
     def channels(self, coordinates: int) -> int:
         """Return how many neurons encode `coordinates` coordinates."""
@@ -104,3 +116,9 @@ class BinaryCode:
         level = ((values - low) * (levels / (high - low))).long().clamp(0, levels - 1)
         bits = level[..., None] >> torch.arange(self.bits - 1, -1, -1, device=values.device)
         return (bits & 1).to(values.dtype).flatten(-2)
+
+
+def _check_range(value_range: tuple[float, float]) -> None:
+    low, high = value_range
+    if not low < high:
+        raise ValueError(f'value_range {low} to {high}: expected the lower end first')

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from smallbot.bounds import NotNegative, Positive, Real, Share, Steps
+
 
 class Reset(str, Enum):
     """Which threshold a spike of an ALIF neuron takes from its voltage."""
@@ -25,25 +27,25 @@ class Reset(str, Enum):
 class NeuronParameters:
     """Constants of a population; defaults are the trainee's (Ortner et al. 2025, Methods)."""
 
-    threshold: float = 0.6
+    threshold: Positive = 0.6
     """v_th, dimensionless; 0.6 for the trainee, 1.3 for the learning signal generator."""
-    tau_m: float = 0.020
+    tau_m: Positive = 0.020
     """Membrane time constant, s."""
-    refractory_steps: int = 5
+    refractory_steps: Steps = 5
     """Steps the refractory counter gains at a spike; it loses one a step."""
-    dampening: float = 0.3
+    dampening: NotNegative = 0.3
     """lambda, height of the pseudo-derivative."""
-    surrogate_width: float = 1.0
+    surrogate_width: Positive = 1.0
     """Distance from the threshold, in thresholds, at which the pseudo-derivative ends."""
-    beta: float = 1.6
+    beta: Real = 1.6
     """Threshold rise per unit of adaptation of an ALIF neuron (LIF neurons have none)."""
-    tau_a: float = 0.600
+    tau_a: Positive = 0.600
     """Adaptation time constant, s."""
-    adaptive_share: float = 0.0
+    adaptive_share: Share = 0.0
     """Share of ALIF neurons, the last ones of the population; 0.3 in the generator."""
     reset: Reset = Reset.RAISED
     """What a spike takes from the voltage of an ALIF neuron; LIF neurons have one threshold."""
-    dt: float = 0.001
+    dt: Positive = 0.001
     """Network step, s."""
     gated: bool = True
     """Whether the pseudo-derivative of the eligibility traces is 0 while a neuron is refractory

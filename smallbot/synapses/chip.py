@@ -1,12 +1,13 @@
 """Synapses on the simulated chip, with all the errors of its devices."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from smallbot.bounds import NotNegative, Real, Share, Steps
 from smallbot.chip import energy
 from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
@@ -14,6 +15,7 @@ from smallbot.chip.device.state import ChipError
 from smallbot.chip.mapping import Matrix, place
 from smallbot.chip.state import Correction
 from smallbot.chip.storage import load_chip, save_chip
+from smallbot.schema import built
 from smallbot.synapses.ageing import corrected, FreshFit, measure_fresh, Measured, parts, READINGS
 from smallbot.synapses.granularity import DEFAULT_GRANULARITY, Granularity
 from smallbot.synapses.interface import CalibrationReport, checked, checked_mask, WriteReport
@@ -29,6 +31,18 @@ AGED = 1.5
 """The same for reading what was written last, counted from there. No write goes by it."""
 LEAST_DENSITY = 0.01
 """Below it calibration vectors would say too little of most inputs."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What `ChipSynapses.save` says of synapses beside their devices."""
+
+    granularity: Granularity
+    density: Share
+    notes: dict[str, Any]
+    fresh_rows: Steps = 0
+    fresh_density: Share = CALIBRATION_DENSITY
+    measured: tuple[tuple[NotNegative, Real | None], ...] | None = None
 
 
 class ChipSynapses:
@@ -236,19 +250,26 @@ class ChipSynapses:
     def load(cls, path: str | Path) -> tuple['ChipSynapses', dict[str, Any]]:
         """Return the chip saved at `path` and its notes. Raises ChipError where it is none."""
         core, more, settings = load_chip(path)
+        if 'mask' not in more:
+            raise ChipError(f'chip {path}: not saved by synapses, it has no mask')
+        kept = built(Kept, settings, f'chip {path}: settings', ChipError)
         try:
-            chip = cls(core, more['mask'], Granularity(**settings['granularity']),
-                       settings['density'], settings.get('fresh_rows', 0),
-                       settings.get('fresh_density', CALIBRATION_DENSITY))
-            if 'measured' in settings:
+            chip = cls(core, more['mask'], kept.granularity, kept.density, kept.fresh_rows,
+                       kept.fresh_density)
+            if kept.measured is not None:
                 chip._measured = [
                     Measured(Correction(more[f'scale.{k}'], more[f'offset.{k}'], at),
                              None if ratio is None else FreshFit(ratio, more[f'aside.{k}']))
-                    for k, (at, ratio) in enumerate(settings['measured'])]
+                    for k, (at, ratio) in enumerate(kept.measured)]
                 chip._to_write_by = core.correction
-            return chip, settings['notes']
+                for measured, (part, _) in zip(chip._measured, parts(core, 0), strict=True):
+                    for found in (*measured.correction[:2], *(measured.fit or ())[1:]):
+                        checked(found, (part.columns,), 'what was measured')
+            return chip, kept.notes
         except KeyError as error:
             raise ChipError(f'chip {path}: not saved by synapses, it has no {error}') from None
+        except ValueError as error:
+            raise ChipError(f'chip {path}: {error}') from None
 
     def _calibration_vectors(self, count: int = CALIBRATION_VECTORS) -> Tensor:
         return (torch.rand(count, self.inputs, generator=self.generator)

@@ -22,6 +22,8 @@ from smallbot.ed_scorbot.wire import (
     request,
     Signal,
 )
+from smallbot.files import RESULT
+from smallbot.sealed import unsealed
 
 COMMANDS = 'EDScorbot/commands'
 
@@ -285,7 +287,7 @@ def test_it_speaks_over_a_real_broker_and_leaves_a_trace(broker, emulator, wait_
     rows = np.array(arm.rows())
     assert (np.diff(rows[:, 0]) > 0).all() and np.median(np.diff(rows[:, 0])) < 0.015
     assert {-30, -60} <= set(rows[:, 2])
-    assert json.loads(result.read_text()) == {
+    assert unsealed(json.loads(result.read_text()), RESULT) == {
         'trajectories': 1, 'ignored': 0, 'trajectories_while_homing': 0, 'owner': '',
         'crashed': '', 'seed': 0}
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from smallbot.one_shot.model import (
-    from_mapping,
     initial_weights,
     load_model,
     ModelConfig,
@@ -12,6 +11,7 @@ from smallbot.one_shot.model import (
     OneShotModel,
     save_model,
 )
+from smallbot.schema import built
 from smallbot.snn.neuron import Reset
 
 SMALL = ModelConfig(neurons=20, generator_neurons=12, steps=50)
@@ -44,9 +44,11 @@ def test_a_card_from_before_there_were_two_resets_has_the_one_there_was(tmp_path
     card = json.loads(path.with_suffix('.json').read_text())
     for population in ('trainee', 'generator'):
         del card['config'][population]['reset']
+    for later in ('format', 'sha256', 'weights_sha256'):
+        del card[later]
     path.with_suffix('.json').write_text(json.dumps(card))
     assert load_model(path).config.generator.reset is Reset.CROSSED
-    assert from_mapping(ModelConfig, {}, 'file').generator.reset is Reset.RAISED
+    assert built(ModelConfig, {}, 'file').generator.reset is Reset.RAISED
 
 
 def test_no_neuron_drives_itself():
@@ -89,6 +91,6 @@ def test_an_unknown_model_is_refused_with_those_there_are(tmp_path):
 
 def test_configurations_refuse_what_they_do_not_know():
     with pytest.raises(ModelError, match='expected a mapping'):
-        from_mapping(ModelConfig, [1], 'file')
-    made = from_mapping(ModelConfig, {'trainee': {'threshold': 1}, 'joints': ['a', 'b']}, 'file')
+        built(ModelConfig, [1], 'file', ModelError)
+    made = built(ModelConfig, {'trainee': {'threshold': 1}, 'joints': ['a', 'b']}, 'file')
     assert made.trainee.threshold == 1.0 and made.joints == ('a', 'b')

@@ -17,10 +17,14 @@ Not modelled: temperature, wear, asymmetry of bit lines.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 import math
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Le, Len
 import torch
 from torch import Tensor
+
+from smallbot.bounds import Positive
+from smallbot.schema import built
 
 _SMALLEST_X = 1e-7
 """Keeps the logarithm of an empty device finite; every fit is clamped far above it."""
@@ -32,7 +36,7 @@ _EVERYWHERE = 2.0
 class Fit:
     """A curve over x: clamp(slope ln x + offset, low, high) below `split`, a polynomial above."""
 
-    polynomial: tuple[float, ...] = (0.0,)
+    polynomial: Annotated[tuple[float, ...], Len(1, 32)] = (0.0,)
     """Coefficients of 1, x, x^2, ...; valid for x in [split, 1]."""
     split: float = 0.0
     """x from which the polynomial holds."""
@@ -82,14 +86,14 @@ class PowerFit:
 class DeviceLaw:
     """How one polarity of a unit cell is programmed, drifts and fluctuates."""
 
-    name: str
-    devices_per_polarity: int
+    name: Annotated[str, Len(0, 255)]
+    devices_per_polarity: Annotated[int, Ge(1), Le(2)]
     """Devices that hold one polarity of a weight."""
-    g_max: float
+    g_max: Positive
     """Largest conductance characterised of the polarity, S."""
-    t0: float
+    t0: Positive
     """Age at which the programming error was measured and from which drift is known, s."""
-    t_read: float
+    t_read: Positive
     """Duration of a read, shortest time of the 1/f fit, s."""
     programming: Fit
     """s.d. of the programming error at t0 over the target x, S."""
@@ -125,15 +129,8 @@ class DeviceLaw:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> 'DeviceLaw':
-        """Build the law from what `to_mapping` gave."""
-        built = dict(values)
-        for key in ('programming', 'drift_mean', 'drift_sd', 'read'):
-            curve = dict(built[key])
-            if 'exponent' in curve:
-                built[key] = PowerFit(**curve)
-            else:
-                built[key] = Fit(**{**curve, 'polynomial': tuple(curve['polynomial'])})
-        return cls(**built)
+        """Build the law from what `to_mapping` gave. Raises ValueError."""
+        return built(cls, values, 'law', ValueError)
 
 
 _MICRO = 1e-6

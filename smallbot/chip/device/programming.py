@@ -16,11 +16,13 @@ converge, in about five iterations.
 
 from dataclasses import dataclass
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+from annotated_types import Ge, Le
 import torch
 from torch import Tensor
 
+from smallbot.bounds import NotNegative, Positive, Size
 from smallbot.chip.device import flicker
 from smallbot.chip.device.faults import disobeys, PAIRS
 from smallbot.chip.device.laws import DeviceLaw
@@ -33,24 +35,24 @@ FULL = 1 - 1e-6
 class PulseModel:
     """Program-and-verify, its rules and the response of a device to a pulse."""
 
-    iterations: int = 30
+    iterations: Annotated[int, Ge(1), Le(10_000)] = 30
     """Pulses after the RESET at most (Le Gallo et al., Nature Electronics 2023)."""
-    margin: float = 5.0
+    margin: NotNegative = 5.0
     """Largest error accepted, counts of the converter (ibid.)."""
-    levels: int = 420
+    levels: Size = 420
     """Counts that the largest conductance of a polarity gives while verifying: the whole range
     of the converter (more than 420 levels: Khaddam-Aljameh et al., JSSC 2022; that the range is
     set so is assumed)."""
-    device_spread: float = 0.3
+    device_spread: NotNegative = 0.3
     """s.d. from device to device of the programming curve's place, in units of its width
     (assumed)."""
-    pulse_noise: float = 0.12
+    pulse_noise: NotNegative = 0.12
     """s.d. from pulse to pulse of the same (assumed)."""
-    set_noise: float = 0.02
+    set_noise: NotNegative = 0.02
     """s.d. of a SET pulse's conductance relative to it (assumed)."""
-    top: float = 1.1
+    top: Positive = 1.1
     """Largest conductance a partial SET reaches, over what was characterised (assumed)."""
-    correction: float = 0.8
+    correction: Positive = 0.8
     """Share of the error just read that the next amplitude corrects (assumed)."""
 
     def goal_sd(self, goal: Tensor, single: float) -> Tensor:

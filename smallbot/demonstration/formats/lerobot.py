@@ -4,7 +4,6 @@ Needs pyarrow: `pip install 'smallbot[lerobot]'`. Format: versions 2.0 to 3.0 of
 a folder with meta/info.json, or one parquet file of it.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,8 @@ from smallbot.demonstration.formats.options import Reading
 from smallbot.demonstration.formats.recording import listed, Recording
 from smallbot.demonstration.storage.refusal import DemonstrationError
 from smallbot.demonstration.storage.units import ANGLE
+from smallbot.files import read_bytes
+from smallbot.plain import read_json
 
 STATE = 'observation.state'
 LARGEST_SHARE = 100
@@ -91,7 +92,7 @@ def _info(path: Path) -> dict:
         file = folder / 'meta' / 'info.json'
         if file.is_file():
             try:
-                return json.loads(file.read_text())
+                return read_json(read_bytes(file))
             except (OSError, ValueError):
                 return {}
     return {}
