@@ -231,7 +231,7 @@ class NamedInput(Kind):
         is_path = path.name != text or path.suffix in self.endings
         if not is_path:
             Name(self.of)(text)
-            is_path = self.shipped is None and path.exists()
+            is_path = self.shipped is None and os.path.lexists(path)
         if is_path or not self._comes_along(text):
             if why := unreadable(path):
                 raise self.refused(text, why)
