@@ -18,8 +18,8 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
-from smallbot.cli.arguments import whole
 from smallbot.files import write_json
+from smallbot.kinds import Whole
 
 FIGURES = {'network, cm': lambda report: report['tip_rmse_cm']['after']['mean'],
            'on the arm, cm': lambda report: report['arm_tip_rmse_cm'],
@@ -30,7 +30,7 @@ FIGURES = {'network, cm': lambda report: report['tip_rmse_cm']['after']['mean'],
 def main() -> None:
     """Run them, print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--chips', type=whole(1), default=20)
+    parser.add_argument('--chips', type=Whole(1, 10_000), default=20)
     parser.add_argument('--json', type=Path, metavar='FILE')
     parser.add_argument('options', nargs='*', help='of smallbot demo, after --')
     args = parser.parse_args()

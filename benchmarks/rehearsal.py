@@ -19,8 +19,8 @@ import torch
 from tqdm import tqdm
 
 from smallbot.arm.kinematics import Arm
-from smallbot.cli.arguments import whole
 from smallbot.files import write_json
+from smallbot.kinds import PROCESSES, SEED, Whole
 from smallbot.one_shot.figures import VALIDATION_SEED
 from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model, OneShotModel
 from smallbot.one_shot.playback import Playback
@@ -46,9 +46,9 @@ def main() -> None:
     """Measure, print a table in Markdown, write and draw what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--model', default=DEFAULT_MODEL)
-    parser.add_argument('--tasks', type=whole(2), default=40)
-    parser.add_argument('--seed', type=whole(0), default=VALIDATION_SEED)
-    parser.add_argument('--processes', type=whole(1), default=cores())
+    parser.add_argument('--tasks', type=Whole(2, 10_000), default=40)
+    parser.add_argument('--seed', type=SEED, default=VALIDATION_SEED)
+    parser.add_argument('--processes', type=PROCESSES, default=cores())
     parser.add_argument('--json', type=Path, metavar='FILE')
     parser.add_argument('--figure', type=Path, metavar='FILE.png')
     args = parser.parse_args()

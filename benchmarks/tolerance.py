@@ -14,12 +14,15 @@ import argparse
 import contextlib
 import json
 from pathlib import Path
+import sys
 import time
 
 from tqdm import tqdm
 
-from smallbot.cli.arguments import made_folder, whole
+from smallbot.cli import interruption
+from smallbot.cli.arguments import complain, made_folder
 from smallbot.files import write_json
+from smallbot.kinds import OutputFolder, PROCESSES, SEED, Whole
 from smallbot.one_shot.figures import TEST_SEED
 from smallbot.one_shot.model import arm_of, load_model
 from smallbot.outer_loop.workers import cores, results
@@ -61,13 +64,14 @@ def done_before(kept: Path, contest: Contest) -> list[tuple[Piece, list[list[flo
 
 
 def main():
+    interruption.watch('tolerance')
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--learner', type=learner, action='append', required=True)
     parser.add_argument('--ordinary', type=load_model, metavar='MODEL')
-    parser.add_argument('--tasks', type=whole(1), default=100)
-    parser.add_argument('--seed', type=whole(0), default=TEST_SEED)
-    parser.add_argument('--processes', type=whole(1), default=cores())
-    parser.add_argument('--out', type=Path, default=Path('.'))
+    parser.add_argument('--tasks', type=Whole(1, 10_000), default=100)
+    parser.add_argument('--seed', type=SEED, default=TEST_SEED)
+    parser.add_argument('--processes', type=PROCESSES, default=cores())
+    parser.add_argument('--out', type=OutputFolder(), default=Path('.'))
     args = parser.parse_args()
     out = made_folder(args.out)
     first = args.learner[0].models[0]
@@ -79,20 +83,28 @@ def main():
     finished = [piece for piece, _ in done]
     pieces = [piece for piece in contest.pieces() if piece not in finished]
     began = time.monotonic()
-    with kept.open('a') as file:
-        for number, errors in tqdm(results(errors_cm, (contest,), pieces, args.processes),
-                                   total=len(pieces)):
-            done.append((pieces[number], errors))
-            file.write(json.dumps(sealed({'of': contest.digest, 'piece': pieces[number],
-                                          'errors': errors}, PIECE)) + '\n')
-            file.flush()
+    try:
+        with interruption.kept(), kept.open('a') as file:
+            if file.tell() and not kept.read_bytes().endswith(b'\n'):
+                file.write('\n')
+            for number, errors in tqdm(results(errors_cm, (contest,), pieces, args.processes),
+                                       total=len(pieces)):
+                done.append((pieces[number], errors))
+                file.write(json.dumps(sealed({'of': contest.digest, 'piece': pieces[number],
+                                              'errors': errors}, PIECE)) + '\n')
+                file.flush()
+    except KeyboardInterrupt:
+        complain('tolerance', f'interrupted; {len(done)} of {len(contest.pieces())} pieces are '
+                              f'kept in {kept}, the same command goes on from there')
+        return interruption.CODE
     result = gathered(contest, done)
     result['seconds'] = round(time.monotonic() - began)
     write_json(out / 'tolerance.json', result)
     draw_tolerance(result, out / 'tolerance.png')
     print(markdown(result))
     print(f'{args.tasks} movements, {args.processes} processes, {result["seconds"]} s')
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -1,57 +1,52 @@
-"""Argument types and options that several verbs share."""
+"""The parser of the command, and what the options of several verbs have in common.
+
+What options take: `smallbot.kinds`.
+"""
 
 import argparse
-import math
 from pathlib import Path
-from typing import Any
+import re
+import sys
+from typing import Any, NoReturn
 
 from smallbot.errors import InputError
 from smallbot.files import write_json
 from smallbot.holding import Hold, hold
+from smallbot.kinds import OutputFile, said, SEED
+from smallbot.paths import unmakeable, unwritable
 
 LAW_NAMES = ('hermes-two-device', 'hermes-one-device', 'pcm-like', 'ideal')
 """Of `smallbot.chip.device.laws.LAWS`, named here so that `--help` need not load torch."""
 ROUNDINGS = ('exact', 'nearest', 'stochastic')
 """Of `smallbot.synapses.granularity.ROUNDINGS`, named here for the same reason."""
+OWN_WORDS = 'expected |invalid |not allowed |ignored '
+"""How argparse's own refusals begin, those of kinds begin with the value."""
 
 _HELD: dict[Path, Hold] = {}
 """Folders that are this process's until it ends."""
 
 
-def whole(low: int, high: int = 2 ** 63 - 1):
-    """Return an argument type: a whole number from `low` to `high`."""
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            bound = f'at least {low}' if high == 2 ** 63 - 1 else f'from {low} to {high}'
-            raise argparse.ArgumentTypeError(f'{text!r}: expected a whole number, {bound}')
-        return value
-    return convert
+class Parser(argparse.ArgumentParser):
+    """Refuses in one line, which names the option."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong, and end with 2."""
+        message = re.sub(rf'^argument (\S+): (?!{OWN_WORDS})', r'\1 ', message)
+        message = message.removeprefix('argument ')
+        self.exit(2, f'{self.prog}: {one_line(message)}; {self.prog} --help says more\n')
 
 
-def real(low: float, high: float = math.inf, above: bool = False):
-    """Return an argument type: a finite number from `low` (or above it) to `high`."""
-    def convert(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and low <= value <= high) or (above and value == low):
-            least = f'above {low:g}' if above else f'at least {low:g}'
-            most = '' if math.isinf(high) else f' and at most {high:g}'
-            raise argparse.ArgumentTypeError(f'{text!r}: expected a number, {least}{most}')
-        return value
-    return convert
+def one_line(message: object) -> str:
+    """Return a message in one line of printable characters."""
+    return ''.join(letter if letter.isprintable() else repr(letter)[1:-1]
+                   for letter in ' '.join(str(message).split()))
 
 
 def add_common(verb: argparse.ArgumentParser, seed: int, seed_of: str) -> None:
     """Add the options that every verb takes."""
-    verb.add_argument('--seed', type=whole(0), default=seed, metavar='N',
+    verb.add_argument('--seed', type=SEED, default=seed, metavar='N',
                       help=f'seed of {seed_of} (default {seed})')
-    verb.add_argument('--json', type=Path, metavar='FILE',
+    verb.add_argument('--json', type=OutputFile(), metavar='FILE',
                       help='also write the result to FILE as JSON')
 
 
@@ -67,10 +62,17 @@ def no_ros(error: ImportError) -> InputError:
                       f'`make demo`, which installs it as wheels')
 
 
-def check_output(path: Path | None, option: str = '--json') -> None:
-    """Refuse a file that an option names and that cannot be written, before the work begins."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise InputError(f'{option} {path}: expected a file in a folder that exists')
+def check_folder(path: Path, *names: str, option: str = '--out') -> None:
+    """Refuse a folder of an option that cannot be made, or not take files of these names.
+
+    For before the work; nothing is made. Raises InputError.
+    """
+    why = unmakeable(path)
+    if not why and path.is_dir():
+        why = next((f'{name} in it: {fault}' for name in names
+                    if (fault := unwritable(path / name))), '')
+    if why:
+        raise InputError(f'{option} {said(str(path), True)}: {why}')
 
 
 def made_folder(path: Path) -> Path:
@@ -78,8 +80,7 @@ def made_folder(path: Path) -> Path:
 
     Raises InputError where it cannot be made, or another process is at work in it.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f'--out {path}: expected a folder')
+    check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,3 +93,8 @@ def write_result(path: Path | None, result: dict[str, Any]) -> None:
     """Write a result where `--json` asked for it, whole or not at all."""
     if path is not None:
         write_json(path, result)
+
+
+def complain(verb: str, message: object) -> None:
+    """Say in one line on stderr what ended a verb."""
+    print(f'smallbot {verb}: {one_line(message)}', file=sys.stderr, flush=True)

@@ -8,12 +8,12 @@ meta-train and demo.
 import argparse
 from collections.abc import Iterable
 import json
-from pathlib import Path
+import math
 import shlex
 from typing import Any
 
-from smallbot.cli.arguments import add_common, check_output, no_ros, write_result
-from smallbot.errors import InputError
+from smallbot.cli.arguments import add_common, no_ros, write_result
+from smallbot.kinds import InputPath, Listed, Name, OutputFile, Parsed, ROBOT
 
 VERB = 'arm'
 URDF = ('URDF or xacro, or the name of one that comes with the package; of a robot that runs: '
@@ -24,6 +24,8 @@ CHOSEN = ('tip', 'joints', 'limits', 'joint_limits', 'hold')
 """Options of `add_chosen`."""
 MOST = 7
 """Joints that are driven where none are named."""
+FARTHEST = 1000.0
+"""rad, m, rad/s, m/s; what is beyond is a mistake."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -31,29 +33,30 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     parts = verb.add_subparsers(dest='part', metavar='describe', required=True)
     describe = parts.add_parser('describe', help='say what a URDF or xacro describes',
                                 description='Say what a URDF or xacro describes.')
-    describe.add_argument('file', metavar='FILE', help=URDF)
+    describe.add_argument('file', type=ROBOT, metavar='FILE', help=URDF)
     add_chosen(describe)
-    describe.add_argument('--figure', type=Path, metavar='FILE.png',
+    describe.add_argument('--figure', type=OutputFile(('.png',)), metavar='FILE.png',
                           help='draw the arm at its home and where the tool tip can be')
     add_common(describe, 0, 'nothing')
 
 
 def add_chosen(verb: argparse._ActionsContainer) -> None:
     """Add the options that say what of a description is used."""
-    verb.add_argument('--tip', metavar='LINK',
+    verb.add_argument('--tip', type=Name('a link'), metavar='LINK',
                       help='link that is the tool tip (default: the only one at an end)')
-    verb.add_argument('--joints', type=lambda text: tuple(text.split(',')), metavar='A,B,...',
+    verb.add_argument('--joints', type=Listed(Name('a joint'), 32, once=True),
+                      metavar='A,B,...',
                       help='joints to drive, in the order of commands')
-    verb.add_argument('--limits', type=limits, metavar='LOW:HIGH,...',
+    verb.add_argument('--limits', type=LIMITS, metavar='LOW:HIGH,...',
                       help="limits of each joint, rad (m), as in --limits=-1:1,-0.5:2; narrower "
                            "than the URDF's, or where it has none; LOW:HIGH:SPEED limits the "
                            "speed too")
-    verb.add_argument('--joint-limits', type=Path, metavar='FILE.yaml',
+    verb.add_argument('--joint-limits', type=InputPath(), metavar='FILE.yaml',
                       help="limits of positions, speeds and accelerations as MoveIt's "
                            'joint_limits.yaml or the parameters of ros2_control have them, rad; '
                            'the narrowest of file, URDF and --limits counts (acceleration where '
                            'neither limits it: 20 rad/s^2, m/s^2)')
-    verb.add_argument('--hold', type=pose, metavar='C=X,...',
+    verb.add_argument('--hold', type=POSE, metavar='C=X,...',
                       help='where joints that are not driven are held, rad (m) (default: zero, or '
                            'the middle of limits that exclude zero)')
 
@@ -64,24 +67,28 @@ def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
 
 
 def limits(text: str) -> tuple[tuple[float, ...], ...]:
-    """Return joint limits from text such as -1:1,-0.5:2:0.7."""
-    try:
-        found = tuple(tuple(float(x) for x in one.split(':')) for one in text.split(','))
-    except ValueError:
-        found = ((),)
-    if not all(len(one) in (2, 3) for one in found):
-        raise argparse.ArgumentTypeError(
-            f'{text!r}: expected LOW:HIGH or LOW:HIGH:SPEED for each joint, rad')
+    """Return joint limits from text such as -1:1,-0.5:2:0.7; raises ValueError."""
+    found = tuple(tuple(float(x) for x in one.split(':')) for one in text.split(','))
+    for low, high, *speed in found:
+        if not -FARTHEST <= low < high <= FARTHEST or not (
+                not speed or len(speed) == 1 and 0 < speed[0] <= FARTHEST):
+            raise ValueError(text)
     return found
 
 
 def pose(text: str) -> dict[str, float]:
-    """Return positions by joint from text such as elbow=1.2,wrist=-0.3."""
-    try:
-        return {name: float(value)
-                for name, value in (one.split('=') for one in text.split(','))}
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r}: expected JOINT=POSITION,..., rad') from None
+    """Return positions by joint from text such as elbow=1.2,wrist=-0.3; raises ValueError."""
+    pairs = [one.split('=') for one in text.split(',')]
+    found = {name: float(value) for name, value in pairs}
+    if '' in found or len(found) < len(pairs) or not all(
+            abs(value) <= FARTHEST for value in found.values()):
+        raise ValueError(text)
+    return found
+
+
+LIMITS = Parsed(limits, f'LOW:HIGH or LOW:HIGH:SPEED for each joint, rad, LOW below HIGH, SPEED '
+                        f'above 0, none beyond {FARTHEST:g}')
+POSE = Parsed(pose, f'JOINT=POSITION,..., rad, no joint twice, none beyond {FARTHEST:g}')
 
 
 def described(given: str):
@@ -133,10 +140,6 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.one_shot.model import arm_of
     from smallbot.outer_loop.configuration import accelerations_from
 
-    check_output(args.json)
-    check_output(args.figure, '--figure')
-    if args.figure and args.figure.suffix != '.png':
-        raise InputError(f'--figure {args.figure}: expected a name that ends in .png')
     found = described(args.file)
     file = limits_file(args)
     config = _configured(args, found, file)
@@ -175,14 +178,12 @@ def _configured(args: argparse.Namespace, found, file):
 
 def _with_limits(found, joints: tuple[str, ...], file) -> tuple[str, ...]:
     """Return the joints that can be driven as URDF and file limit them."""
-    from math import isfinite
-
     from smallbot.arm.limits_file import stated
 
     def limited(joint) -> bool:
         bounds = stated(joint) if file is None else file.narrowed(joint, stated(joint))
-        return isfinite(bounds.velocity) and (isfinite(bounds.lower)
-                                              or joint.kind == 'continuous')
+        return math.isfinite(bounds.velocity) and (math.isfinite(bounds.lower)
+                                                   or joint.kind == 'continuous')
 
     return tuple(name for name in joints if limited(found.joint(name)))
 
@@ -215,8 +216,6 @@ def _result(found, arm) -> dict[str, Any]:
 
 
 def _joint(found, joint) -> dict[str, Any]:
-    import math
-
     limited = joint.lower < joint.upper and math.isfinite(joint.lower)
     return {'name': joint.name, 'type': joint.kind, 'unit': joint.unit,
             'lower': joint.lower if limited else None, 'upper': joint.upper if limited else None,

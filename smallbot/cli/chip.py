@@ -8,8 +8,9 @@ read-noise spectrum, error of products over age, convergence of program-and-veri
 import argparse
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, add_law, check_output, made_folder, write_result
+from smallbot.cli.arguments import add_common, add_law, check_folder, made_folder, write_result
 from smallbot.files import write_json
+from smallbot.kinds import OutputFolder
 
 VERB = 'chip'
 
@@ -19,7 +20,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('what', choices=('characterise', 'benchmark'),
                       help='physics, as figure and JSON; or speed')
     add_law(verb, '')
-    verb.add_argument('--out', type=Path, default=Path('chip_out'), metavar='DIR',
+    verb.add_argument('--out', type=OutputFolder(), default=Path('chip_out'), metavar='DIR',
                       help='folder for the files of characterise (default chip_out)')
     add_common(verb, 0, 'devices and noise')
 
@@ -28,7 +29,6 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print the figures, write the files."""
     from smallbot.chip.device.laws import LAWS
 
-    check_output(args.json)
     law = LAWS[args.law]
     if args.what == 'benchmark':
         from smallbot.chip.speed import benchmark
@@ -37,14 +37,15 @@ def run(args: argparse.Namespace) -> int:
         print(speeds(result))
         write_result(args.json, result)
         return 0
+    check_folder(args.out, 'characterise.png', 'characterise.json')
     import torch
 
     from smallbot.chip.characterisation import characterise
     from smallbot.plots.chip import draw_characteristics
 
-    out = made_folder(args.out)
     torch.set_num_threads(1)
     result = characterise(law, args.seed, lambda name: print(f'{name} ...', flush=True))
+    out = made_folder(args.out)
     picture, numbers = out / 'characterise.png', out / 'characterise.json'
     draw_characteristics(result, picture)
     write_json(numbers, result)

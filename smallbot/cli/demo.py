@@ -7,22 +7,17 @@ report.png and the recorded bag.
 
 import argparse
 from contextlib import nullcontext
+import math
 from pathlib import Path
 
-from smallbot.cli.arguments import (
-    add_common,
-    check_output,
-    made_folder,
-    no_ros,
-    real,
-    whole,
-    write_result,
-)
+from smallbot.cli import interruption
+from smallbot.cli.arguments import add_common, check_folder, made_folder, no_ros, write_result
 from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
 from smallbot.cli.real_arm import may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
 from smallbot.files import write_json
+from smallbot.kinds import Host, InputPath, MODEL, OutputFile, OutputFolder, PORT, Real, ROBOT
 
 VERB = 'demo'
 DEFAULT = 'ed_scorbot'
@@ -35,7 +30,7 @@ ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False,
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot demo`."""
-    verb.add_argument('--demonstration', type=Path, metavar='FILE',
+    verb.add_argument('--demonstration', type=InputPath(None), metavar='FILE',
                       help='a CSV of joints or tool tip, a rosbag2, or a LeRobot data set '
                            '(default: a pen stroke that comes with the package; for another arm '
                            'a movement that fits it)')
@@ -44,35 +39,36 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--arm', choices=(*SIMULATED, REAL), default='kinematic',
                       help='the simulated arm: ideal (default), in MuJoCo, or as the real '
                            'ED-Scorbot was measured; ed_scorbot: the real one over MQTT')
-    verb.add_argument('--time-scale', type=real(1, 1000), metavar='F',
+    verb.add_argument('--time-scale', type=Real(1, 1000), metavar='F',
                       help='how many times longer than shown it is played (default 1; measured: '
                            'what it can follow); ed_scorbot: than in the file it is shown and '
                            'played (default 8)')
-    verb.add_argument('--correction', type=real(0, 10), metavar='K',
+    verb.add_argument('--correction', type=Real(0, 10), metavar='K',
                       help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
                            'measured and ed_scorbot: 1)')
-    verb.add_argument('--duration', type=real(0, 600, above=True), metavar='S',
+    verb.add_argument('--duration', type=Real(0, 600, above=True), metavar='S',
                       help="seconds the playback takes (default: the demonstration's own times "
                            "F); ed_scorbot: also the showing")
     verb.add_argument('--allow-poor', action='store_true',
                       help='play even what the rehearsal expects to come out poorly')
-    verb.add_argument('--out', type=Path, default=Path('demo_out'), metavar='DIR',
+    verb.add_argument('--out', type=OutputFolder(), default=Path('demo_out'), metavar='DIR',
                       help='folder for report and bag (default demo_out)')
-    verb.add_argument('--picture', type=Path, metavar='FILE',
+    verb.add_argument('--picture', type=OutputFile(('.png', '.gif')), metavar='FILE',
                       help='also draw the arm: at four moments of the playback into a .png, '
                            'moving into a .gif')
-    verb.add_argument('--model', metavar='PATH',
+    verb.add_argument('--model', type=MODEL, metavar='PATH',
                       help='a shipped model or the path of a .safetensors file; it decides the '
                            'arm (default ed_scorbot)')
     add_reading(verb)
     own = verb.add_argument_group(
         'an arm of your own, for which a model is made on the way, into --out')
-    own.add_argument('--urdf', metavar='FILE', help=URDF)
+    own.add_argument('--urdf', type=ROBOT, metavar='FILE', help=URDF)
     add_chosen(own)
     add_common(verb, 0, 'the devices of the chip')
     arm = verb.add_argument_group('with --arm ed_scorbot')
-    arm.add_argument('--broker', metavar='HOST', help='MQTT broker (default 127.0.0.1)')
-    arm.add_argument('--port', type=whole(1, 65535), metavar='N', help='its port (default 1883)')
+    arm.add_argument('--broker', type=Host(), metavar='HOST',
+                     help='MQTT broker (default 127.0.0.1)')
+    arm.add_argument('--port', type=PORT, metavar='N', help='its port (default 1883)')
     arm.add_argument('--convention', choices=('2023', '2026'),
                      help="meaning of the arm's degrees (default 2023)")
     arm.add_argument('--emulate', action='store_true',
@@ -87,17 +83,12 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the input first, then run the nodes and lead them through the demonstration."""
     from smallbot.demonstration.reading import read_demonstration
+    from smallbot.demonstration.samples import LONGEST
     from smallbot.demonstration.trial_grid import playing_duration, trial_of
     from smallbot.one_shot.example import shown_by_default
     from smallbot.one_shot.model import arm_of, load_model
 
-    check_output(args.json)
-    if args.picture and args.picture.parent != args.out:
-        check_output(args.picture, '--picture')
-    if args.picture and args.picture.suffix not in ('.png', '.gif'):
-        raise InputError(f'--picture {args.picture}: expected a name that ends in .png or .gif')
-    if args.out.exists() and not args.out.is_dir():
-        raise InputError(f'--out {args.out}: expected a folder')
+    check_folder(args.out, 'report.png', 'report.json')
     on_broker = args.arm == REAL
     if not on_broker:
         for name, absent in ONLY_REAL.items():
@@ -114,6 +105,11 @@ def run(args: argparse.Namespace) -> int:
              else shown_by_default(config, arm))
     positions = trial_of(shown, arm, config.steps)
     duration, _ = playing_duration(shown, positions, arm.limits, args.duration)
+    scale = args.time_scale or {REAL: 8.0, 'measured': None}.get(args.arm, 1.0)
+    if scale and not args.duration and duration * scale > LONGEST:
+        raise InputError(f'--time-scale {scale:g}: {duration:.1f} s become {duration * scale:.0f} '
+                         f's, expected at most {LONGEST:g} s, a time scale of at most '
+                         f'{math.floor(100 * LONGEST / duration) / 100:g}')
     print(shown.understood or shown.source, flush=True)
     try:
         from smallbot.nodes.hosted_demo import run_demo
@@ -131,18 +127,18 @@ def run(args: argparse.Namespace) -> int:
     poor = expected._replace(tip_rmse_cm=expected.network_rmse_cm).poor()
     if poor and not args.allow_poor:
         raise InputError(f'{shown.source}: {poor}; --allow-poor plays it nonetheless')
-    scale = args.time_scale or {REAL: 8.0, 'measured': None}.get(args.arm, 1.0)
     correction = args.correction
     if correction is None:
         correction = 1.0 if args.arm in (REAL, 'measured') else 0.0
     if on_broker and args.duration:
         scale = args.duration / shown.duration
-    made_folder(args.out)
     with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
+        made_folder(args.out)
         result = run_demo(args.demonstration, path, args.synapses, args.duration, args.seed,
                           args.out, lambda line: print(line, flush=True),
                           Execution(args.arm, scale, correction), there,
                           lambda: may_search_home(there), args.allow_poor, reading)
+    interruption.again()
     if result is None:
         return 1
     print(result.headline())

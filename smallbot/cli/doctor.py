@@ -11,8 +11,9 @@ import os
 import platform
 import sys
 
-from smallbot.cli.arguments import add_common, check_output, real, write_result
+from smallbot.cli.arguments import add_common, write_result
 from smallbot.errors import InputError
+from smallbot.kinds import Real
 
 VERB = 'doctor'
 PACKAGES = (
@@ -36,14 +37,13 @@ PACKAGES = (
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot doctor`."""
-    verb.add_argument('--listen', type=real(0, 60), default=2.0, metavar='S',
+    verb.add_argument('--listen', type=Real(0, 60), default=2.0, metavar='S',
                       help='seconds to listen to running ROS 2 nodes (default 2; 0: do not)')
     add_common(verb, 0, 'nothing here; accepted by every verb')
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 1 when something that is needed is missing."""
-    check_output(args.json)
     findings = [*_environment(), *_product(), *_ros(args.listen)]
     for finding in findings:
         cure = f'\n      cure: {finding["cure"]}' if finding['cure'] else ''

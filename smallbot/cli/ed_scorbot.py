@@ -6,21 +6,23 @@ and its quirks, and moves joints as they were measured.
 
 import argparse
 import csv
-from pathlib import Path
 import signal
 import sys
 import time
 
-from smallbot.cli.arguments import add_common, check_output, real, whole, write_result
+from smallbot.cli.arguments import add_common, write_result
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.errors import InputError
 from smallbot.files import open_for_lines
+from smallbot.kinds import Host, Name, OutputFile, PORT, Real
 
 VERB = 'ed-scorbot'
 TRACE_PERIOD = 0.01
 """Time between lines of the trace, s."""
 REACHED = 5.0
 """How long to try to reach the broker, s."""
+ROBOT = Name('a robot', 100, '/+#')
+"""It is a part of topics."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -29,20 +31,20 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     wrong = '; '.join(f'{name}: {what}' for name, what in MISBEHAVIOURS.items())
     emulate = acts.add_parser('emulate', help='be the controller of an ED-Scorbot',
                               description=__doc__)
-    emulate.add_argument('--broker', default='127.0.0.1', metavar='HOST',
+    emulate.add_argument('--broker', type=Host(), default='127.0.0.1', metavar='HOST',
                          help='MQTT broker (default 127.0.0.1)')
-    emulate.add_argument('--port', type=whole(1, 65535), default=1883, metavar='N',
+    emulate.add_argument('--port', type=PORT, default=1883, metavar='N',
                          help='its port (default 1883)')
-    emulate.add_argument('--robot', default='EDScorbot', metavar='NAME',
+    emulate.add_argument('--robot', type=ROBOT, default='EDScorbot', metavar='NAME',
                          help='name of the robot, first part of its topics (default EDScorbot)')
     emulate.add_argument('--convention', choices=('2023', '2026'), default='2023',
                          help='meaning of its degrees (default 2023)')
-    emulate.add_argument('--homing', type=real(0, 600), default=4.0, metavar='S',
+    emulate.add_argument('--homing', type=Real(0, 600), default=4.0, metavar='S',
                          help='seconds it searches home (default 4; the real arm up to 120)')
     emulate.add_argument('--misbehave', action='append', default=[], metavar='HOW',
                          choices=tuple(MISBEHAVIOURS),
                          help=f'do something wrong, may be repeated: {wrong}')
-    emulate.add_argument('--trace', type=Path, metavar='FILE',
+    emulate.add_argument('--trace', type=OutputFile(), metavar='FILE',
                          help='write time, references and counters to FILE (CSV) as they happen')
     add_common(emulate, 0, 'where the arm stands at the start')
 
@@ -53,7 +55,6 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.ed_scorbot.emulated.emulator import EmulatedController
     from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 
-    check_output(args.json)
     asked = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.append(True))

@@ -5,25 +5,31 @@ chip). Needs no ROS and runs faster than real time.
 """
 
 import argparse
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 import sys
 from typing import Any
 
-from smallbot.cli.arguments import (
-    add_common,
-    add_law,
-    check_output,
-    real,
-    ROUNDINGS,
-    whole,
-    write_result,
-)
+from smallbot.cli import interruption
+from smallbot.cli.arguments import add_common, add_law, complain, ROUNDINGS, write_result
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
+from smallbot.kinds import (
+    FIGURES,
+    InputPath,
+    Listed,
+    MODEL,
+    OutputFile,
+    Parsed,
+    PROCESSES,
+    Real,
+    Whole,
+)
 
 VERB = 'evaluate'
-SWEPT = ('noise', 'stuck', 'age', 'cells', 'step')
-"""Of `smallbot.study.conditions.SWEPT`, named here so that `--help` need not load torch."""
+SWEPT = {'noise': Real(0, 100), 'stuck': Real(0, 1), 'age': Real(0, 1e10), 'cells': Real(0, 1),
+         'step': Real(0, 1, above=True)}
+"""What a sweep may vary, and an option sets."""
 
 FEW = 8
 """Movements that are not worth a process of their own."""
@@ -33,7 +39,7 @@ TUNING = 32
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot evaluate`."""
-    verb.add_argument('--tasks', type=whole(1), metavar='N',
+    verb.add_argument('--tasks', type=Whole(1, 10_000), metavar='N',
                       help="movements to learn (default: 100 of the paper's family, each of the "
                            '59 drawings once, every file)')
     verb.add_argument('--family', choices=('paper', 'pen', 'file'),
@@ -41,18 +47,18 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'characters and drawers (59 for test; with --seed 1000 the 52 for '
                            'validation), or the files of --demonstrations (default where it is '
                            'given)')
-    verb.add_argument('--demonstrations', type=Path, metavar='DIR',
+    verb.add_argument('--demonstrations', type=InputPath(True), metavar='DIR',
                       help='folder of demonstrations: CSV files, bags; bad ones are listed with '
                            'reasons, and the exit code is 1')
-    verb.add_argument('--cells', type=real(0, 1), default=1.0, metavar='F',
+    verb.add_argument('--cells', type=SWEPT['cells'], default=1.0, metavar='F',
                       help='largest share of the cells the update may write (default 1)')
-    verb.add_argument('--model', default='ed_scorbot', metavar='PATH',
+    verb.add_argument('--model', type=MODEL, default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
                       help='phase-change memory (default) or float32')
     chip = verb.add_argument_group('the chip')
-    chip.add_argument('--age', type=real(0), default=300.0, metavar='S',
+    chip.add_argument('--age', type=SWEPT['age'], default=300.0, metavar='S',
                       help='seconds between the update and the playback (default 300)')
     chip.add_argument('--recalibrate', action='store_true',
                       help='calibrate the columns once more, just before the playback')
@@ -60,53 +66,53 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='let one chip learn all movements, one after another, each forgotten '
                            'before the next, instead of a fresh chip for each')
     add_law(chip, '')
-    chip.add_argument('--noise', type=real(0), default=1.0, metavar='F',
+    chip.add_argument('--noise', type=SWEPT['noise'], default=1.0, metavar='F',
                       help="factor on the law's programming error, drift and 1/f noise "
                            '(default 1)')
-    chip.add_argument('--stuck', type=real(0, 1), default=0.0, metavar='F',
+    chip.add_argument('--stuck', type=SWEPT['stuck'], default=0.0, metavar='F',
                       help='share of stuck devices, half in SET, half in RESET (default 0)')
     chip.add_argument('--rounding', choices=ROUNDINGS, default='stochastic',
                       help='of the update: the change itself, or to the nearest or one of the '
                            'neighbouring multiples of --step (default stochastic)')
-    chip.add_argument('--step', type=real(0, 1, above=True), default=1 / 16, metavar='F',
+    chip.add_argument('--step', type=SWEPT['step'], default=1 / 16, metavar='F',
                       help='step of the rounding, as share of the largest weight of an input '
                            '(default 0.0625)')
     arm = verb.add_argument_group('the arm')
     arm.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'),
                      help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
                           'the real ED-Scorbot was measured')
-    arm.add_argument('--time-scale', type=real(1, 1000), metavar='F',
+    arm.add_argument('--time-scale', type=Real(1, 1000), metavar='F',
                      help='how many times longer than the trial the arm has (default: what its '
                           'limits, and measured its servos, need, for each movement its own)')
-    arm.add_argument('--correction', type=real(0, 10), metavar='K',
+    arm.add_argument('--correction', type=Real(0, 10), metavar='K',
                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
                           'measured: 1)')
     more = verb.add_argument_group('comparing')
-    more.add_argument('--sweep', type=sweep, metavar='WHAT=A,B,...',
+    more.add_argument('--sweep', type=SWEEP, metavar='WHAT=A,B,...',
                       help=f'evaluate at several values of one of {", ".join(SWEPT)}, as in '
                            f'--sweep noise=0,0.5,1,2')
     more.add_argument('--baselines', action='store_true',
                       help='also tell what the same movements come to in software without the '
                            'generator: no update, plain e-prop with the true error, dynamic '
                            'movement primitives (some minutes)')
-    more.add_argument('--figure', type=Path, metavar='FILE.png',
+    more.add_argument('--figure', type=OutputFile(FIGURES), metavar='FILE.png',
                       help='draw the errors and some movements, or the sweep; of files, every '
                            'movement shown and played')
-    more.add_argument('--processes', type=whole(1), metavar='N',
+    more.add_argument('--processes', type=PROCESSES, metavar='N',
                       help='processes that share the movements (default: one for each core)')
     add_reading(verb)
     add_common(verb, 2000, 'the movements and the chips')
 
 
 def sweep(text: str) -> tuple[str, list[float]]:
-    """Return what `--sweep` varies, and its values."""
+    """Return what `--sweep` varies, and its values; raises ValueError."""
     what, _, values = text.partition('=')
     if what not in SWEPT:
-        raise argparse.ArgumentTypeError(f'{text!r}: expected WHAT=A,B,... with one of '
-                                         f'{", ".join(SWEPT)}')
-    convert = real(0, 1 if what in ('stuck', 'cells', 'step') else float('inf'),
-                   above=what == 'step')
-    return what, [convert(value) for value in values.split(',')]
+        raise ValueError(text)
+    return what, list(Listed(SWEPT[what])(values))
+
+
+SWEEP = Parsed(sweep, f'WHAT=A,B,... with one of {", ".join(SWEPT)}')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -116,8 +122,6 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.study.evaluation import draw_movements
     from smallbot.study.shown_files import rows_of
 
-    check_output(args.json, '--json')
-    check_output(args.figure, '--figure')
     conditions = conditions_of(args)
     model = load_model(args.model)
     arm = arm_of(model.config)
@@ -148,13 +152,13 @@ def run(args: argparse.Namespace) -> int:
         bad = bad or any(row.get('poor') for row in result['files'])
     print(table(result))
     if args.baselines and not result['interrupted']:
-        result['baselines'] = _baselines(args, model, arm, movements)
+        result.update(_baselines(args, model, arm, movements))
     write_result(args.json, result)
     if args.figure and files:
         _draw_files(args.figure, result['files'], arm, movements, done)
     elif args.figure:
         _draw(args.figure, result, arm, movements, done)
-    return max(_ended(result), int(bad))
+    return max(_ended(args, result), int(bad))
 
 
 def _files(args: argparse.Namespace, model, arm):
@@ -213,10 +217,10 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
     from tqdm import tqdm
 
     from smallbot.outer_loop.workers import cores
-    from smallbot.study.evaluation import evaluate, summary
+    from smallbot.study.evaluation import evaluate, EvaluationError, summary
 
     done = {}
-    interrupted = False
+    interrupted = ''
     with tqdm(total=len(movements.start), unit='task', disable=None, leave=False,
               desc=label or None) as bar:
         def report(number, performance):
@@ -225,20 +229,27 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
             mean = sum(p.tip_rmse_cm[1] for p in done.values()) / len(done)
             bar.set_postfix_str(f'{mean:.2f} cm')
         try:
-            evaluate(model, arm, movements, conditions, args.seed, report,
-                     args.processes or min(cores(), -(-len(movements.start) // FEW)))
+            with interruption.kept():
+                evaluate(model, arm, movements, conditions, args.seed, report,
+                         args.processes or min(cores(), -(-len(movements.start) // FEW)))
         except KeyboardInterrupt:
-            interrupted = True
-    if not done:
+            interrupted = 'interrupted'
+        except BrokenExecutor:
+            interrupted = 'a process was lost, perhaps for want of memory: try --processes 1'
+    if not done and interrupted == 'interrupted':
         raise KeyboardInterrupt
+    if not done:
+        raise EvaluationError(interrupted)
     done = dict(sorted(done.items()))
     result = summary(model, list(done.values()), conditions, args.seed)
-    result.update(family=args.family, asked=len(movements.start), interrupted=interrupted)
+    result.update(family=args.family, asked=len(movements.start), interrupted=bool(interrupted))
+    if interrupted:
+        result['ended_by'] = interrupted
     return done, result
 
 
 def _baselines(args, model, arm, movements) -> dict[str, dict]:
-    """Return the figures of all baselines by name, printed as they come."""
+    """Return the figures of all baselines by name, printed as they come, and what ended them."""
     from smallbot.one_shot.figures import VALIDATION_SEED
     from smallbot.outer_loop.workers import cores, results
     from smallbot.study.baselines import BASELINES, compared
@@ -246,20 +257,24 @@ def _baselines(args, model, arm, movements) -> dict[str, dict]:
     from smallbot.study.movement_primitive import MISSING
 
     family = 'pen' if args.family == 'pen' else 'paper'
-    tuning = draw_movements(family, TUNING, model.config, arm, VALIDATION_SEED)
     # The longest first, so that no process is left with one at the end.
     names = sorted(BASELINES, key=lambda name: 'e-prop 100' not in name)
-    found = {}
+    found, ended = {}, {}
     print('without the generator, in software:')
-    for number, row in results(compared, (model, arm, movements, tuning), names,
-                               args.processes or cores()):
-        if row is None:
-            print(f'{names[number]:24}{"left out: " + MISSING}', flush=True)
-            continue
-        found[names[number]] = row
-        print(_row(names[number], row['tip_rmse_cm'],
-                   f'   rate {row["rate"]:.3g}' if 'rate' in row else ''), flush=True)
-    return {name: found[name] for name in BASELINES if name in found}
+    try:
+        with interruption.kept():
+            tuning = draw_movements(family, TUNING, model.config, arm, VALIDATION_SEED)
+            for number, row in results(compared, (model, arm, movements, tuning), names,
+                                       args.processes or cores()):
+                if row is None:
+                    print(f'{names[number]:24}{"left out: " + MISSING}', flush=True)
+                    continue
+                found[names[number]] = row
+                print(_row(names[number], row['tip_rmse_cm'],
+                           f'   rate {row["rate"]:.3g}' if 'rate' in row else ''), flush=True)
+    except KeyboardInterrupt:
+        ended = {'interrupted': True, 'ended_by': 'interrupted in the baselines'}
+    return {'baselines': {name: found[name] for name in BASELINES if name in found}, **ended}
 
 
 def _swept(args, model, arm, movements, conditions) -> int:
@@ -270,29 +285,34 @@ def _swept(args, model, arm, movements, conditions) -> int:
           f'{args.synapses} synapses, model {model.name}, seed {args.seed}\n'
           f'{what:>10}{"mean, cm":>10}{"95 % interval":>17}{"s.d.":>8}{"median":>8}'
           f'{"cells":>9}')
-    for value, setting in zip(values, settings):
-        try:
-            _, result = _evaluated(args, model, arm, movements, setting, f'{what} {value:g}')
-        except KeyboardInterrupt:
-            break
-        points.append({'value': value, **result})
-        row = result['tip_rmse_cm']['after']
-        interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
-        print(f'{value:10g}{row["mean"]:10.2f}{interval:>17}{row["sd"]:8.2f}{row["median"]:8.2f}'
-              f'{100 * result["cells_written"]["fraction"]:7.1f} %', flush=True)
-        if result['interrupted']:
-            break
+    try:
+        with interruption.kept():
+            for value, setting in zip(values, settings):
+                _, result = _evaluated(args, model, arm, movements, setting, f'{what} {value:g}')
+                points.append({'value': value, **result})
+                print(_point(value, result), flush=True)
+                if result['interrupted']:
+                    break
+    except KeyboardInterrupt:
+        pass
     if not points:
         raise KeyboardInterrupt
+    if len(points) < len(values) and not points[-1]['interrupted']:
+        points[-1].update(interrupted=True, ended_by='interrupted')
     found = {'sweep': what, 'points': points, 'model': model.name,
              'weights': model.digest, 'seed': args.seed}
     write_result(args.json, found)
     if args.figure:
         from smallbot.plots.evaluation import draw_sweep
         draw_sweep(found, args.figure)
-    if len(points) < len(values) and not points[-1]['interrupted']:
-        points[-1]['interrupted'] = True
-    return _ended(points[-1])
+    return _ended(args, points[-1], f'{len(points)} of {len(values)} points, the last ')
+
+
+def _point(value: float, result: dict[str, Any]) -> str:
+    row = result['tip_rmse_cm']['after']
+    interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
+    return (f'{value:10g}{row["mean"]:10.2f}{interval:>17}{row["sd"]:8.2f}{row["median"]:8.2f}'
+            f'{100 * result["cells_written"]["fraction"]:7.1f} %')
 
 
 def _draw(path: Path, result: dict, arm, movements, done: dict) -> None:
@@ -320,10 +340,12 @@ def _draw_files(path: Path, rows: list[dict[str, Any]], arm, movements, done: di
                    [bool(row['poor']) for row in drawn], path)
 
 
-def _ended(result: dict[str, Any]) -> int:
+def _ended(args: argparse.Namespace, result: dict[str, Any], points: str = '') -> int:
     if result['interrupted']:
-        print(f'smallbot evaluate: interrupted after {result["tasks"]} of {result["asked"]} tasks',
-              file=sys.stderr)
+        kept = ' and '.join(str(path) for path in (args.json, args.figure) if path)
+        complain(VERB, f'{result["ended_by"]} after {points}{result["tasks"]} of '
+                       f'{result["asked"]} tasks, '
+                       + (f'kept in {kept}' if kept else 'of which the figures are above'))
     return int(result['interrupted'])
 
 

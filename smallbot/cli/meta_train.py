@@ -13,9 +13,26 @@ import signal
 import sys
 import time
 
-from smallbot.cli.arguments import add_common, check_output, made_folder, real, whole, write_result
+from smallbot.cli import interruption
+from smallbot.cli.arguments import (
+    add_common,
+    check_folder,
+    complain,
+    made_folder,
+    write_result,
+)
 from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
 from smallbot.errors import InputError
+from smallbot.kinds import (
+    FileName,
+    InputPath,
+    MODEL,
+    OutputFolder,
+    PROCESSES,
+    Real,
+    ROBOT,
+    Whole,
+)
 
 VERB = 'meta-train'
 ARM = ('urdf', *CHOSEN)
@@ -24,30 +41,30 @@ ARM = ('urdf', *CHOSEN)
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot meta-train`."""
-    verb.add_argument('--config', type=Path, metavar='FILE',
+    verb.add_argument('--config', type=InputPath(), metavar='FILE',
                       help='YAML configuration (default: config/meta/ed_scorbot.yaml)')
     length = verb.add_mutually_exclusive_group()
-    length.add_argument('--minutes', type=real(0, above=True), metavar='M',
+    length.add_argument('--minutes', type=Real(0, 1e5, above=True), metavar='M',
                         help='plan as many iterations as fit into M minutes on this machine')
-    length.add_argument('--iterations', type=whole(0), metavar='N',
+    length.add_argument('--iterations', type=Whole(0, 10 ** 7), metavar='N',
                         help='plan N iterations (default: as configured); 0: the closed form '
                              'alone, where the configuration begins with one')
-    verb.add_argument('--resume', type=Path, metavar='DIR',
+    verb.add_argument('--resume', type=InputPath(True), metavar='DIR',
                       help='go on from the checkpoint in DIR, with its configuration')
-    verb.add_argument('--start', metavar='MODEL',
+    verb.add_argument('--start', type=MODEL, metavar='MODEL',
                       help='begin with the networks of this model, shipped or a .safetensors '
                            'file, instead of random ones; their sizes replace those configured, '
                            'but for looks')
-    verb.add_argument('--out', type=Path, default=Path('runs/meta'), metavar='DIR',
+    verb.add_argument('--out', type=OutputFolder(), default=Path('runs/meta'), metavar='DIR',
                       help='folder of checkpoint, curves and model (default runs/meta)')
-    verb.add_argument('--name', metavar='NAME',
+    verb.add_argument('--name', type=FileName(), metavar='NAME',
                       help="name of the model that is written (default: the robot's of --urdf, "
                            'else ed_scorbot)')
     arm = verb.add_argument_group('the arm (default: as configured)')
-    arm.add_argument('--urdf', metavar='FILE',
+    arm.add_argument('--urdf', type=ROBOT, metavar='FILE',
                      help=f'{URDF}; joints other than two leave the pen strokes out')
     add_chosen(arm)
-    verb.add_argument('--processes', type=whole(1), metavar='N',
+    verb.add_argument('--processes', type=PROCESSES, metavar='N',
                       help='processes that share the tasks (default: one for each core); '
                            'torchrun decides it instead where it starts the command')
     add_common(verb, 0, 'weights, movements and noise; 1000 and 2000 belong to the figures')
@@ -55,11 +72,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
+    from smallbot.outer_loop.checkpoint import CHECKPOINT
     from smallbot.outer_loop.processes import in_processes, LostProcess, usable_cores
 
-    check_output(args.json)
-    if args.name and (Path(args.name).name != args.name or args.name.startswith('.')):
-        raise InputError(f'--name {args.name}: expected the name of a file; --out says where')
     if args.resume:
         given = given_of(args, ('config', 'minutes', 'iterations', *ARM, 'start'))
         if given:
@@ -69,11 +84,14 @@ def run(args: argparse.Namespace) -> int:
             raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
     if args.iterations == 0:
         return _closed_form(args)
+    check_folder(args.resume or args.out, CHECKPOINT, *_files(args.name or ''),
+                 option='--resume' if args.resume else '--out')
     try:
-        return in_processes(_train, args.processes or usable_cores(), args)
+        with interruption.kept():
+            return in_processes(_train, args.processes or usable_cores(), args)
     except LostProcess as error:
-        print(f'smallbot {VERB}: {error}; what was done is in {args.resume or args.out}: go on '
-              f'with --resume, or with fewer --processes', file=sys.stderr)
+        complain(VERB, f'{error}; what was done is in {args.resume or args.out}: go on with '
+                       f'--resume, or with fewer --processes')
         return 1
 
 
@@ -83,6 +101,7 @@ def _closed_form(args: argparse.Namespace) -> int:
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 
+    check_folder(args.out, *_files(args.name or ''))
     config = _configured(args)
     if not config.closed_form or args.start:
         raise InputError('--iterations 0 makes a model in closed form: leave --start out, and '
@@ -96,6 +115,11 @@ def _closed_form(args: argparse.Namespace) -> int:
     write_result(args.json, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
                              'session_seconds': seconds, 'model': str(path)})
     return 0
+
+
+def _files(model: str) -> list[str]:
+    """Return the names of the files of a model; none while it has no name."""
+    return [f'{model}{ending}' for ending in ('.safetensors', '.json') if model]
 
 
 def _next(model: Path) -> str:
@@ -117,8 +141,15 @@ def _train(group, args: argparse.Namespace) -> int:
 
     training, directory = _training(group, args)
     stopped = []
+
+    def stop(*_):
+        """Break off the iteration under way, or where that is too late the next."""
+        stopped.append(True)
+        if group.leads and len(stopped) == 1 and training.settled:
+            raise KeyboardInterrupt
+
     signals = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(number, lambda *_: stopped.append(True)) for number in signals]
+    previous = [signal.signal(number, stop) for number in signals]
     curves = _curves(directory) if group.leads else None
     began, recent, total = time.monotonic(), [], training.config.iterations
     try:
@@ -145,6 +176,8 @@ def _train(group, args: argparse.Namespace) -> int:
                         curves.add_scalar(key, value, state.iteration)
             meta_train(training, directory,
                        lambda state: bool(stopped) or state.iteration >= total, report)
+    except KeyboardInterrupt:
+        pass
     finally:
         for number, handler in zip(signals, previous):
             signal.signal(number, handler)
@@ -157,9 +190,11 @@ def _train(group, args: argparse.Namespace) -> int:
         resume = ['smallbot', VERB, '--resume', str(directory)]
         if args.name:
             resume += ['--name', args.name]
-        print(f'{model}: {_next(model)}' if done else
-              f'stopped at iteration {training.iteration} of {total}; go on with\n'
-              f'  {shlex.join(resume)}')
+        if done:
+            print(f'{model}: {_next(model)}')
+        else:
+            complain(VERB, f'interrupted after iteration {training.iteration} of {total}, which '
+                           f'is kept; go on with {shlex.join(resume)}')
         write_result(args.json, _result(training, directory, recent, model,
                                         time.monotonic() - began))
     return 0 if done else 1

@@ -32,6 +32,7 @@ from smallbot.demonstration.samples import (
 )
 from smallbot.demonstration.storage.bag_files import is_bag
 from smallbot.demonstration.tip_path import joints_of_tip
+from smallbot.paths import unreadable
 
 PLAIN = Reading()
 """Nothing is said beyond what the file says."""
@@ -51,8 +52,8 @@ def read_demonstration(path: str | Path, arm: Arm, reading: Reading = PLAIN) -> 
     Raises DemonstrationError, one line that says what is wrong, where, and how to mend it.
     """
     path = Path(path)
-    if not path.exists():
-        raise DemonstrationError(f'{path}: no such file or directory')
+    if why := unreadable(path, None):
+        raise DemonstrationError(f'{path}: {why}')
     if is_bag(path):
         recording = read_bag(path, arm, reading)
     elif is_data_set(path):

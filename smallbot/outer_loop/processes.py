@@ -12,7 +12,6 @@ from datetime import timedelta
 import multiprocessing
 from multiprocessing import connection
 import os
-import signal
 import sys
 from typing import Any
 
@@ -20,6 +19,7 @@ import torch
 from torch import distributed, Tensor
 
 from smallbot.errors import InputError
+from smallbot.outer_loop.workers import undisturbed
 
 LOOPBACK = '127.0.0.1'
 ARRIVED = 'arrived'
@@ -149,8 +149,9 @@ def in_processes(work: Callable[..., int], processes: int, *arguments: Any) -> i
                               args=(work, rank, processes, store.port, arguments))
               for rank in range(1, processes)]
     try:
-        for process in others:
-            process.start()
+        with undisturbed():
+            for process in others:
+                process.start()
         while store.add(ARRIVED, 0) < len(others):
             if connection.wait([process.sentinel for process in others], timeout=0.05):
                 raise LostProcess('another process has ended before it began')
@@ -191,12 +192,14 @@ def _join(store: distributed.Store, rank: int, size: int) -> None:
 
 
 def _other(work: Callable[..., int], rank: int, size: int, port: int, arguments: tuple) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     settle()
     store = distributed.TCPStore(LOOPBACK, port, size, is_master=False, timeout=PATIENCE)
     store.add(ARRIVED, 1)
     _join(store, rank, size)
-    sys.exit(_finish(work, Group(rank, size), arguments))
+    try:
+        sys.exit(_finish(work, Group(rank, size), arguments))
+    except LostProcess:  # the first one says so
+        sys.exit(1)
 
 
 def _finish(work: Callable[..., int], group: Group, arguments: tuple) -> int:

@@ -89,6 +89,8 @@ class MetaTraining:
                              f'{self.group.size} processes')
         self.arm = arm_of(config.model)
         self.iteration = 0
+        self.settled = True
+        """Whether the state is whole; for a moment in `step` it is neither before nor after."""
         self.seconds = 0.0
         """Spent so far, interruptions left out."""
         self.validations: list[Validation] = []
@@ -104,7 +106,10 @@ class MetaTraining:
                                         dtype=torch.float32)
 
     def step(self) -> Iteration:
-        """Run one outer iteration."""
+        """Run one outer iteration.
+
+        An exception that comes from outside while `settled` leaves the state as it was before.
+        """
         config = self.config
         for settings in self.optimiser.param_groups:
             settings['lr'] = learning_rate(config, self.iteration)
@@ -117,6 +122,7 @@ class MetaTraining:
         if config.gradient_clip:
             torch.nn.utils.clip_grad_norm_(list(self.weights.values()), config.gradient_clip)
         held = [(part, part.detach().clone(), rate) for part, rate in self._slower() if rate != 1]
+        self.settled = False
         self.optimiser.step()
         with torch.no_grad():
             for part, before, rate in held:
@@ -129,6 +135,7 @@ class MetaTraining:
             # A mean of limits is rounded, now and then to beyond them.
             self.average['trainee'].clamp_(-limit, limit)
         self.iteration += 1
+        self.settled = True
         return parts
 
     def _slower(self) -> list[tuple[torch.Tensor, float]]:
@@ -209,17 +216,17 @@ def meta_train(run: MetaTraining, directory: Path, until: Callable[[MetaTraining
     """Advance `run` until `until` says so in any of its processes, with checkpoints.
 
     Validates as configured, before `report`. Whatever ends it, the checkpoint in `directory` is
-    written last; to stop it, let `until` return True, which is asked between iterations only.
+    written last; to stop it, let `until` return True, which is asked between iterations, or raise
+    an exception while the run is `settled`.
     """
-    every, last = run.config.validate_every, run.config.iterations
     began, before = time.monotonic(), run.seconds
     written = began
     try:
+        _validate_if_due(run)
         while not run.group.any(until(run)):
             parts = run.step()
             run.seconds = before + time.monotonic() - began
-            if every and (run.iteration % every == 0 or run.iteration == last):
-                run.validate()
+            _validate_if_due(run)
             report(run, parts)
             if time.monotonic() - written > checkpoint_seconds:
                 run.save(directory)
@@ -227,6 +234,13 @@ def meta_train(run: MetaTraining, directory: Path, until: Callable[[MetaTraining
             run.seconds = before + time.monotonic() - began
     finally:
         run.save(directory)
+
+
+def _validate_if_due(run: MetaTraining) -> None:
+    every, reached = run.config.validate_every, run.iteration
+    due = every and reached and (reached % every == 0 or reached == run.config.iterations)
+    if due and not (run.validations and run.validations[-1].iteration == reached):
+        run.validate()
 
 
 def planned_iterations(config: MetaConfig, minutes: float, group: Group | None = None,

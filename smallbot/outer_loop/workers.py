@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed, ProcessPoolExecutor
+from contextlib import contextmanager
 import multiprocessing
+from multiprocessing import resource_tracker
 import os
 import signal
 from typing import Any
@@ -19,7 +21,7 @@ def results(work: Callable[..., Any], common: tuple, items: list, processes: int
 
     With one process, or one item, in this process and in order. `work` is a function of a module,
     `common` is sent to each process once. Ctrl-C reaches the caller alone, who may keep what has
-    been yielded; what has not begun by then never does.
+    been yielded; what is under way by then is broken off.
     """
     processes = min(processes, len(items))
     if processes <= 1:
@@ -28,12 +30,33 @@ def results(work: Callable[..., Any], common: tuple, items: list, processes: int
         return
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context('spawn'), _prepare,
                                (work, common))
+    before = multiprocessing.active_children()
     try:
-        waiting = {pool.submit(_call, item): number for number, item in enumerate(items)}
+        with undisturbed():
+            waiting = {pool.submit(_call, item): number for number, item in enumerate(items)}
         for done in as_completed(waiting):
             yield waiting[done], done.result()
+    except BaseException:  # also where the caller goes on with nothing more
+        for process in multiprocessing.active_children():
+            if process not in before:
+                process.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let processes that are started in the block not hear of Ctrl-C; this one does, after it.
+
+    They share the terminal, and would say where they were, each in many lines.
+    """
+    resource_tracker.ensure_running()  # which would let the signal through once it has started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _work: Callable[..., Any] | None = None
@@ -44,7 +67,6 @@ def _prepare(work: Callable[..., Any], common: tuple) -> None:
     global _work, _common
     import torch
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _work, _common = work, common
 
 

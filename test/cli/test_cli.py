@@ -173,7 +173,7 @@ def test_what_a_recording_leaves_open_is_told_by_options(capsys, tmp_path):
     (['evaluate', '--json', '/nowhere/a.json'], 'a folder that exists'),
     (['meta-train', '--seed', '2000'], 'kept for the figures'),
     (['meta-train', '--config', '/nowhere.yaml'], 'cannot be read'),
-    (['meta-train', '--resume', '/nowhere'], 'no checkpoint'),
+    (['meta-train', '--resume', '/nowhere'], '--resume /nowhere: cannot be read: no such'),
     (['meta-train', '--minutes', '0'], 'above 0'),
     (['demo', '--demonstration', '/nowhere.csv'], 'no such file'),
     (['demo', '--duration', '0'], 'above 0'),

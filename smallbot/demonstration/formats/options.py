@@ -6,13 +6,15 @@ imported, so that `--help` is quick.
 
 import argparse
 from dataclasses import dataclass
-import math
 import shlex
 
 from smallbot.demonstration.storage.refusal import DemonstrationError
+from smallbot.kinds import Name, Parsed, Real, Whole
 
 TIME_UNITS, ANGLE_UNITS = ('s', 'ms', 'us', 'ns', 'min'), ('rad', 'mrad', 'deg', 'turn')
 LENGTH_UNITS = ('m', 'cm', 'mm', 'in')
+LATEST = 1e6
+"""s; a part that ends later is a mistake."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,18 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
                        help='unit of the joint angles in a CSV or a LeRobot data set')
     group.add_argument('--length-unit', choices=LENGTH_UNITS,
                        help='unit of the tool-tip positions in a CSV')
-    group.add_argument('--rate', type=_rate, metavar='HZ',
+    group.add_argument('--rate', type=Real(0, 1e5, above=True), metavar='HZ',
                        help='samples a second, where times are missing or count samples')
-    group.add_argument('--columns', type=columns, default=(), metavar='A=base,...',
+    group.add_argument('--columns', type=COLUMNS, default=(), metavar='A=base,...',
                        help='what to read of a table: its column (name, number from 1 or letter) '
                             '= joint, x, y, z or time; the others are left out')
-    group.add_argument('--topic', metavar='NAME', help='which topic of a bag, where several fit')
-    group.add_argument('--publisher', type=_count, metavar='N',
+    group.add_argument('--topic', type=Name('a topic'), metavar='NAME',
+                       help='which topic of a bag, where several fit')
+    group.add_argument('--publisher', type=Whole(1, 1000), metavar='N',
                        help='which of several publishers of a joint, as the refusal counts them')
-    group.add_argument('--episode', type=int, metavar='N',
+    group.add_argument('--episode', type=Whole(0, 10 ** 6), metavar='N',
                        help='which episode of a LeRobot data set, or trajectory of a topic')
-    group.add_argument('--part', type=_part, metavar='FROM:TO',
+    group.add_argument('--part', type=PART, metavar='FROM:TO',
                        help='read only what lies between these times, s after the first sample')
     group.add_argument('--keep-rest', action='store_true',
                        help='keep the stillness before and after the movement')
@@ -107,43 +110,24 @@ class _Parser(argparse.ArgumentParser):
 
 
 def columns(text: str) -> tuple[tuple[str, str], ...]:
-    """Return pairs of column and meaning from `A=base,B=shoulder`."""
+    """Return pairs of column and meaning from `A=base,B=shoulder`; raises ValueError."""
     pairs = []
     for part in text.split(','):
-        column, equals, meaning = part.rpartition('=')
-        if not equals or not column.strip() or not meaning.strip():
-            raise argparse.ArgumentTypeError(f'{part!r}: expected COLUMN=joint,COLUMN=joint,... '
-                                             f'as in A=base,B=shoulder')
+        column, _, meaning = part.rpartition('=')
         pairs.append((column.strip(), meaning.strip()))
     meanings = [meaning for _, meaning in pairs]
-    for meaning in meanings:
-        if meanings.count(meaning) > 1:
-            raise argparse.ArgumentTypeError(f'{text!r}: {meaning!r} occurs twice')
+    if not all(map(all, pairs)) or len(set(meanings)) < len(meanings):
+        raise ValueError(text)
     return tuple(pairs)
 
 
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1e5:
-        raise argparse.ArgumentTypeError(f'{text!r}: expected samples a second, above 0')
-    return value
-
-
-def _part(text: str) -> tuple[float, float]:
-    try:
-        begin, end = (float(word) for word in text.split(':'))
-    except ValueError:
-        begin = end = 0.0
-    if not 0 <= begin < end < math.inf:
-        raise argparse.ArgumentTypeError(f'{text!r}: expected FROM:TO, s after the first sample, '
-                                         f'as in 2.5:8')
+def part(text: str) -> tuple[float, float]:
+    """Return two times, s, from `2.5:8`; raises ValueError."""
+    begin, end = (float(word) for word in text.split(':'))
+    if not 0 <= begin < end <= LATEST:
+        raise ValueError(text)
     return begin, end
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r}: expected a whole number, at least 1')
-    return int(text)
+COLUMNS = Parsed(columns, 'COLUMN=joint,COLUMN=joint,... as in A=base,B=shoulder, no joint twice')
+PART = Parsed(part, f'FROM:TO, s after the first sample, as in 2.5:8, up to {LATEST:g}')
