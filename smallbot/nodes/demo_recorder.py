@@ -17,7 +17,14 @@ from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import from_states, read_demonstration
 from smallbot.demonstration.samples import Demonstration, LONGEST
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import demonstration_message, LATCHED, nanoseconds, STATE
+from smallbot.nodes.common.guarded import Guarded
+from smallbot.nodes.common.messages import (
+    check_state,
+    demonstration_message,
+    LATCHED,
+    nanoseconds,
+    STATE,
+)
 from smallbot.nodes.common.parameters import (
     ARM_OF,
     ARM_PARAMETERS,
@@ -42,7 +49,7 @@ PARAMETERS = {
 }
 
 
-class DemoRecorder(Node):
+class DemoRecorder(Guarded, Node):
     """Publishes `demonstration`; services `~/start`, `~/stop`, `~/discard`."""
 
     def __init__(self, **options):
@@ -75,6 +82,7 @@ class DemoRecorder(Node):
     def _on_state(self, message: JointState) -> None:
         if self._samples is None:
             return
+        check_state(message)
         received = self.get_clock().now().nanoseconds
         self._samples.append((
             State(nanoseconds(message.header.stamp), received, list(message.name),
