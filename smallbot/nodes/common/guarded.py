@@ -106,7 +106,8 @@ class Guarded:
     def failed(self, where: str, error: Exception) -> str:
         """Log an unexpected exception with its place, come to rest; returns it in a line."""
         trace = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in trace if PACKAGE in Path(frame.filename).parents] or trace
+        ours = [frame for frame in trace if PACKAGE in Path(frame.filename).parents
+                and frame.filename != __file__] or trace
         place = f'{Path(ours[-1].filename).name}:{ours[-1].lineno}' if ours else 'unknown place'
         reason = one_line(f'{where}: {error!r} at {place}')
         tally = self.failures.setdefault(f'{place} {type(error).__name__}', Tally())
@@ -139,15 +140,18 @@ class Guarded:
                 self.failed(name, error)
 
         options.setdefault('event_callbacks', SubscriptionEventCallbacks(
-            incompatible_qos=lambda _: self._tell_unheard(name, qos_profile)))
-        return super().create_subscription(msg_type, topic, take, qos_profile, raw=True, **options)
+            incompatible_qos=lambda _: self._tell_unheard(name, made.qos_profile)))
+        made = super().create_subscription(
+            msg_type, topic, take, qos_profile, raw=True, **options)
+        return made
 
     def create_publisher(self, msg_type, topic: str, qos_profile, **options):
         """Create a publisher that says whom it cannot reach."""
         name = self.resolve_topic_name(topic)
         options.setdefault('event_callbacks', PublisherEventCallbacks(
-            incompatible_qos=lambda _: self._tell_unreached(name, qos_profile)))
-        return super().create_publisher(msg_type, topic, qos_profile, **options)
+            incompatible_qos=lambda _: self._tell_unreached(name, made.qos_profile)))
+        made = super().create_publisher(msg_type, topic, qos_profile, **options)
+        return made
 
     def create_service(self, srv_type, srv_name: str, callback, **options):
         """Create a service that answers also when its callback raises."""
@@ -219,7 +223,7 @@ class Guarded:
             if verdict == QoSCompatibility.ERROR:
                 self.get_logger().error(
                     f'{topic}: {_name(info)} publishes it with another quality of service, so '
-                    f'that nothing of it is heard here; {one_line(why)}: make it {_wanted(qos)}')
+                    f'that nothing of it is heard here; {_why(why)}: make it {_wanted(qos)}')
 
     def _tell_unreached(self, topic: str, qos: QoSProfile) -> None:
         """Say which subscribers of `topic` hear nothing, and the cure."""
@@ -228,7 +232,7 @@ class Guarded:
             if verdict == QoSCompatibility.ERROR:
                 self.get_logger().warning(
                     f'{topic}: {_name(info)} subscribes to it with another quality of service and '
-                    f'hears nothing; {one_line(why)}: let it ask for no more than '
+                    f'hears nothing; {_why(why)}: let it ask for no more than '
                     f'{_wanted(qos)}')
 
 
@@ -246,6 +250,11 @@ def _transition(change: Callable) -> Callable:
 
 def _name(info) -> str:
     return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+
+
+def _why(verdict: str) -> str:
+    """Return what the middleware says of two profiles, without its punctuation."""
+    return one_line(verdict).removeprefix('ERROR: ').rstrip(';')
 
 
 def _wanted(qos: QoSProfile) -> str:

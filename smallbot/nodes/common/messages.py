@@ -144,6 +144,10 @@ def to_demonstration(message: JointTrajectory, arm: Arm) -> Demonstration:
 def check_state(message: JointState) -> None:
     """Refuse a joint state whose parts do not belong together; raises InputError."""
     _check_names(message.name)
+    stamp = message.header.stamp
+    if stamp.sec < 0 or stamp.nanosec >= 10 ** 9:
+        raise InputError(f'joint state of the time {stamp.sec} s and {stamp.nanosec} ns, expected '
+                         f'neither below 0 nor a second of nanoseconds')
     for part in ('position', 'velocity', 'effort'):
         if len(getattr(message, part)) not in (0, len(message.name)):
             raise InputError(f'joint state of {len(message.name)} names and '
