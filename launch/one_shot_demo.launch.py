@@ -3,10 +3,11 @@
 `ros2 launch smallbot one_shot_demo.launch.py --show-args` lists the arguments.
 """
 
+from functools import partial
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -16,6 +17,7 @@ from launch.actions import (
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -162,6 +164,17 @@ def shown_arm(context) -> list[Node]:
     ]
 
 
+def missed(event: ProcessExited, context: LaunchContext, may_end: bool) -> None:
+    """End the launch where a node is gone that nobody asked to end; raises RuntimeError.
+
+    That is what `ros2 launch` shuts everything down for with exit code 1; to emit Shutdown would
+    end it with 0. `may_end`: the node ends by itself when it has done its work.
+    """
+    if not context.is_shutdown and (event.returncode or not may_end):
+        raise RuntimeError(f'{event.process_name} has ended with exit code {event.returncode}: '
+                           f'the others are stopped')
+
+
 def generate_launch_description() -> LaunchDescription:
     """Start every node in a process of its own."""
     share = Path(get_package_share_directory('smallbot'))
@@ -217,8 +230,7 @@ def generate_launch_description() -> LaunchDescription:
                                               " else 'guiding'"]), value_type=str),
         time_scale=number(showing_scale), correction=correction,
         convention=text('convention'))
-    return LaunchDescription([
-        *arguments(share),
+    nodes = [
         node('arm_simulator', arm_is(simulated), model=text('arm'), arm_of=text('model')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
              convention=text('convention'), time_scale=driving_scale),
@@ -236,6 +248,13 @@ def generate_launch_description() -> LaunchDescription:
              allow_poor=ParameterValue(LaunchConfiguration('allow_poor'), value_type=bool)),
         node('trajectory_display', arm_of=text('model')),
         director,
+    ]
+    return LaunchDescription([
+        *arguments(share),
+        *nodes,
+        *(RegisterEventHandler(OnProcessExit(
+            target_action=each, on_exit=partial(missed, may_end=each is director)))
+          for each in nodes),
         RegisterEventHandler(
             OnProcessExit(target_action=director, on_exit=[EmitEvent(
                 event=Shutdown(reason='the demonstration has ended'))]),

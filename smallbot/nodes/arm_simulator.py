@@ -11,7 +11,8 @@ from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.demonstration.samples import from_joint_states
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import from_trajectory, RELIABLE, STREAM
+from smallbot.nodes.common.guarded import Guarded
+from smallbot.nodes.common.messages import from_trajectory, joint_values, RELIABLE, STREAM
 from smallbot.nodes.common.parameters import (
     ARM_OF,
     ARM_PARAMETERS,
@@ -35,7 +36,7 @@ PARAMETERS = {
 }
 
 
-class ArmSimulator(Node):
+class ArmSimulator(Guarded, Node):
     """Publishes `joint_states`; takes `velocity_controller/commands`, `guide`, `push`."""
 
     def __init__(self, **options):
@@ -62,10 +63,8 @@ class ArmSimulator(Node):
         return self._steady.now().nanoseconds * 1e-9
 
     def _on_command(self, message: Float64MultiArray) -> None:
-        try:
-            self.arm.command(list(message.data), self._now())
-        except ValueError as error:
-            self.get_logger().warning(f'dropped: {error}', throttle_duration_sec=1.0)
+        self.arm.command(joint_values(message, self.arm.arm.driven, 'velocity command'),
+                         self._now())
 
     def _on_guide(self, message: JointTrajectory) -> None:
         try:
@@ -76,13 +75,13 @@ class ArmSimulator(Node):
                                       'topic guide')
             self.arm.guide(shown.time, shown.position, self._now(), shown.held)
         except ValueError as error:
-            self.get_logger().error(f'not guided: {error}')
+            raise InputError(f'not guided: {error}') from None
 
     def _on_push(self, message: Float64MultiArray) -> None:
         try:
-            self.arm.push(list(message.data), self._now())
+            self.arm.push(joint_values(message, self.arm.arm.driven, 'push'), self._now())
         except ValueError as error:
-            self.get_logger().warning(f'not pushed: {error}')
+            raise InputError(f'not pushed: {error}') from None
 
     def _on_home(self, _, response: Trigger.Response) -> Trigger.Response:
         self.arm.home()

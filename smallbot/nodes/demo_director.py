@@ -29,22 +29,33 @@ from smallbot.ed_scorbot.session import Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
 from smallbot.files import write_json
+from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
-    from_matrix,
+    from_events,
     is_ok,
     joint_positions,
     LATCHED,
     nanoseconds,
+    number_of,
+    Progress,
     STATE,
     STREAM,
     to_demonstration,
+    to_progress,
+    to_traces,
     values_of,
 )
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
-from smallbot.nodes.common.spin import HostedExecutor, stop_event
+from smallbot.nodes.common.spin import (
+    end_at_once,
+    HostedExecutor,
+    ignore_signals,
+    stop_event,
+)
 from smallbot.nodes.hands import CommandingHand, DirectorError, GuidingHand, PATIENCE
 from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
+from smallbot.one_shot.playback import Phase
 from smallbot.study.reproduction import Course, reproduction
 
 PARAMETERS = {
@@ -69,8 +80,11 @@ PARAMETERS = {
         choices=tuple(CONVENTIONS)),
 }
 
+MOST_STATES = 600_000
+"""Messages of one topic kept of a playback: ten minutes at a thousand a second."""
 
-class Director(Node):
+
+class Director(Guarded, Node):
     """Leads the other nodes; `direct` blocks and spins this node by itself."""
 
     def __init__(self, tell: Callable[[str], None] = print, **options):
@@ -87,7 +101,8 @@ class Director(Node):
         self.course = Course(shown=Path(self.shown.source).stem)
         self.position: np.ndarray | None = None
         """Of the driven joints [J], rad, as last heard."""
-        self._progress: tuple[str, dict[str, str]] = ('', {})
+        self._progress: Progress | None = None
+        self._failure = ''
         self._executing = self._leaving = False
         self._interrupted: Callable[[], bool] = lambda: False
         self._executor = HostedExecutor(context=self.context)
@@ -148,9 +163,10 @@ class Director(Node):
         for name, client in self._calls.items():
             self.wait(client.service_is_ready, PATIENCE,
                        f'service {name}: is {name.split("/")[0]} running?')
-        self.wait(lambda: self._progress[0] and self.course.spikes_before is not None, PATIENCE,
+        self.wait(lambda: self._progress is not None
+                  and self.course.spikes_before is not None, PATIENCE,
                   'eligibility and progress: is snn_controller active?')
-        if self._progress[1].get('demonstration'):
+        if self._progress.demonstration:
             tell('0/5 forget  the chip has learned before: initial weights')
             self.course.programmed = {}
             self.course.updates = 0
@@ -172,23 +188,29 @@ class Director(Node):
         self.course.learn_seconds = time.monotonic() - began
         tell(f'            {said}')
         self.wait(lambda: bool(self.course.programmed), PATIENCE, 'the programmed message')
-        self._progress = ('', {})
+        self._progress = None
         self._executing = True
         said = self.call('snn_controller/execute')
         tell(f'4/5 execute {said}')
-        self.wait(lambda: self._progress[0] in ('playing', 'done', 'halted'), 2 * PATIENCE,
+        self.wait(lambda: self._is(Phase.PLAYING, Phase.DONE, Phase.HALTED), 2 * PATIENCE,
                   'the arm to reach the start of the playback')
-        self.wait(lambda: self._progress[0] in ('done', 'halted'),
-                   PATIENCE + float(self._progress[1]['duration']), 'the end of the playback')
-        phase, values = self._progress
-        if phase == 'halted':
-            raise DirectorError(f'the controller halted: {values.get("reason")}')
+        self.wait(lambda: self._is(Phase.DONE, Phase.HALTED), PATIENCE + self._progress.duration,
+                  'the end of the playback')
+        played = self._progress
+        if played.phase is Phase.HALTED:
+            raise DirectorError(f'the controller halted: {played.reason}')
         self.pause(0.2)
         self._executing = False
-        self.course.began = int(values['began'])
-        self.course.duration = float(values['duration'])
+        self.course.began, self.course.duration = played.began, played.duration
         self._hand.finish()
         return self.course
+
+    def _is(self, *phases: Phase) -> bool:
+        return self._progress is not None and self._progress.phase in phases
+
+    def on_failure(self, reason: str) -> None:
+        """End the demonstration at the next look, as a step that failed."""
+        self._failure = reason
 
     def call(self, name: str) -> str:
         """Call a service; returns its message, raises DirectorError where it says no."""
@@ -222,7 +244,7 @@ class Director(Node):
         if self._interrupted():
             self.stop()
             raise KeyboardInterrupt
-        trouble = self._hand.trouble()
+        trouble = self._failure or self._hand.trouble()
         if trouble:
             raise DirectorError(trouble)
 
@@ -231,7 +253,7 @@ class Director(Node):
         if position is None:
             return
         self.position = position
-        if self._executing:
+        if self._executing and len(self.course.stamps) < MOST_STATES:
             self.course.stamps.append(nanoseconds(message.header.stamp))
             self.course.positions.append(position)
 
@@ -241,32 +263,36 @@ class Director(Node):
     def _on_programmed(self, message: DiagnosticStatus) -> None:
         values = values_of(message)
         if is_ok(message) and 'cells_written' in values:
+            for name in ('cells_written', 'cells_total'):
+                number_of(values, name)
             self.course.programmed = values
             self.course.updates += 1
 
     def _on_progress(self, message: DiagnosticStatus) -> None:
-        self._progress = (message.message, values_of(message))
+        self._progress = to_progress(message)
 
     def _on_eligibility(self, message: Float32MultiArray) -> None:
         """Read the spikes before the update off the traces: a trace steps up at each spike."""
-        matrix, _ = from_matrix(message)
+        matrix, _ = to_traces(message, self.model)
         trace = matrix[:, self.model.n + self.model.n_in:]
         grown = trace[1:] - self.model.config.trainee.membrane_decay * trace[:-1]
         self.course.spikes_before = np.argwhere(grown > 0.5)
 
     def _on_spikes(self, message: Int32MultiArray) -> None:
-        events, labels = from_matrix(message)
-        if 'playback' in labels and self._executing:
+        events, labels = from_events(message, self.model)
+        kept = self.course.spikes_after
+        if 'playback' in labels and self._executing and len(kept) < MOST_STATES:
             self.course.spikes_after.append(events)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Lead the demonstration once: 0 done or interrupted, 1 a step failed, 2 bad input."""
-    stopped = stop_event()
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    end_at_once()
     director = None
     try:
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         director = Director()
+        stopped = stop_event()
         course = director.direct(stopped.is_set)
         result = reproduction(director.model, director.arm, course)
         print(result.headline(), flush=True)
@@ -286,6 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             director.stop()
             director.destroy_node()
         rclpy.try_shutdown()
+        ignore_signals()
 
 
 if __name__ == '__main__':

@@ -19,7 +19,14 @@ from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import from_states, read_demonstration
 from smallbot.demonstration.samples import Demonstration, LONGEST
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import demonstration_message, LATCHED, nanoseconds, STATE
+from smallbot.nodes.common.guarded import Guarded
+from smallbot.nodes.common.messages import (
+    check_state,
+    demonstration_message,
+    LATCHED,
+    nanoseconds,
+    STATE,
+)
 from smallbot.nodes.common.parameters import (
     ARM_OF,
     ARM_PARAMETERS,
@@ -131,7 +138,7 @@ class _Recording:
             self.bag.remove()
 
 
-class DemoRecorder(Node):
+class DemoRecorder(Guarded, Node):
     """Publishes `demonstration`; services `~/start`, `~/stop`, `~/discard`.
 
     What is heard is in the bag within 0.2 s, so that nothing ends a recording without a trace.
@@ -167,6 +174,7 @@ class DemoRecorder(Node):
         recording = self._recording
         if recording is None:
             return
+        check_state(message)
         recording.hear(message, info.get('publication_sequence_number'))
         if recording.seconds > LONGEST or recording.bytes > MOST_BYTES:
             bound = (f'{LONGEST:.0f} s' if recording.seconds > LONGEST

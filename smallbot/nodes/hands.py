@@ -284,7 +284,7 @@ class CommandingHand:
 
     def _on_state(self, message: JointState) -> None:
         self._joints = joint_positions(message, JOINTS)
-        if len(message.velocity) == 0 or np.abs(message.velocity).max() > STILL:
+        if len(message.velocity) == 0 or not np.abs(message.velocity).max() <= STILL:
             self._moved_at = time.monotonic()
 
 

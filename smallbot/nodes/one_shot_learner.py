@@ -17,13 +17,15 @@ from trajectory_msgs.msg import JointTrajectory
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import trial_of
 from smallbot.errors import InputError
+from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
-    demonstration_or_none,
-    from_matrix,
     is_ok,
     LATCHED,
+    one_line,
     RELIABLE,
+    to_demonstration,
     to_matrix,
+    to_traces,
     values_of,
 )
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
@@ -41,7 +43,7 @@ TURN = 2e-3
 """Time between looks at whether the controller has answered, s."""
 
 
-class OneShotLearner(Node):
+class OneShotLearner(Guarded, Node):
     """Takes `demonstration` and `eligibility`; on `~/learn` publishes one `weight_update`."""
 
     def __init__(self, **options):
@@ -52,6 +54,7 @@ class OneShotLearner(Node):
         self.arm = model_arm(chosen, self.model)
         self._timeout = chosen['acknowledge_timeout']
         self._demonstration: Demonstration | None = None
+        self._source = ''
         self._eligibility: tuple[str, Eligibility] | None = None
         self._learned: str | None = None
         self._waiting: Future | None = None
@@ -73,29 +76,14 @@ class OneShotLearner(Node):
             self._waiting.set_result(None)
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        self._demonstration = demonstration_or_none(message, self.arm, self.get_logger())
+        self._demonstration = to_demonstration(message, self.arm)
+        self._source = one_line(message.header.frame_id) or 'a source that is not told'
 
     def _on_eligibility(self, message: Float32MultiArray) -> None:
         model = self.model
-        try:
-            matrix, labels = from_matrix(message)
-            wide = model.n + model.n_in + model.n
-            if matrix.shape != (model.steps, wide):
-                raise InputError(f'array of {matrix.shape[0]} x {matrix.shape[1]}, expected '
-                                 f'{model.steps} x {wide} for model {model.name}: do learner and '
-                                 f'controller use the same model?')
-            if labels.get('model', model.digest) != model.digest:
-                raise InputError(f'array of a model with weights {labels["model"]}, here they are '
-                                 f'{model.digest}: give learner and controller the same model')
-            if not np.isfinite(matrix).all():
-                raise InputError('array holds NaN or infinity')
-            if 'version' not in labels:
-                raise InputError('label without the version of the weights')
-            parts = torch.from_numpy(matrix.copy()).split([model.n, model.n_in, model.n], dim=1)
-        except InputError as error:
-            self.get_logger().error(f'eligibility refused: {error}')
-            return
-        self._eligibility = (labels['version'], Eligibility(*parts))
+        matrix, version = to_traces(message, model)
+        parts = torch.from_numpy(matrix.copy()).split([model.n, model.n_in, model.n], dim=1)
+        self._eligibility = (version, Eligibility(*parts))
         self._learned = None
 
     def _on_programmed(self, message: DiagnosticStatus) -> None:
@@ -127,9 +115,10 @@ class OneShotLearner(Node):
                              f'there is: call snn_controller/forget first')
         began = time.perf_counter()
         version, eligibility = self._eligibility
-        digest = self._demonstration.digest
-        positions = trial_of(self._demonstration, self.arm, self.model.steps)
-        arm = self._demonstration.posed(self.arm)
+        shown, source = self._demonstration, self._source
+        digest = shown.digest
+        positions = trial_of(shown, self.arm, self.model.steps)
+        arm = shown.posed(self.arm)
         path = self.model.config.watched(arm, torch.from_numpy(positions)).float()[None]
         delta = weight_update(self.model, eligibility, learning_signals(self.model, path))[0]
         computed = time.perf_counter() - began
@@ -150,7 +139,10 @@ class OneShotLearner(Node):
         if not is_ok(answer):
             raise InputError(answer.message)
         self._learned = digest
-        return (f'{answer.message}; computed in {computed:.3f} s, done in '
+        extent = ', '.join(f'{name} by {travel:.2f} rad' for name, travel in zip(
+            shown.joints, np.ptp(shown.position, axis=0)))
+        return (f'learned {digest} from {source}: {shown.duration:.2f} s, {extent}; '
+                f'{answer.message}; computed in {computed:.3f} s, done in '
                 f'{time.perf_counter() - began:.3f} s')
 
 

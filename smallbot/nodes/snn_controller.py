@@ -30,8 +30,8 @@ from smallbot.nodes.common.arm_commands import (
     TrajectoryCommands,
     VelocityCommands,
 )
+from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
-    demonstration_or_none,
     from_matrix,
     joint_positions,
     LATCHED,
@@ -39,6 +39,7 @@ from smallbot.nodes.common.messages import (
     STATE,
     status,
     STREAM,
+    to_demonstration,
     to_events,
     to_matrix,
 )
@@ -95,7 +96,7 @@ ELSEWHERE = 0.05
 RESET, HALT = 'halted; call snn_controller/reset to allow movements again', 'snn_controller/halt'
 
 
-class SnnController(LifecycleNode):
+class SnnController(Guarded, LifecycleNode):
     """See the table of topics and services in the README."""
 
     def __init__(self, **options):
@@ -207,6 +208,19 @@ class SnnController(LifecycleNode):
         self._close()
         return TransitionCallbackReturn.SUCCESS
 
+    def on_error(self, _: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and let go of everything after a transition that failed; unconfigured again."""
+        self.stop()
+        self._close()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_failure(self, reason: str) -> None:
+        """Halt the arm until reset."""
+        if self._loop is not None:
+            with self._loop.lock:
+                self._loop.playback.halt(f'internal error: {reason}')
+            self.progressed()
+
     def stop(self) -> None:
         """Stop the arm, acknowledged; called before the process ends."""
         if self._active:
@@ -312,7 +326,7 @@ class SnnController(LifecycleNode):
         self._heard = message
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        self._demonstration = demonstration_or_none(message, self.arm, self.get_logger())
+        self._demonstration = to_demonstration(message, self.arm)
 
     # --- services
 

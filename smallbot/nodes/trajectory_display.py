@@ -14,14 +14,14 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smallbot.demonstration.samples import Demonstration
-from smallbot.errors import InputError
+from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
     joint_positions,
     LATCHED,
     nanoseconds,
     STATE,
     to_demonstration,
-    values_of,
+    to_progress,
 )
 from smallbot.nodes.common.parameters import (
     ARM_OF,
@@ -31,6 +31,7 @@ from smallbot.nodes.common.parameters import (
     Parameter,
 )
 from smallbot.nodes.common.spin import run
+from smallbot.one_shot.playback import Phase
 
 PARAMETERS = {
     **ARM_PARAMETERS,
@@ -42,10 +43,10 @@ PARAMETERS = {
     'worst_error': Parameter(0.05, 'tool-tip error that is shown fully red, m', 0.001, 1.0),
 }
 LONGEST_PATH = 5000
-"""Poses kept of a reproduction."""
+"""Poses kept of a reproduction, and shown of a demonstration."""
 
 
-class TrajectoryDisplay(Node):
+class TrajectoryDisplay(Guarded, Node):
     """Publishes `demonstrated_path`, `reproduced_path` and `trajectory_markers`."""
 
     def __init__(self, **options):
@@ -71,13 +72,10 @@ class TrajectoryDisplay(Node):
         """Nothing to stop: it moves nothing."""
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        try:
-            self._shown = to_demonstration(message, self.arm)
-            self._posed = self._shown.posed(self.arm)
-        except InputError as error:
-            self.get_logger().error(f'demonstration not shown: {error}')
-            return
-        tips = self._tip(self._shown.position)
+        shown = to_demonstration(message, self.arm)
+        self._shown, self._posed = shown, shown.posed(self.arm)
+        few = np.linspace(0, len(shown.time) - 1, min(LONGEST_PATH, len(shown.time))).astype(int)
+        tips = self._tip(shown.position[few])
         self._demonstrated.publish(self._path(tips))
         self._tips, self._errors, self._playing = [], [], None
         self._markers.publish(MarkerArray(markers=[
@@ -85,13 +83,12 @@ class TrajectoryDisplay(Node):
             self._line([], [])]))
 
     def _on_progress(self, message: DiagnosticStatus) -> None:
-        values = values_of(message)
-        if message.message == 'playing' and values.get('began'):
-            began, duration = int(values['began']), float(values['duration'])
-            if self._began is None or abs(began - self._began) > 10 ** 8:
+        progress = to_progress(message)
+        if progress.phase is Phase.PLAYING:
+            if self._began is None or abs(progress.began - self._began) > 10 ** 8:
                 self._tips, self._errors = [], []
-                self._began = began
-            self._playing = (self._began, duration)
+                self._began = progress.began
+            self._playing = (self._began, progress.duration)
         elif self._playing is not None:
             self._playing = None
             self._show()

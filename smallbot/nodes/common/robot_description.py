@@ -10,11 +10,12 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.client import Client
 from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from std_msgs.msg import String
 
 from smallbot.arm.description import ArmError
+from smallbot.nodes.common.messages import LATCHED
 from smallbot.nodes.common.spin import Onlooker, onlooker
 
 NAME, PUBLISHER = 'robot_description', 'robot_state_publisher'
@@ -24,8 +25,6 @@ WAIT = 5.0
 AGAIN = 1.0
 """After how long a node is asked again, s: an answer is lost where the node that is asked has
 not yet found who asks."""
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
-                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def published_description(topic: str, seconds: float = WAIT) -> tuple[str, str]:

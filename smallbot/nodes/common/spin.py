@@ -18,6 +18,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from smallbot.errors import InputError
+from smallbot.nodes.common.guarded import Guarded
 
 try:  # half the work for each message, which counts where nodes share an interpreter
     from rclpy.experimental import EventsExecutor as HostedExecutor
@@ -30,22 +31,59 @@ SWITCH = 0.0005
 """Python's thread switch interval, s: a control thread must not wait 5 ms for its turn."""
 
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""Signals by which a process is asked to end."""
+MOST_FAILURES = 20
+"""Failures of the middleware one after another, none of them a callback's, that end a node."""
+
+
 def stop_event() -> threading.Event:
     """Return an event that SIGINT and SIGTERM set from now on, instead of what they did."""
     asked = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, lambda *_: asked.set())
     sys.setswitchinterval(SWITCH)
     return asked
+
+
+def end_at_once() -> None:
+    """Let SIGINT and SIGTERM end this process as the system does: nothing is there to stop yet."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def ignore_signals() -> None:
+    """Let SIGINT and SIGTERM not disturb a process that is ending already."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def spin(node: Guarded, executor: SingleThreadedExecutor, ending: Callable[[], bool]) -> None:
+    """Spin a node until `ending`.
+
+    What fails outside its callbacks, as an answer to somebody who has gone, is reported and gone
+    on from; raised when it does not cease.
+    """
+    failures = 0
+    while not ending():
+        try:
+            executor.spin_once(timeout_sec=SPIN)
+            failures = 0
+        except Exception as error:
+            failures += 1
+            if failures > MOST_FAILURES or not node.context.ok():
+                raise
+            node.failed('executor', error)
 
 
 def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Run one node until SIGINT or SIGTERM; returns the exit code of its process.
 
     0: asked to stop; 2: arguments or parameters that cannot be used, with one line on stderr.
-    Whatever happens, also when a callback raises, the node's `stop` runs with a living context.
+    Signals that come before the node is made end the process at once, as nothing moves yet.
+    Whatever happens, the node's `stop` runs with a living context.
     """
-    asked = stop_event()
+    end_at_once()
     node = None
     executor = None
     try:
@@ -59,10 +97,10 @@ def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -
         except InputError as error:
             print(' '.join(str(error).split()), file=sys.stderr)
             return 2
+        asked = stop_event()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while not asked.is_set():
-            executor.spin_once(timeout_sec=SPIN)
+        spin(node, executor, asked.is_set)
         return 0
     finally:
         if node is not None:
@@ -71,6 +109,7 @@ def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -
                 executor.shutdown(timeout_sec=1.0)
             node.destroy_node()
         rclpy.try_shutdown()
+        ignore_signals()
 
 
 class Onlooker:
@@ -111,9 +150,9 @@ class Hosted:
     node is stopped and destroyed, in the order given.
     """
 
-    def __init__(self, nodes: Sequence[Node]):
+    def __init__(self, nodes: Sequence[Guarded]):
         self.failures: list[str] = []
-        """What a node's callback raised, with the node's name; that node no longer runs."""
+        """What ended a node, with the node's name; what its callbacks raise does not."""
         self._ending = threading.Event()
         self._nodes = list(nodes)
         self._executors = []
@@ -123,8 +162,7 @@ class Hosted:
             executor.add_node(node)
             self._executors.append(executor)
             self._threads.append(threading.Thread(
-                target=self._spin, args=(executor, node.get_name()), daemon=True,
-                name=node.get_name()))
+                target=self._spin, args=(node, executor), daemon=True, name=node.get_name()))
 
     def __enter__(self) -> 'Hosted':
         """Start the threads."""
@@ -132,12 +170,11 @@ class Hosted:
             thread.start()
         return self
 
-    def _spin(self, executor: HostedExecutor, name: str) -> None:
+    def _spin(self, node: Guarded, executor: HostedExecutor) -> None:
         try:
-            while not self._ending.is_set():
-                executor.spin_once(timeout_sec=SPIN)
+            spin(node, executor, self._ending.is_set)
         except Exception as failure:  # reported to whoever leads; the block then ends
-            self.failures.append(f'{name}: {failure!r}')
+            self.failures.append(f'{node.get_name()}: {failure!r}')
 
     def __exit__(self, *_) -> None:
         """End the threads, stop the nodes, destroy them."""

@@ -1,0 +1,270 @@
+"""What every node of ours is beside a ROS node: no message and no fault of a callback ends it.
+
+A message that does not fit is refused: the callback raises InputError, the reason is logged at
+most once a second for each topic and counted in `/diagnostics`. Whatever else a callback raises
+is logged with its place, once in full, and brings the node to rest; it goes on answering. Here
+too is what a node says of a clock that does not run and of publishers and subscribers that it
+cannot hear or reach. Not here: what fits (`messages`), and how processes end (`spin`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+import inspect
+from pathlib import Path
+import time
+import traceback
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
+
+from smallbot.errors import InputError
+from smallbot.nodes.common.messages import (
+    one_line,
+    received,
+    status,
+    STREAM,
+)
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+TRANSITIONS = ('on_configure', 'on_activate', 'on_deactivate', 'on_cleanup', 'on_shutdown',
+               'on_error')
+AGAIN = 1.0
+"""Least time between two lines of the log about the same topic or the same fault, s."""
+CLOCK_WAIT = 3.0
+"""How long simulated time may take to begin before it is missed, s; said again as often."""
+PACKAGE = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Tally:
+    """How often something went wrong, and what of it has been said."""
+
+    count: int = 0
+    last: str = ''
+    _told: int = 0
+    _told_at: float = -float('inf')
+    _reported: int = field(default=0)
+
+    def add(self, reason: str) -> str | None:
+        """Count one more; returns the line to log, None where one was logged a moment ago."""
+        self.count, self.last = self.count + 1, reason
+        now = time.monotonic()
+        if now < self._told_at + AGAIN:
+            return None
+        silent, self._told, self._told_at = self.count - 1 - self._told, self.count, now
+        return reason + (f' ({silent} more since the line before)' if silent else '')
+
+    def fresh(self) -> bool:
+        """Return whether it has happened since this was asked last."""
+        before, self._reported = self._reported, self.count
+        return self.count > before
+
+
+class Guarded:
+    """Stands before `Node` among the bases of a node; all that is created is watched over.
+
+    A node may have `on_failure(reason)`, which brings it to rest after an unexpected exception;
+    without it that is `stop`.
+    """
+
+    def __init__(self, *names, **options):
+        self.refusals: dict[str, Tally] = {}
+        """Messages that did not fit, by topic."""
+        self.failures: dict[str, Tally] = {}
+        """Exceptions that nobody expected, by their place."""
+        self._began = time.monotonic()
+        self._clock_missed = -float('inf')
+        super().__init__(*names, **options)
+        self._health = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
+        self._health_timer = self.create_timer(
+            AGAIN, self._tell_health, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        for name in TRANSITIONS:
+            if name in cls.__dict__:
+                setattr(cls, name, _transition(cls.__dict__[name]))
+
+    def on_failure(self, reason: str) -> None:
+        """Bring to rest whatever this node moves, for `reason`; it goes on answering."""
+        self.stop()
+
+    def refuse(self, topic: str, reason: str) -> None:
+        """Count a message on `topic` that did not fit; log why, at most once a second."""
+        line = self.refusals.setdefault(topic, Tally()).add(one_line(reason))
+        if line is not None:
+            self.get_logger().warning(f'{topic} dropped: {line}')
+
+    def failed(self, where: str, error: Exception) -> str:
+        """Log an unexpected exception with its place, come to rest; returns it in a line."""
+        trace = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in trace if PACKAGE in Path(frame.filename).parents
+                and frame.filename != __file__] or trace
+        place = f'{Path(ours[-1].filename).name}:{ours[-1].lineno}' if ours else 'unknown place'
+        reason = one_line(f'{where}: {error!r} at {place}')
+        tally = self.failures.setdefault(f'{place} {type(error).__name__}', Tally())
+        line = tally.add(reason)
+        if tally.count == 1:
+            line = f'{reason}; this node goes on, at rest\n' + ''.join(
+                traceback.format_exception(error)).encode(
+                    'utf-8', 'backslashreplace').decode().rstrip()
+        if line is not None:
+            self.get_logger().error(line)
+        try:
+            self.on_failure(reason)
+        except Exception as worse:
+            self.get_logger().error(one_line(f'could not come to rest: {worse!r}'))
+        return reason
+
+    # --- what is created
+
+    def create_subscription(self, msg_type, topic: str, callback: Callable[..., None],
+                            qos_profile, **options):
+        """Create a subscription whose messages are looked at before they are unpacked.
+
+        As in rclpy, a callback with two parameters is also told where a message comes from.
+        """
+        name = self.resolve_topic_name(topic)
+
+        def take(content, *info) -> None:
+            try:
+                callback(received(content, msg_type), *info)
+            except InputError as error:
+                self.refuse(name, str(error))
+            except Exception as error:
+                self.failed(name, error)
+
+        def take_informed(content, info) -> None:
+            take(content, info)
+
+        options.setdefault('event_callbacks', SubscriptionEventCallbacks(
+            incompatible_qos=lambda _: self._tell_unheard(name, made.qos_profile)))
+        informed = len(inspect.signature(callback).parameters) == 2
+        made = super().create_subscription(
+            msg_type, topic, take_informed if informed else take, qos_profile, raw=True,
+            **options)
+        return made
+
+    def create_publisher(self, msg_type, topic: str, qos_profile, **options):
+        """Create a publisher that says whom it cannot reach."""
+        name = self.resolve_topic_name(topic)
+        options.setdefault('event_callbacks', PublisherEventCallbacks(
+            incompatible_qos=lambda _: self._tell_unreached(name, made.qos_profile)))
+        made = super().create_publisher(msg_type, topic, qos_profile, **options)
+        return made
+
+    def create_service(self, srv_type, srv_name: str, callback, **options):
+        """Create a service that answers also when its callback raises."""
+        def refused(response, error: Exception):
+            if isinstance(error, InputError):
+                text = one_line(str(error))
+            else:
+                text = f'internal error, {self.failed(srv_name, error)}'
+            if hasattr(response, 'success'):
+                response.success, response.message = False, text
+            return response
+
+        if inspect.iscoroutinefunction(callback):
+            async def answer(request, response):
+                try:
+                    return await callback(request, response)
+                except Exception as error:
+                    return refused(response, error)
+        else:
+            def answer(request, response):
+                try:
+                    return callback(request, response)
+                except Exception as error:
+                    return refused(response, error)
+        return super().create_service(srv_type, srv_name, answer, **options)
+
+    def create_timer(self, timer_period_sec: float, callback, *options, **others):
+        """Create a timer that goes on when its callback raises."""
+        def due() -> None:
+            try:
+                callback()
+            except Exception as error:
+                self.failed(f'timer of {getattr(callback, "__name__", "a callback")}', error)
+        return super().create_timer(timer_period_sec, due, *options, **others)
+
+    # --- what is said
+
+    def _tell_health(self) -> None:
+        self._look_at_clock()
+        fresh = [name for name, tally in self.refusals.items() if tally.fresh()]
+        failed = [tally.last for tally in self.failures.values() if tally.fresh()]
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        said = status(
+            f'{self.get_name()}: messages', not failed,
+            failed[-1] if failed else f'{fresh[-1]}: {self.refusals[fresh[-1]].last}'
+            if fresh else 'all fit',
+            failures=sum(tally.count for tally in self.failures.values()),
+            **{f'refused {name}': tally.count for name, tally in self.refusals.items()})
+        if fresh and not failed:
+            said.level = DiagnosticStatus.WARN
+        message.status = [said]
+        self._health.publish(message)
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        if (self.get_clock().ros_time_is_active and not self.get_clock().now().nanoseconds
+                and now > max(self._began, self._clock_missed) + CLOCK_WAIT):
+            self._clock_missed = now
+            self.get_logger().error(
+                f'use_sim_time is true, but nothing was heard on /clock for '
+                f'{now - self._began:.0f} s: start what publishes it, or give the parameter '
+                f'use_sim_time:=false')
+
+    def _tell_unheard(self, topic: str, qos: QoSProfile) -> None:
+        """Say which publishers of `topic` cannot be heard, and the cure."""
+        for info in self.get_publishers_info_by_topic(topic):
+            verdict, why = qos_check_compatible(info.qos_profile, qos)
+            if verdict == QoSCompatibility.ERROR:
+                self.get_logger().error(
+                    f'{topic}: {_name(info)} publishes it with another quality of service, so '
+                    f'that nothing of it is heard here; {_why(why)}: make it {_wanted(qos)}')
+
+    def _tell_unreached(self, topic: str, qos: QoSProfile) -> None:
+        """Say which subscribers of `topic` hear nothing, and the cure."""
+        for info in self.get_subscriptions_info_by_topic(topic):
+            verdict, why = qos_check_compatible(qos, info.qos_profile)
+            if verdict == QoSCompatibility.ERROR:
+                self.get_logger().warning(
+                    f'{topic}: {_name(info)} subscribes to it with another quality of service and '
+                    f'hears nothing; {_why(why)}: let it ask for no more than '
+                    f'{_wanted(qos)}')
+
+
+def _transition(change: Callable) -> Callable:
+    """Return a lifecycle callback that reports an exception and brings the node to rest."""
+    @wraps(change)
+    def guarded(self, state) -> TransitionCallbackReturn:
+        try:
+            return change(self, state)
+        except Exception as error:
+            self.failed(change.__name__, error)
+            return TransitionCallbackReturn.ERROR
+    return guarded
+
+
+def _name(info) -> str:
+    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+
+
+def _why(verdict: str) -> str:
+    """Return what the middleware says of two profiles, without its punctuation."""
+    return one_line(verdict).removeprefix('ERROR: ').rstrip(';')
+
+
+def _wanted(qos: QoSProfile) -> str:
+    return (f'{qos.reliability.name.lower().replace("_", " ")} and '
+            f'{qos.durability.name.lower().replace("_", " ")}')
