@@ -14,7 +14,6 @@ import inspect
 from pathlib import Path
 import time
 import traceback
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
