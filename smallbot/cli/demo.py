@@ -19,8 +19,9 @@ from smallbot.cli.arguments import (
     write_result,
 )
 from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
-from smallbot.cli.real_arm import may_search_home, reached
+from smallbot.cli.real_arm import add_access, may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
+from smallbot.ed_scorbot.network.broker import ACCESS
 from smallbot.errors import InputError
 from smallbot.files import write_json
 
@@ -29,7 +30,7 @@ DEFAULT = 'ed_scorbot'
 """Of the shipped models, and the arm that is measured and can be real."""
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
-             'take_over': False}
+             'take_over': False, **dict.fromkeys(ACCESS, '')}
 """Options that make sense with the real arm alone, and what they are when not given."""
 
 
@@ -73,6 +74,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     arm = verb.add_argument_group('with --arm ed_scorbot')
     arm.add_argument('--broker', metavar='HOST', help='MQTT broker (default 127.0.0.1)')
     arm.add_argument('--port', type=whole(1, 65535), metavar='N', help='its port (default 1883)')
+    add_access(arm)
     arm.add_argument('--convention', choices=('2023', '2026'),
                      help="meaning of the arm's degrees (default 2023)")
     arm.add_argument('--emulate', action='store_true',
