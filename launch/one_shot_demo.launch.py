@@ -71,6 +71,25 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             'broker', default_value='127.0.0.1',
             description='host of the MQTT broker of a real ED-Scorbot'),
         DeclareLaunchArgument(
+            'port', default_value='1883', description='its port; with TLS often 8883'),
+        DeclareLaunchArgument(
+            'user', default_value='',
+            description='name by which the broker knows us; the password comes from '
+                        'SMALLBOT_MQTT_PASSWORD in the environment or from password_file'),
+        DeclareLaunchArgument(
+            'password_file', default_value='',
+            description='file whose first line is the password for the broker'),
+        DeclareLaunchArgument(
+            'ca_file', default_value='',
+            description="certificate (PEM) of the authority that signed the broker's, which "
+                        'turns TLS on; system: those that the operating system trusts'),
+        DeclareLaunchArgument(
+            'cert_file', default_value='',
+            description='our own certificate (PEM), where the broker wants one'),
+        DeclareLaunchArgument(
+            'key_file', default_value='',
+            description='its private key (PEM), where it is not in cert_file'),
+        DeclareLaunchArgument(
             'convention', default_value='2023', choices=['2023', '2026'],
             description='year of the published signs and factors that the degrees of a real '
                         'ED-Scorbot follow'),
@@ -233,6 +252,9 @@ def generate_launch_description() -> LaunchDescription:
     nodes = [
         node('arm_simulator', arm_is(simulated), model=text('arm'), arm_of=text('model')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
+             port=ParameterValue(LaunchConfiguration('port'), value_type=int),
+             **{name: text(name) for name in (
+                 'user', 'password_file', 'ca_file', 'cert_file', 'key_file')},
              convention=text('convention'), time_scale=driving_scale),
         node('demo_recorder', bag_directory=text('bag_directory'), arm_of=text('model'),
              reading=text('reading')),

@@ -13,8 +13,9 @@ from pathlib import Path
 from smallbot.cli import interruption
 from smallbot.cli.arguments import add_common, check_folder, made_folder, no_ros, write_result
 from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
-from smallbot.cli.real_arm import may_search_home, reached
+from smallbot.cli.real_arm import add_access, may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
+from smallbot.ed_scorbot.network.broker import ACCESS
 from smallbot.errors import InputError
 from smallbot.files import write_json
 from smallbot.kinds import Host, InputPath, MODEL, OutputFile, OutputFolder, PORT, Real, ROBOT
@@ -24,7 +25,7 @@ DEFAULT = 'ed_scorbot'
 """Of the shipped models, and the arm that is measured and can be real."""
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
-             'take_over': False}
+             'take_over': False, **dict.fromkeys(ACCESS, '')}
 """Options that make sense with the real arm alone, and what they are when not given."""
 
 
@@ -69,6 +70,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     arm.add_argument('--broker', type=Host(), metavar='HOST',
                      help='MQTT broker (default 127.0.0.1)')
     arm.add_argument('--port', type=PORT, metavar='N', help='its port (default 1883)')
+    add_access(arm)
     arm.add_argument('--convention', choices=('2023', '2026'),
                      help="meaning of the arm's degrees (default 2023)")
     arm.add_argument('--emulate', action='store_true',

@@ -11,8 +11,8 @@ import sys
 import time
 
 from smallbot.cli.arguments import add_common, write_result
+from smallbot.cli.real_arm import add_access, broker_in
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
-from smallbot.errors import InputError
 from smallbot.files import open_for_lines
 from smallbot.kinds import Host, Name, OutputFile, PORT, Real
 
@@ -35,6 +35,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                          help='MQTT broker (default 127.0.0.1)')
     emulate.add_argument('--port', type=PORT, default=1883, metavar='N',
                          help='its port (default 1883)')
+    add_access(emulate)
     emulate.add_argument('--robot', type=ROBOT, default='EDScorbot', metavar='NAME',
                          help='name of the robot, first part of its topics (default EDScorbot)')
     emulate.add_argument('--convention', choices=('2023', '2026'), default='2023',
@@ -58,14 +59,14 @@ def run(args: argparse.Namespace) -> int:
     asked = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.append(True))
+    broker = broker_in(args)
     controller = EmulatedController(CONVENTIONS[args.convention], args.homing, args.robot,
                                     args.misbehave, args.seed, time.monotonic())
     stream = open_for_lines(args.trace) if args.trace else None
-    link = MqttLink(args.broker, args.port, controller.topics, qos=1)
+    link = MqttLink(broker, controller.topics, qos=1)
     try:
-        if not any(event.kind == 'online' for event in link.wait(REACHED)):
-            raise InputError(f'no broker at {link.where}: start one, for example '
-                             f'`mosquitto -p {args.port}`')
+        link.reach(REACHED, f'no broker at {link.where}: start one, for example '
+                            f'`mosquitto -p {args.port}`')
         print(f'{args.robot} is on {link.where}, convention {args.convention}', flush=True)
         for message in controller.start():
             link.publish(*message)
@@ -96,7 +97,7 @@ def _serve(controller, link, trace, ended) -> None:
                 for message in controller.heard(event.topic, event.payload, time.monotonic()):
                     link.publish(*message)
             elif event.kind == 'offline':
-                print(event.reason, file=sys.stderr, flush=True)
+                print(f'{event.reason}: {event.cure}', file=sys.stderr, flush=True)
         now = time.monotonic()
         for message in controller.step(now):
             link.publish(*message)

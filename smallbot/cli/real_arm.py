@@ -10,13 +10,42 @@ import signal
 import sys
 
 from smallbot.ed_scorbot.emulated.emulated_arm import emulated_arm
+from smallbot.ed_scorbot.network.broker import ACCESS, Broker, broker_of, ENVIRONMENT
 from smallbot.errors import InputError
+from smallbot.kinds import InputPath, Name, NamedInput
 
 WARNING = (
-    'This moves a machine, the ED-Scorbot at {host}:{port}. Its controller first searches home, '
+    'This moves a machine, the ED-Scorbot at {where}. Its controller first searches home, '
     'up to two minutes\nthat cannot be stopped from here; then the arm shows the movement, plays '
     'it, goes to zero, and searches home\nonce more when it is given back. Nobody may be near it, '
     'and somebody has to be at its emergency stop.')
+
+
+_KINDS = {
+    'user': Name('a user'),
+    'password_file': InputPath(),
+    'ca_file': NamedInput('those of the system, system', ('.pem', '.crt', '.cer'),
+                          lambda name: name == 'system'),
+    'cert_file': InputPath(),
+    'key_file': InputPath(),
+}
+
+
+def add_access(group) -> None:
+    """Declare what a broker may want beside host and port; a password is no option, on purpose."""
+    for name, what in ACCESS.items():
+        group.add_argument(f'--{name.replace("_", "-")}', type=_KINDS[name], default='', help=(
+            f'{what.removesuffix("; empty: none")} (or {ENVIRONMENT[name]})').replace('%', '%%'),
+            metavar='NAME' if name == 'user' else 'FILE')
+
+
+def broker_in(args: argparse.Namespace) -> Broker:
+    """Return the broker that the options name; raises InputError as `broker_of`."""
+    return broker_of(args.broker or '127.0.0.1', args.port or 1883, _access(args))
+
+
+def _access(args: argparse.Namespace) -> dict[str, str]:
+    return {name: str(getattr(args, name)) for name in ACCESS}
 
 
 @contextmanager
@@ -29,14 +58,22 @@ def reached(args: argparse.Namespace, arm, shown, time_scale: float) -> Iterator
 
     convention = args.convention or '2023'
     if args.emulate:
-        with emulated_arm(args.broker, args.port, convention) as there:
+        broker, access = None, _access(args)
+        if args.broker or args.port:
+            broker = broker_in(args)
+        elif any(access.values()):
+            raise InputError(f'--{next(n for n in access if access[n]).replace("_", "-")} goes '
+                             f'with --broker: the broker of --emulate alone needs none')
+        with emulated_arm(broker, access, convention) as there:
             found(there, arm, time_scale).consider(shown)
             yield there
         return
-    there = OnBroker(args.broker or '127.0.0.1', args.port or 1883, convention=convention,
-                     take_over=args.take_over)
+    there = OnBroker(broker_in(args), convention=convention, take_over=args.take_over)
+    if there.broker.in_the_open:
+        print(f'smallbot demo: user and password go to {there.broker.where} unencrypted: '
+              f'--ca-file turns TLS on', file=sys.stderr, flush=True)
     found(there, arm, time_scale).consider(shown)
-    print(WARNING.format(host=there.host, port=there.port), flush=True)
+    print(WARNING.format(where=there.broker.where), flush=True)
     if not args.yes and not _agreed('May it move?'):
         raise InputError('the arm has not been moved: that takes --yes, or the answer "yes" on a '
                          'terminal')

@@ -3,11 +3,12 @@
 Asking moves nothing. Not here: owning and moving the arm (`session`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import time
 
 from smallbot.arm.kinematics import Arm
 from smallbot.ed_scorbot.convention import CONVENTIONS
+from smallbot.ed_scorbot.network.broker import Broker
 from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.session import Phase, Session
 from smallbot.ed_scorbot.settings import Settings
@@ -25,8 +26,7 @@ TICK = 0.02
 class OnBroker:
     """An arm on an MQTT broker."""
 
-    host: str = '127.0.0.1'
-    port: int = 1883
+    broker: Broker = field(default_factory=Broker)
     robot: str = 'EDScorbot'
     """First part of its topics."""
     convention: str = '2023'
@@ -45,26 +45,24 @@ def found(there: OnBroker, arm: Arm, time_scale: float) -> Session:
     """
     session = Session(arm, Settings(CONVENTIONS[there.convention], robot=there.robot,
                                     time_scale=time_scale))
-    link = MqttLink(there.host, there.port, session.topics)
+    link = MqttLink(there.broker, session.topics)
     try:
-        deadline = time.monotonic() + REACHED
+        link.reach(REACHED, f'no MQTT broker at {link.where}: start one, for example `mosquitto '
+                            f'-p {there.broker.port}`, or say where it is by --broker and --port')
+        session.online()
+        deadline = time.monotonic() + ANSWERED
         while session.phase is not Phase.FREE and time.monotonic() < deadline:
             for event in link.wait(TICK):
-                if event.kind == 'online' and session.phase is Phase.OFFLINE:
+                if event.kind == 'online':
                     session.online()
-                    deadline = time.monotonic() + ANSWERED
                 elif event.kind == 'offline':
-                    session.offline(event.reason)
+                    session.offline(event.reason, event.cure)
                 elif event.kind == 'message':
                     session.heard(event.topic, event.payload, time.monotonic())
             for topic, payload in session.step(time.monotonic()):
                 link.publish(topic, payload)
     finally:
         link.close()
-    if session.phase is Phase.OFFLINE:
-        raise InputError(f'no MQTT broker at {link.where}: start one, for example '
-                         f'`mosquitto -p {there.port}`, or say where it is by --broker and '
-                         f'--port')
     if session.phase is not Phase.FREE:
         raise InputError(f'{link.where}: {session.trouble}')
     return session

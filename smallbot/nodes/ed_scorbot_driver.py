@@ -20,19 +20,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
 from smallbot.ed_scorbot.measurement import Measurement
+from smallbot.ed_scorbot.network.broker import ACCESS, Broker, broker_of
 from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.session import Phase, Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
-from smallbot.nodes.common.guarded import Guarded
-from smallbot.nodes.common.messages import (
-    joint_values,
-    LATCHED,
-    RELIABLE,
-    status,
-    STREAM,
-    to_demonstration,
-)
+from smallbot.nodes.common.messages import demonstration_or_none, LATCHED, RELIABLE, status, STREAM
 from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.common.spin import run
 
@@ -41,6 +34,10 @@ PARAMETERS = {
     'joints': Parameter(['base', 'shoulder'], 'driven joints, in the order of the commands'),
     'broker': Parameter('127.0.0.1', 'host of the MQTT broker'),
     'port': Parameter(1883, 'port of the MQTT broker', 1, 65535),
+    **{name: Parameter('', what) for name, what in ACCESS.items()},
+    'password': Parameter(
+        '', 'as everybody in the ROS graph can read a parameter, rather give password_file, or '
+            'SMALLBOT_MQTT_PASSWORD in the environment', secret=True),
     'robot': Parameter('EDScorbot', 'name of the arm, first part of its topics'),
     'client': Parameter('smallbot', 'name under which this driver owns the arm'),
     'convention': Parameter(
@@ -66,10 +63,16 @@ BRAKE = 1.0
 TOLD_TO_END = 'the driver has been told to end'
 
 
-class EdScorbotDriver(Guarded, Node):
+def steady_time() -> float:
+    """Return a time, s, that no clock is set by; it passes while the machine is suspended too."""
+    return time.clock_gettime(getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC))
+
+
+class EdScorbotDriver(Node):
     """Publishes `joint_states`; takes `velocity_controller/commands`."""
 
-    def __init__(self, **options):
+    def __init__(self, broker: Broker | None = None, **options):
+        """Use `broker` where it is given, else what parameters and environment say."""
         super().__init__('ed_scorbot_driver', **options)
         chosen = declare(self, PARAMETERS)
         self.arm = chosen_arm(chosen, chosen['joints'])
@@ -78,13 +81,16 @@ class EdScorbotDriver(Guarded, Node):
             **{name: chosen[name] for name in (
                 'client', 'robot', 'hold', 'command_timeout', 'time_scale', 'homing_timeout',
                 'take_over')}))
-        self._session.offline(f'no connection to broker {chosen["broker"]}:{chosen["port"]}')
+        broker = broker or broker_of(chosen['broker'], chosen['port'], chosen)
+        self._session.offline(f'no connection to broker {broker.where}')
         self._convention = chosen['convention']
         self._measured: Measurement | None = None
         self._published_at = -np.inf
         self._told: tuple[Phase, str] = (Phase.OFFLINE, '')
         self._published: tuple[Phase, str, str, str] | None = None
-        self._link = MqttLink(chosen['broker'], chosen['port'], self._session.topics)
+        self._late, self._dropped = 0, 0
+        self._link = MqttLink(broker, self._session.topics)
+        self._warn_of(broker, chosen['password'])
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
         self._phase = self.create_publisher(DiagnosticStatus, '~/phase', LATCHED)
@@ -105,29 +111,36 @@ class EdScorbotDriver(Guarded, Node):
         The arm stays owned: to disconnect would make it search home with nobody watching.
         """
         self._session.stop(TOLD_TO_END)
-        deadline = time.monotonic() + BRAKE
-        while not self._session.at_rest and time.monotonic() < deadline:
+        deadline = steady_time() + BRAKE
+        while not self._session.at_rest and steady_time() < deadline:
             self._tick()
             time.sleep(PERIOD)
         self._link.close()
 
-    def on_failure(self, reason: str) -> None:
-        """Stop the arm until reset."""
-        self._session.stop(reason)
+    def _warn_of(self, broker: Broker, password: str) -> None:
+        """Say where the password can be read by others."""
+        log = self.get_logger()
+        if password:
+            log.warning('everybody in the ROS graph can read the parameter password: rather give '
+                        'password_file, or SMALLBOT_MQTT_PASSWORD in the environment')
+        if broker.in_the_open:
+            log.warning(f'user and password go to broker {broker.where} unencrypted: ca_file '
+                        f'turns TLS on')
 
     def _on_command(self, message: Float64MultiArray) -> None:
-        velocity = joint_values(message, self.arm.driven, 'velocity command')
         try:
-            warning = self._session.command(velocity, time.monotonic())
+            warning = self._session.command(list(message.data), steady_time())
         except ValueError as error:
-            if velocity.any():  # a zero that comes too late harms nobody
+            if not message.data or any(message.data):  # a zero that comes too late harms nobody
                 self.get_logger().warning(f'dropped: {error}', throttle_duration_sec=1.0)
             return
         if warning:
             self.get_logger().warning(warning, throttle_duration_sec=1.0)
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        shown = to_demonstration(message, self.arm)
+        shown = demonstration_or_none(message, self.arm, self.get_logger())
+        if shown is None:
+            return
         try:
             self._session.consider(shown)
         except InputError as error:
@@ -136,7 +149,7 @@ class EdScorbotDriver(Guarded, Node):
     def _answering(self, act):
         def callback(_, response: Trigger.Response) -> Trigger.Response:
             try:
-                response.message, response.success = act(time.monotonic()), True
+                response.message, response.success = act(steady_time()), True
             except InputError as error:
                 response.message, response.success = str(error), False
             return response
@@ -144,16 +157,8 @@ class EdScorbotDriver(Guarded, Node):
 
     def _tick(self) -> None:
         session = self._session
-        for event in self._link.events():
-            if event.kind == 'online':
-                session.online()
-            elif event.kind == 'offline':
-                session.offline(event.reason)
-            else:
-                wrong = session.heard(event.topic, event.payload, time.monotonic())
-                if wrong:
-                    self.get_logger().warning(wrong, throttle_duration_sec=5.0)
-        now = time.monotonic()
+        self._hear()
+        now = steady_time()
         for topic, payload in session.step(now):
             self._link.publish(topic, payload)
         measured = session.measurement
@@ -164,6 +169,21 @@ class EdScorbotDriver(Guarded, Node):
             self._publish(Measurement(now, measured.position, np.zeros(len(JOINTS))), now,
                           'last_known')
         self._tell()
+
+    def _hear(self) -> None:
+        """Take what the broker has brought, as much as the time until the next tick allows."""
+        session, until = self._session, steady_time() + PERIOD / 2
+        for event in self._link.events():
+            if event.kind == 'online':
+                session.online()
+            elif event.kind == 'offline':
+                session.offline(event.reason, event.cure)
+            else:
+                wrong = session.heard(event.topic, event.payload, steady_time())
+                if wrong:
+                    self.get_logger().warning(wrong, throttle_duration_sec=5.0)
+            if steady_time() > until:
+                return
 
     def _publish(self, measured: Measurement, now: float, frame: str) -> None:
         self._published_at = now
@@ -196,9 +216,25 @@ class EdScorbotDriver(Guarded, Node):
         else:
             log.info(f'{session.phase.value}: {session.trouble}'.removesuffix(': '))
 
+    def _note_held_up(self) -> None:
+        """Say what has come late, and what was too much, since the last time."""
+        (late, latest), dropped = self._session.late_steps, self._link.dropped
+        if late > self._late and not self._session.stopped:
+            self.get_logger().info(
+                f'{late - self._late} steps came late in motion, the last after {latest:.2f} s: '
+                f'the set-points go on from where they are')
+        if dropped > self._dropped:
+            self.get_logger().warning(
+                f'{dropped - self._dropped} messages on the topics of the arm were too long or '
+                f'too many, and not read')
+        self._late, self._dropped = late, dropped
+
     def _diagnose(self) -> None:
-        session, now = self._session, time.monotonic()
-        why = session.stopped or session.trouble or session.refused
+        session, now = self._session, steady_time()
+        mover = session.mover(now)
+        why = session.stopped or session.trouble or session.refused or (
+            mover and f'{mover} commands the arm')
+        self._note_held_up()
         if session.phase in (Phase.OFFLINE, Phase.SEEKING):
             self.get_logger().warning(f'{session.phase.value}: {why}', throttle_duration_sec=10.0)
         age = np.inf if session.measurement is None else now - session.measurement.at
@@ -211,7 +247,8 @@ class EdScorbotDriver(Guarded, Node):
             state='last known' if session.known and age > REPEAT else 'measured',
             state_age_seconds=f'{age:.3f}', convention=self._convention,
             set_points_sent_again=session.resent, answer_mean_ms=f'{trips.mean():.1f}',
-            answer_max_ms=f'{trips.max():.1f}')]
+            answer_max_ms=f'{trips.max():.1f}', others=mover,
+            late_steps=session.late_steps[0], messages_not_read=self._link.dropped)]
         self._diagnostics.publish(message)
 
 

@@ -70,9 +70,9 @@ def run_demo(demonstration: Path | None, model: str, synapses: str, duration: fl
             showing = {}
         else:
             timeout = {'command_timeout': EMULATED_TIMEOUT} if real.emulated else {}
-            arm = EdScorbotDriver(**given(
-                broker=real.host, port=real.port, robot=real.robot, convention=real.convention,
-                take_over=real.take_over, **timeout))
+            arm = EdScorbotDriver(real.broker, **given(
+                robot=real.robot, convention=real.convention, take_over=real.take_over,
+                **timeout))
             playing = {'state_timeout': STATE_TIMEOUT, 'servo': 'ed_scorbot'}
             showing = {'hand': 'commanding', 'time_scale': execution.time_scale,
                        'correction': execution.correction, 'convention': real.convention}

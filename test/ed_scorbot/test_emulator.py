@@ -13,6 +13,7 @@ from smallbot.ed_scorbot.convention import CENTRE, CONVENTIONS
 from smallbot.ed_scorbot.emulated.emulator import EmulatedController
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.ed_scorbot.measured_servo import MEASURED, MeasuredServo
+from smallbot.ed_scorbot.network.broker import Broker
 from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.wire import (
     apply_trajectory,
@@ -263,7 +264,7 @@ def test_a_servo_moves_alike_however_it_is_stepped():
 def test_it_speaks_over_a_real_broker_and_leaves_a_trace(broker, emulator, wait_for, tmp_path):
     result = tmp_path / 'result.json'
     arm = emulator('--json', str(result))
-    link = MqttLink('127.0.0.1', broker.port, ('metainfo', COMMANDS, 'EDScorbot/moved'))
+    link = MqttLink(Broker(port=broker.port), ('metainfo', COMMANDS, 'EDScorbot/moved'))
     heard = []
 
     def signals():
@@ -294,7 +295,7 @@ def test_it_speaks_over_a_real_broker_and_leaves_a_trace(broker, emulator, wait_
 
 def test_a_message_that_is_none_ends_the_process_with_1(broker, emulator, wait_for):
     arm = emulator()
-    link = MqttLink('127.0.0.1', broker.port, (COMMANDS,))
+    link = MqttLink(Broker(port=broker.port), (COMMANDS,))
     try:
         wait_for(lambda: link.publish(COMMANDS, b'hello'), 'a connection')
         assert arm.popen.wait(10) == 1
@@ -304,7 +305,7 @@ def test_a_message_that_is_none_ends_the_process_with_1(broker, emulator, wait_f
 
 
 def test_a_link_that_is_down_forgets_instead_of_sending_later(broker, wait_for):
-    link = MqttLink('127.0.0.1', broker.port, ('later',))
+    link = MqttLink(Broker(port=broker.port), ('later',))
     kinds = []
 
     def happened(kind):
@@ -329,8 +330,9 @@ def test_waiting_for_a_link_ends_in_time_whatever_signals_come():
     pytest.importorskip('paho.mqtt.client')
     script = """if True:
         import signal, time
+        from smallbot.ed_scorbot.network.broker import Broker
         from smallbot.ed_scorbot.network.mqtt_link import MqttLink
-        link = MqttLink('127.0.0.1', 9, ())
+        link = MqttLink(Broker(port=9), ())
         signal.signal(signal.SIGALRM, lambda *_: None)
         signal.setitimer(signal.ITIMER_REAL, 1e-3, 0.37e-3)
         end = time.monotonic() + 1.0

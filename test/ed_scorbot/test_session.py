@@ -3,7 +3,6 @@
 from copy import deepcopy
 import math
 
-from ed_scorbot.bench import Bench, DRIVEN
 from hypothesis import example, given, settings, strategies as st
 import numpy as np
 import pytest
@@ -16,6 +15,8 @@ from smallbot.ed_scorbot.session import Phase, Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.ed_scorbot.wire import request, Signal
 from smallbot.errors import InputError
+
+from .bench import Bench, DRIVEN
 
 
 @pytest.mark.parametrize('convention', CONVENTIONS)

@@ -11,6 +11,7 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS, PUBLISHED_SPEED
+from smallbot.ed_scorbot.network.broker import Broker
 from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.set_points import CATCH_UP, FOLLOWING, STATE_TIMEOUT
 from smallbot.ed_scorbot.settings import Settings
@@ -349,7 +350,7 @@ def test_moved_without_numbers_and_a_stranger(bench, broker, emulator):
     stream = Stream(probe, 0.2, 0.0)
     probe.wait(lambda: probe.position()[0] > 0.3, 'the arm to move all the same')
     assert all(np.isfinite(m.position).all() for m in probe.heard['joint_states'])
-    link = MqttLink('127.0.0.1', broker.port, ('anything',))
+    link = MqttLink(Broker(port=broker.port), ('anything',))
     try:
         probe.wait(lambda: link.publish('EDScorbot/commands', request(
             Signal.DISCONNECT, 'browser')), 'a stranger')

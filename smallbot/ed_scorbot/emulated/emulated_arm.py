@@ -3,7 +3,7 @@
 Both end with this process, whatever ends it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, ExitStack
 import ctypes
 import os
@@ -17,6 +17,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from smallbot.ed_scorbot.network.broker import Broker, ENVIRONMENT
 from smallbot.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,29 +34,33 @@ DIE_WITH_PARENT = 1
 
 
 @contextmanager
-def emulated_arm(host: str | None, port: int | None, convention: str) -> Iterator['OnBroker']:
+def emulated_arm(broker: Broker | None, access: Mapping[str, str],
+                 convention: str) -> Iterator['OnBroker']:
     """Run an emulated arm while the block lasts; it has a name of its own on every broker.
 
-    On the broker at `host` and `port` if either is given; else on a mosquitto that is started
-    on a free port of this machine, or, where that is not installed, on the usual port. Raises
-    InputError where there is no broker.
+    On `broker`, to which it gets `access` as it was given, if there is one; else on a mosquitto
+    that is started on a free port of this machine, or, where that is not installed, on the usual
+    port. Raises InputError where there is no broker.
     """
     from smallbot.ed_scorbot.on_broker import OnBroker
 
     with ExitStack() as ending:
-        if host is None and port is None:
+        own, environment = broker is None, dict(os.environ)
+        if broker is None:
+            for name in ENVIRONMENT.values():  # meant for another broker
+                environment.pop(name, None)
             program = shutil.which('mosquitto') or shutil.which('mosquitto', path='/usr/sbin')
-            if program:
-                port = _broker(program, ending)
-        arm = OnBroker(host or '127.0.0.1', port or 1883, f'EDScorbotEmulated{os.getpid()}',
-                       convention, emulated=True)
+            broker = Broker(port=_broker(program, ending) if program else 1883)
+        arm = OnBroker(broker, f'EDScorbotEmulated{os.getpid()}', convention, emulated=True)
+        options = [word for name, value in access.items() if value
+                   for word in (f'--{name.replace("_", "-")}', value)]
         emulator = _started(ending, [
-            sys.executable, '-m', 'smallbot', 'ed-scorbot', 'emulate', '--broker', arm.host,
-            '--port', str(arm.port), '--robot', arm.robot, '--convention', convention,
-            '--homing', str(HOMING)], subprocess.PIPE)
+            sys.executable, '-m', 'smallbot', 'ed-scorbot', 'emulate', '--broker', broker.host,
+            '--port', str(broker.port), '--robot', arm.robot, '--convention', convention,
+            '--homing', str(HOMING), *options], subprocess.PIPE, environment)
         said = emulator.stdout.readline()
         if 'is on' not in said:
-            where = '' if host or port else ('; `apt install mosquitto` brings a broker that is '
+            where = '' if not own else ('; `apt install mosquitto` brings a broker that is '
                                              'started by itself')
             raise InputError(f'{said.strip() or "the emulator ended"}{where}')
         yield arm
@@ -81,12 +86,13 @@ def _broker(program: str, ending: ExitStack) -> int:
         time.sleep(0.02)
 
 
-def _started(ending: ExitStack, command: list[str], output: int) -> subprocess.Popen:
+def _started(ending: ExitStack, command: list[str], output: int,
+             environment: Mapping[str, str] | None = None) -> subprocess.Popen:
     """Start a process that Ctrl-C does not reach, so that the arm can still be stopped."""
     libc = ctypes.CDLL(None)
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
+        start_new_session=True, env=environment,
         preexec_fn=lambda: libc.prctl(DIE_WITH_PARENT, signal.SIGTERM))
 
     def end() -> None:

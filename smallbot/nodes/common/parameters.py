@@ -32,6 +32,8 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    secret: bool = False
+    """Whether no text may repeat its value."""
 
     def descriptor(self) -> ParameterDescriptor:
         """Return what `ros2 param describe` shows."""
@@ -79,6 +81,8 @@ def declare(node: Node, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             found = re.search(r"to '(.*)' of type|value \((.*)\) for", str(error))
             given = (found.group(1) or found.group(2)) if found else str(error)
+            if parameter.secret:
+                given = 'what is given is not repeated here'
             raise ParameterError(f'{where}: {given}, expected {parameter.expected()}') from None
         if not parameter.fits(value):
             raise ParameterError(f'{where}: {value!r}, expected {parameter.expected()}')
