@@ -127,7 +127,7 @@ def _publishers(states: list[State], arm: Arm, reading: Reading, source: str, sa
     for state in states:
         by_joints.setdefault((state.publisher, frozenset(state.names)), []).append(state)
     groups = []
-    for group in by_joints.values():
+    for group in _restarted(by_joints):
         apart: dict[tuple, list[State]] = {}
         for state in group:
             apart.setdefault((tuple(state.names), state.frame), []).append(state)
@@ -151,6 +151,18 @@ def _publishers(states: list[State], arm: Arm, reading: Reading, source: str, sa
             raise DemonstrationError(f'{source}: joint {joint!r} has {len(several)} publishers '
                                      f'({each}); choose one with --publisher N')
     return [group for group, some in zip(groups, names) if some]
+
+
+def _restarted(by_joints: dict[tuple, list[State]]) -> list[list[State]]:
+    """Return the groups, of one joints those together that follow each other: one publisher's."""
+    joined: dict[frozenset, list[list[State]]] = {}
+    for (_, names), group in by_joints.items():
+        before = joined.setdefault(names, [])
+        if before and before[-1][-1].received <= group[0].received:
+            before[-1].extend(group)
+        else:
+            before.append(list(group))
+    return [group for groups in joined.values() for group in groups]
 
 
 def _contradict(groups: list[list[State]], arm: Arm) -> bool:
