@@ -22,9 +22,9 @@ from .conftest import ARM, PATH, TIME
 STAMPS = (TIME * 1e9).round().astype(np.int64) + 10 ** 18
 
 
-def add(bag, rows, publisher=0):
+def add(bag, rows):
     for row in rows:
-        bag.add(int(STAMPS[row]), int(STAMPS[row]), ARM.driven, PATH[row], publisher=publisher)
+        bag.add(int(STAMPS[row]), int(STAMPS[row]), ARM.driven, PATH[row])
 
 
 def held(path):
@@ -48,7 +48,7 @@ def test_a_bag_is_whole_between_any_two_writes_of_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(growing_mcap.os, 'pwrite', copying)
     while flushed < len(PATH):
         until = min(flushed + rng.choice([1, 2, 30, 60]), len(PATH))
-        add(bag, range(flushed, until), publisher=rng.choice([0, 0, 1]))
+        add(bag, range(flushed, until))
         bag.flush()
         flushed = until
         with Reader(path) as reader:  # which refuses a file without a footer
