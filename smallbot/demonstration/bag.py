@@ -57,15 +57,15 @@ class BagWriter:
         return self._file.written if self._file.path.exists() else 0
 
     def add(self, received: int, stamp: int, names: Sequence[str], positions: Sequence[float],
-            velocities: Sequence[float] = (), efforts: Sequence[float] = (), frame: str = '',
-            publisher: int = 0) -> None:
+            velocities: Sequence[float] = (), efforts: Sequence[float] = (), frame: str = ''
+            ) -> None:
         """Take up a JointState, received and stamped at times in ns, for the next `flush`."""
         store = _types()
         header = store.types['std_msgs/msg/Header'](
             store.types['builtin_interfaces/msg/Time'](*divmod(stamp, 10 ** 9)), frame)
         message = store.types[STATE](header, list(names), *(
             np.asarray(values, dtype=float) for values in (positions, velocities, efforts)))
-        self._file.add(max(received, 0), bytes(store.serialize_cdr(message, STATE)), publisher)
+        self._file.add(max(received, 0), bytes(store.serialize_cdr(message, STATE)))
 
     def flush(self) -> None:
         """Hand what was added to the operating system. Raises DemonstrationError."""

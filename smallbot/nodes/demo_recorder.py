@@ -67,7 +67,6 @@ class _Recording:
         self.states: list[State] = []
         self.bytes = 0
         self._clock = clock
-        self._numbers: list[int] = []
         self._began = time.monotonic_ns()
         self._ahead = clock.now().nanoseconds - self._began
 
@@ -76,35 +75,20 @@ class _Recording:
         """Return for how long it has been running, s, whatever clocks were set meanwhile."""
         return (time.monotonic_ns() - self._began) * 1e-9
 
-    def hear(self, message: JointState, number: int | None) -> None:
-        """Take up a message with the number that its publisher gave it, if there is one."""
+    def hear(self, message: JointState) -> None:
+        """Take up a message."""
         simulated = self._clock.ros_time_is_active
         received = self._clock.now().nanoseconds if simulated else (
             time.monotonic_ns() + self._ahead)
-        publisher = self._publisher(number)
         last = self.states[-1].names if self.states else None
         names = last if last == message.name else list(message.name)
         self.states.append(State(nanoseconds(message.header.stamp), received, names,
-                                 message.position, message.header.frame_id, publisher))
+                                 message.position, message.header.frame_id))
         self.bytes += _EACH + 8 * len(message.position) + (
             0 if names is last else sum(map(len, names)) + 60 * len(names))
         if self.bag is not None:
             self.bag.add(received, self.states[-1].stamp, names, message.position,
-                         message.velocity, message.effort, message.header.frame_id, publisher)
-
-    def _publisher(self, number: int | None) -> int:
-        """Return which publisher a message is of: each counts its own, from 1 and by 1."""
-        if not number or number >= 2 ** 63:  # the middleware does not tell
-            return 0
-        behind = [(last, which) for which, last in enumerate(self._numbers)
-                  if last < number <= last + 100]
-        if behind:
-            which = max(behind)[1]
-            self._numbers[which] = number
-            return which
-        if len(self._numbers) < 100:
-            self._numbers.append(number)
-        return len(self._numbers) - 1
+                         message.velocity, message.effort, message.header.frame_id)
 
     def flush(self) -> str:
         """Write to the bag; returns what is to be said of it, empty: nothing new."""
@@ -170,12 +154,12 @@ class DemoRecorder(Guarded, Node):
         if recording is not None:
             self._ending(recording)
 
-    def _on_state(self, message: JointState, info: dict) -> None:
+    def _on_state(self, message: JointState) -> None:
         recording = self._recording
         if recording is None:
             return
         check_state(message)
-        recording.hear(message, info.get('publication_sequence_number'))
+        recording.hear(message)
         if recording.seconds > LONGEST or recording.bytes > MOST_BYTES:
             bound = (f'{LONGEST:.0f} s' if recording.seconds > LONGEST
                      else f'{MOST_BYTES // 2 ** 20} MB of messages')

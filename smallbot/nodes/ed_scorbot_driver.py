@@ -25,7 +25,15 @@ from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.session import Phase, Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import demonstration_or_none, LATCHED, RELIABLE, status, STREAM
+from smallbot.nodes.common.guarded import Guarded
+from smallbot.nodes.common.messages import (
+    joint_values,
+    LATCHED,
+    RELIABLE,
+    status,
+    STREAM,
+    to_demonstration,
+)
 from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.common.spin import run
 
@@ -68,7 +76,7 @@ def steady_time() -> float:
     return time.clock_gettime(getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC))
 
 
-class EdScorbotDriver(Node):
+class EdScorbotDriver(Guarded, Node):
     """Publishes `joint_states`; takes `velocity_controller/commands`."""
 
     def __init__(self, broker: Broker | None = None, **options):
@@ -127,20 +135,23 @@ class EdScorbotDriver(Node):
             log.warning(f'user and password go to broker {broker.where} unencrypted: ca_file '
                         f'turns TLS on')
 
+    def on_failure(self, reason: str) -> None:
+        """Stop the arm until reset."""
+        self._session.stop(reason)
+
     def _on_command(self, message: Float64MultiArray) -> None:
+        velocity = joint_values(message, self.arm.driven, 'velocity command')
         try:
-            warning = self._session.command(list(message.data), steady_time())
+            warning = self._session.command(velocity, steady_time())
         except ValueError as error:
-            if not message.data or any(message.data):  # a zero that comes too late harms nobody
+            if velocity.any():  # a zero that comes too late harms nobody
                 self.get_logger().warning(f'dropped: {error}', throttle_duration_sec=1.0)
             return
         if warning:
             self.get_logger().warning(warning, throttle_duration_sec=1.0)
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        shown = demonstration_or_none(message, self.arm, self.get_logger())
-        if shown is None:
-            return
+        shown = to_demonstration(message, self.arm)
         try:
             self._session.consider(shown)
         except InputError as error:

@@ -4,12 +4,20 @@ import shutil
 import signal
 
 import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.kinematics import default_arm
+from smallbot.demonstration.formats.options import Reading
 from smallbot.demonstration.reading import read_demonstration
+from smallbot.demonstration.samples import DemonstrationError
+from smallbot.demonstration.storage.bag_files import read_bag_files
+from smallbot.nodes import demo_recorder
 from smallbot.nodes.common.messages import STREAM, to_demonstration
+from smallbot.nodes.common.spin import Hosted
 
 from .conftest import JOINTS, LATCHED, wave
 
@@ -119,14 +127,128 @@ def test_a_movement_beyond_the_limits_is_refused_but_kept(bench):
 def test_what_was_shown_is_published_even_where_no_bag_can_be_kept(bench):
     (bench.folder / 'bags').write_text('a file, not a folder')
     process, probe = recorder(bench, trim_rest=False)
-    assert probe.call('demo_recorder/start').success
+    answer = probe.call('demo_recorder/start')
+    assert answer.success and '; no bag, ' in answer.message
     _, position = wave(1.0)
-    Driver(probe).move(position)
+    driver = Driver(probe)
+    driver.move(position)
     answer = probe.call('demo_recorder/stop')
     assert answer.success and '; no bag, ' in answer.message
     assert 'cannot be written: File exists' in answer.message
     probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')
+    (bench.folder / 'bags').unlink()
     assert probe.call('demo_recorder/start').success, process.said
+    driver.move(position[:50])
+    probe.wait(lambda: bags(bench) and messages_in(bags(bench)[0]), 'a bag with something in it')
+    shutil.rmtree(bench.folder / 'bags')
+    driver.move(position[50:])
+    probe.wait(lambda: 'cannot be written: No such file' in process.said, 'word of the bag')
+    answer = probe.call('demo_recorder/stop')
+    assert answer.success and '; no bag, ' in answer.message
+    probe.wait(lambda: len(probe.heard['demonstration']) == 2, 'the demonstration')
+
+
+def messages_in(bag):
+    try:
+        return len(read_bag_files(bag, lambda *_: True)[0])
+    except ValueError:  # its folder is there, and no file in it yet
+        return 0
+
+
+def test_a_killed_recorder_leaves_a_whole_bag_of_which_the_next_tells(bench):
+    process, probe = recorder(bench)
+    assert 'unfinished' not in probe.call('demo_recorder/start').message
+    driver = Driver(probe)
+    driver.move(wave(1.0)[1])
+    (bag,) = bags(bench)
+    probe.wait(lambda: messages_in(bag) > 50, 'the bag to hold what was shown')
+    process.send(signal.SIGKILL)
+    assert process.exit_code() == -signal.SIGKILL
+    with Reader(bag) as reader:
+        assert sum(1 for _ in reader.messages()) == messages_in(bag)
+    arrived(read_demonstration(bag, default_arm()).position, wave(1.0)[1])
+    again = bench.start('demo_recorder', bag_directory=str(bench.folder / 'bags'))
+    probe.wait(lambda: f'an unfinished recording was left in {bag}' in again.said, 'a word of it')
+    probe = bench.probe()
+    answer = probe.call('demo_recorder/start')
+    assert f'left in {bag}' in answer.message and f'demonstration_file:={bag}' in answer.message
+    assert probe.call('demo_recorder/discard').success
+    assert 'unfinished' not in probe.call('demo_recorder/start').message
+    assert probe.call('demo_recorder/discard').success
+    assert bags(bench) == [bag]
+
+
+def test_what_is_refused_leaves_the_demonstration_as_it_was(bench):
+    _, probe = recorder(bench)
+    driver, other = Driver(probe), Driver(probe)
+    other.stamp += 5 * 10 ** 6
+    _, position = wave(0.8)
+
+    def shows(*moves):
+        assert probe.call('demo_recorder/start').success
+        for move in moves:
+            move()
+        return probe.call('demo_recorder/stop')
+    answer = shows(lambda: driver.move(position))
+    assert answer.success, answer.message
+    probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')
+    rng = np.random.default_rng(3)
+    answer = shows(lambda: driver.move(rng.normal(0.1, 1e-3, (100, 2))))
+    assert not answer.success and 'nothing moves' in answer.message
+
+    def set_back():
+        driver.stamp -= 10 ** 9
+    answer = shows(lambda: driver.move(position[:40]), set_back,
+                   lambda: driver.move(position[40:]))
+    assert not answer.success and 'time' in answer.message
+    assert len(bags(bench)) == 3
+    late = bench.probe()
+    late.listen(JointTrajectory, 'demonstration', LATCHED)
+    late.wait(lambda: late.heard['demonstration'] == probe.heard['demonstration'][:1],
+              'the demonstration of before')
+    assert len(probe.heard['demonstration']) == 1
+
+
+def test_two_publishers_of_the_same_joints_are_told_apart_and_refused(bench):
+    _, probe = recorder(bench)
+    _, position = wave(0.6)
+    drivers = Driver(probe), Driver(bench.probe())
+    assert probe.call('demo_recorder/start').success
+    for one, two in zip(position, position + 0.03):
+        drivers[0].move([one])
+        drivers[1].move([two])
+    answer = probe.call('demo_recorder/stop')
+    assert not answer.success
+    assert "'base' has 2 publishers" in answer.message and '--publisher N' in answer.message
+    assert not probe.heard['demonstration']
+    (bag,) = bags(bench)
+    with pytest.raises(DemonstrationError, match="'base' has 2 publishers"):
+        read_demonstration(bag, default_arm())
+    chosen = read_demonstration(bag, default_arm(), Reading(publisher=2, keep_rest=True))
+    shown = chosen.position[0] > 0.05 + 0.02  # whoever was heard first is publisher 1
+    arrived(chosen.position, position + 0.03 if shown[0] else position)
+
+
+@pytest.mark.parametrize('bound', ['LONGEST', 'MOST_BYTES'])
+def test_a_recording_that_grows_too_long_is_ended_and_kept(bench, context, monkeypatch, bound):
+    monkeypatch.setattr(demo_recorder, bound, {'LONGEST': 0.3, 'MOST_BYTES': 2000}[bound])
+    probe = bench.probe()
+    node = demo_recorder.DemoRecorder(
+        context=context, namespace=probe.node.get_namespace(), parameter_overrides=[
+            Parameter('bag_directory', value=str(bench.folder / 'bags'))])
+    with Hosted([node]):
+        assert probe.call('demo_recorder/start').success
+        driver = Driver(probe)
+
+        def ended():
+            driver.move(np.ones((1, 2)))
+            return node._recording is None
+        probe.wait(ended, 'the recording to end')
+        answer = probe.call('demo_recorder/stop')
+    (bag,) = bags(bench)
+    assert not answer.success
+    assert 'recording ended: longer than' in answer.message and str(bag) in answer.message
+    assert messages_in(bag)
 
 
 def test_sigterm_while_recording_leaves_a_whole_bag(bench):

@@ -24,6 +24,10 @@ MOST_SKIPPED = 0.05
 """Share of messages without finite positions of the driven joints that is left out."""
 
 
+APART = 0.02
+"""Distance from which states that take turns are two publishers', rad over all joints."""
+
+
 class State(NamedTuple):
     """Positions as one message says them."""
 
@@ -132,6 +136,8 @@ def _publishers(states: list[State], arm: Arm, reading: Reading, source: str, sa
         for state in group:
             apart.setdefault((tuple(state.names), state.frame), []).append(state)
         split = list(apart.values())
+        if len(split) == 1:  # publishers that sign alike
+            split = _taking_turns(group, arm)
         groups += split if len(split) > 1 and _contradict(split, arm) else [group]
     names = [driven & set(group[0].names) for group in groups]
     if reading.publisher is not None:
@@ -151,6 +157,29 @@ def _publishers(states: list[State], arm: Arm, reading: Reading, source: str, sa
             raise DemonstrationError(f'{source}: joint {joint!r} has {len(several)} publishers '
                                      f'({each}); choose one with --publisher N')
     return [group for group, some in zip(groups, names) if some]
+
+
+def _taking_turns(states: list[State], arm: Arm) -> list[list[State]]:
+    """Return the states as the two courses that they jump to and fro between, or as they are.
+
+    Each state belongs to the course whose last pose is nearer. Two courses are told from noise by
+    their distance, and from faults of a sensor by how many states each has.
+    """
+    driven = [name for name in arm.driven if name in states[0].names]
+    poses = np.array([[s.positions[s.names.index(name)] for name in driven] for s in states],
+                     dtype=float).reshape(len(states), -1)
+    steps = np.abs(np.diff(poses, axis=0)).sum(1)
+    if not (steps > APART).sum() > 0.25 * len(states):  # NaN is nobody's step
+        return [states]
+    first = int((steps > APART).argmax())
+    courses, last = ([states[first]], [states[first + 1]]), [poses[first], poses[first + 1]]
+    for state, pose in zip(states[first + 2:], poses[first + 2:]):
+        nearer = int(np.abs(pose - last[1]).sum() < np.abs(pose - last[0]).sum())
+        courses[nearer].append(state)
+        if np.isfinite(pose).all():
+            last[nearer] = pose
+    courses = ([*states[:first], *courses[0]], courses[1])
+    return list(courses) if min(map(len, courses)) > 0.25 * len(states) else [states]
 
 
 def _contradict(groups: list[list[State]], arm: Arm) -> bool:

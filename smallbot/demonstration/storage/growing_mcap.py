@@ -38,7 +38,8 @@ from smallbot.demonstration.storage.mcap_file import (
 _HEADER, _MESSAGE_INDEX, _CHUNK_INDEX, _STATISTICS = 1, 7, 8, 11
 _FILLING, _LEAST = 0x80, 9
 """Code of records that mean nothing to anybody, and the bytes of an empty one."""
-_SCHEMA_NUMBER = 1
+_ONE = 1
+"""Number of the one schema and of the one channel."""
 
 
 class _Data(NamedTuple):
@@ -47,10 +48,8 @@ class _Data(NamedTuple):
     end: int
     """Byte."""
     checksum: int
-    channels: dict[int, bytes]
-    """Records, by publisher."""
-    counts: dict[int, int]
-    """Messages, by publisher."""
+    count: int
+    """Of messages."""
     begun: int
     """First and"""
     ended: int
@@ -61,7 +60,7 @@ class _Data(NamedTuple):
 
 
 class GrowingMcap:
-    """Messages of one topic and type; each publisher has a channel of its own.
+    """Messages of one topic, of one type.
 
     While it is open the file is locked, so that another process can tell it from one that was
     left behind. Raises OSError where it exists already or cannot be written.
@@ -69,13 +68,15 @@ class GrowingMcap:
 
     def __init__(self, path: Path, topic: str, kind: str, definition: str, digest: str):
         self.path = path
-        self._topic, self._digest = topic, digest
-        self._schema = _record(SCHEMA, struct.pack('<H', _SCHEMA_NUMBER) + _text(kind)
-                               + _text('ros2msg') + _text(definition))
-        begin = MAGIC + _record(_HEADER, _text('ros2') + _text('smallbot')) + self._schema
-        self._data = _Data(len(begin), zlib.crc32(begin), {}, {}, 0, 0, 0, b'')
+        told = (_text('offered_qos_profiles') + _text('') + _text('topic_type_hash')
+                + _text(digest))
+        self._about = _record(SCHEMA, struct.pack('<H', _ONE) + _text(kind) + _text('ros2msg')
+                              + _text(definition)) + _record(CHANNEL, struct.pack(
+                                  '<HH', _ONE, _ONE) + _text(topic) + _text('cdr') + _sized(told))
+        begin = MAGIC + _record(_HEADER, _text('ros2') + _text('smallbot')) + self._about
+        self._data = _Data(len(begin), zlib.crc32(begin), 0, 0, 0, 0, b'')
         self._tail = self._ending(self._data)
-        self._pending: list[tuple[int, int, bytes]] = []
+        self._pending: list[tuple[int, bytes]] = []
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with suppress(OSError):  # a file system without locks
@@ -89,16 +90,16 @@ class GrowingMcap:
     @property
     def written(self) -> int:
         """Return how many messages are in the file."""
-        return sum(self._data.counts.values())
+        return self._data.count
 
     @property
     def span(self) -> tuple[int, int]:
         """Return the first and the last time of receipt in the file, ns."""
         return self._data.begun, self._data.ended
 
-    def add(self, received: int, content: bytes, publisher: int = 0) -> None:
+    def add(self, received: int, content: bytes) -> None:
         """Take up a message, CDR, received at a time in ns, for the next `flush`."""
-        self._pending.append((received, publisher, content))
+        self._pending.append((received, content))
 
     def flush(self) -> None:
         """Hand everything to the operating system, where it survives this process.
@@ -144,39 +145,31 @@ class GrowingMcap:
         if (own.st_ino, own.st_dev) != (there.st_ino, there.st_dev):
             raise OSError(errno.ESTALE, 'another file is in its place')
 
-    def _with_chunk(self, messages: list[tuple[int, int, bytes]]) -> tuple[bytes, _Data]:
+    def _with_chunk(self, messages: list[tuple[int, bytes]]) -> tuple[bytes, _Data]:
         """Return a chunk with the index of its messages, and what the data hold with it."""
         data = self._data
-        channels, counts = dict(data.channels), dict(data.counts)
-        records, at = [], 0
-        places: dict[int, bytes] = {}
-        for received, publisher, content in messages:
-            if publisher not in channels:
-                channels[publisher] = self._channel(publisher)
-                records.append(channels[publisher])
-                at += len(records[-1])
-            number = counts.get(publisher, 0)
+        records, places, at = [], [], 0
+        for number, (received, content) in enumerate(messages, data.count):
             records.append(_record(MESSAGE, struct.pack(
-                '<HIQQ', publisher, number, received, received) + content))
-            places[publisher] = places.get(publisher, b'') + struct.pack('<QQ', received, at)
-            counts[publisher] = number + 1
+                '<HIQQ', _ONE, number, received, received) + content))
+            places.append(struct.pack('<QQ', received, at))
             at += len(records[-1])
         inside = b''.join(records)
-        times = [received for received, _, _ in messages]
+        times = [received for received, _ in messages]
         begun, ended = min(times), max(times)
-        block = _record(CHUNK, struct.pack('<QQQI', begun, ended, at, zlib.crc32(inside))
+        chunk = _record(CHUNK, struct.pack('<QQQI', begun, ended, at, zlib.crc32(inside))
                         + _text('') + struct.pack('<Q', at) + inside)
-        long, offsets = len(block), b''
-        for publisher, each in places.items():
-            offsets += struct.pack('<HQ', publisher, data.end + len(block))
-            block += _record(_MESSAGE_INDEX, struct.pack('<H', publisher) + _sized(each))
-        entry = _record(_CHUNK_INDEX, struct.pack('<QQQQ', begun, ended, data.end, long)
-                        + _sized(offsets) + struct.pack('<Q', len(block) - long) + _text('')
+        index = _record(_MESSAGE_INDEX, struct.pack('<H', _ONE) + _sized(b''.join(places)))
+        block = chunk + index
+        entry = _record(_CHUNK_INDEX, struct.pack('<QQQQ', begun, ended, data.end, len(chunk))
+                        + _sized(struct.pack('<HQ', _ONE, data.end + len(chunk)))
+                        + struct.pack('<Q', len(index)) + _text('')
                         + struct.pack('<QQ', at, at))
         if data.chunks:
             begun, ended = min(begun, data.begun), max(ended, data.ended)
-        made = _Data(data.end + len(block), zlib.crc32(block, data.checksum), channels, counts,
-                     begun, ended, data.chunks + 1, data.index + entry)
+        made = _Data(data.end + len(block), zlib.crc32(block, data.checksum),
+                     data.count + len(messages), begun, ended, data.chunks + 1,
+                     data.index + entry)
         room = mmap.PAGESIZE - made.end % mmap.PAGESIZE
         if len(self._ending(made)) > room:
             filling = _record(_FILLING, bytes(max(room - _LEAST, 0)))
@@ -185,20 +178,13 @@ class GrowingMcap:
                                  checksum=zlib.crc32(filling, made.checksum))
         return block, made
 
-    def _channel(self, publisher: int) -> bytes:
-        told = (_text('offered_qos_profiles') + _text('') + _text('topic_type_hash')
-                + _text(self._digest))
-        return _record(CHANNEL, struct.pack('<HH', publisher, _SCHEMA_NUMBER)
-                       + _text(self._topic) + _text('cdr') + _sized(told))
-
     def _ending(self, data: _Data, index: bytes = b'') -> bytes:
         """Return what follows the data: their checksum, the summary and the footer."""
         data_end = _record(DATA_END, struct.pack('<I', data.checksum))
-        counts = b''.join(struct.pack('<HQ', *each) for each in data.counts.items())
         statistics = _record(_STATISTICS, struct.pack(
-            '<QHIIIIQQ', sum(data.counts.values()), 1, len(data.channels), 0, 0, data.chunks,
-            data.begun, data.ended) + _sized(counts))
-        summary = self._schema + b''.join(data.channels.values()) + index + statistics
+            '<QHIIIIQQ', data.count, 1, 1, 0, 0, data.chunks, data.begun, data.ended)
+            + _sized(struct.pack('<HQ', _ONE, data.count)))
+        summary = self._about + index + statistics
         footer = struct.pack('<BQQQ', FOOTER, 20, data.end + len(data_end), 0)
         return (data_end + summary + footer
                 + struct.pack('<I', zlib.crc32(summary + footer)) + MAGIC)
