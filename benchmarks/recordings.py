@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT / 'test'))
 
 from demonstration.variants import judged, variants  # noqa: E402
 
+from smallbot.files import write_atomically  # noqa: E402
+
 
 def counts() -> list[tuple[str, Counter]]:
     found: dict[str, Counter] = {}
@@ -49,9 +51,9 @@ def main() -> int:
     print(table(rows))
     if args.write:
         page = ROOT / 'docs' / 'recordings.md'
-        page.write_text(re.sub(r'(<!-- table recordings -->\n).*?(<!-- end -->)',
-                               lambda block: f'{block[1]}{table(rows)}\n{block[2]}',
-                               page.read_text(), flags=re.DOTALL))
+        write_atomically(page, re.sub(r'(<!-- table recordings -->\n).*?(<!-- end -->)',
+                                      lambda block: f'{block[1]}{table(rows)}\n{block[2]}',
+                                      page.read_text(), flags=re.DOTALL).encode())
     return int(any(count['wrong'] for _, count in rows))
 
 

@@ -27,6 +27,7 @@ from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import rehearse
 from smallbot.one_shot.trainee import Trainee
 from smallbot.outer_loop.workers import cores
+from smallbot.plots.saving import save_figure
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import correlation, draw_movements, evaluate
 from smallbot.study.on_arm import PERIOD
@@ -135,7 +136,7 @@ def draw(result: dict, path: Path) -> None:
     axes.legend(frameon=False, fontsize=9, title=f'correlation of all {together:.2f}')
     axes.set_title(f'{result["tasks"]} movements on the chip, model {result["model"]} '
                    f'({result["weights"]}), seed {result["seed"]}', fontsize=9)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, 110)
 
 
 if __name__ == '__main__':

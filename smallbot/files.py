@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -85,7 +86,7 @@ def write_json(path: Path, content: Any, form: str = RESULT) -> None:
 def open_for_lines(path: Path) -> IO[str]:
     """Open `path` to be written line by line, as things happen; a plain file is emptied.
 
-    Raises WriteError.
+    Raises WriteError, and so does what is returned, where it cannot be written.
     """
     with _said(path):
         number, there = _descriptor(path), _there(path)
@@ -95,7 +96,7 @@ def open_for_lines(path: Path) -> IO[str]:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         else:
             handle = _opened(path, there)
-        return os.fdopen(handle, 'w', buffering=1, newline='', encoding='utf-8')
+        return _Lines(handle, path)
 
 
 def read_bytes(path: Path, most: int = 2 ** 31) -> bytes:
@@ -144,6 +145,22 @@ def file_name(name: str, what: str) -> str:
         raise InputError(f'{what} {name}: {wrong}' if not name or str(name).isprintable()
                          else f'{what} {name!r}: {wrong}')
     return name
+
+
+class _Lines(io.TextIOWrapper):
+    """A text file whose lines are written as they come."""
+
+    def __init__(self, handle: int, path: Path):
+        super().__init__(os.fdopen(handle, 'wb'), 'utf-8', newline='', line_buffering=True)
+        self._path = path
+
+    def write(self, text: str) -> int:
+        with _said(self._path):
+            return super().write(text)
+
+    def close(self) -> None:
+        with _said(self._path):
+            super().close()
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ whether the arm moves meanwhile, which is the caller's to rule out.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 import hashlib
 from pathlib import Path
 import time
@@ -16,12 +17,14 @@ import numpy as np
 import torch
 
 from smallbot.arm.kinematics import Arm
+from smallbot.bounds import Name, NotNegative, Real
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
 from smallbot.holding import hold
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.rehearsal import Expectation
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
+from smallbot.schema import built
 from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.interface import Synapses, WriteReport
 
@@ -37,6 +40,21 @@ class FirstTrial(NamedTuple):
     """Pseudo-derivatives, input traces, recurrent traces [T, N + N_in + N]."""
     spikes: np.ndarray
     """[E, 2] step and neuron."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What is kept of a chip beside its synapses."""
+
+    model: str | None = None
+    weights: str | None = None
+    """Digest of the model's."""
+    learned: str | None = None
+    saved: NotNegative = 0.0
+    """s since 1970."""
+    time: tuple[NotNegative, ...] = ()
+    position: tuple[tuple[Real, ...], ...] = ()
+    held: dict[Name, Real] = field(default_factory=dict)
 
 
 class ChipCare:
@@ -169,6 +187,8 @@ class ChipCare:
     def _loaded(self, file: Path, arm: Arm) -> ChipSynapses:
         """Return the chip in `file`, as old as it has become, and take up what it has learned."""
         synapses, notes = ChipSynapses.load(file)
+        built(Notes, {field.name: notes[field.name] for field in fields(Notes)
+                      if field.name in notes}, f'chip {file}: notes')
         if notes.get('weights') != self.model.digest:
             raise InputError(f'chip {file} was made for model {notes.get("model")!r} with '
                              f'weights {notes.get("weights")}, not {self.model.name!r} with '
