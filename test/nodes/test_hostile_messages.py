@@ -155,7 +155,7 @@ class Faulty(Guarded, Node):
     def __init__(self, **options):
         super().__init__('faulty', **options)
         self.rested: list[str] = []
-        self.create_subscription(Float64MultiArray, 'numbers', self._raise, 10)
+        self.create_subscription(Float64MultiArray, 'numbers', self._raise_with_info, 10)
         self.create_service(Trigger, '~/at_once', self._raise)
         self.create_service(Trigger, '~/in_a_while', self._raise_later)
         self.create_timer(1.0, self._raise)
@@ -169,6 +169,10 @@ class Faulty(Guarded, Node):
 
     def _raise(self, *_):
         return {}['what nobody\nexpected']
+
+    def _raise_with_info(self, message, info):
+        assert message.data[0] == 1.0 and info == 'info'
+        self._raise()
 
     async def _raise_later(self, *_):
         self._raise()
@@ -186,8 +190,8 @@ def test_an_exception_of_a_callback_is_told_with_its_place_and_brings_the_node_t
         own_context):
     node = Faulty(context=own_context)
     subscription = next(each for each in node.subscriptions if 'numbers' in each.topic_name)
-    subscription.callback(serialize_message(Float64MultiArray(data=[1.0])))
-    subscription.callback(b'no message at all')
+    subscription.callback(serialize_message(Float64MultiArray(data=[1.0])), 'info')
+    subscription.callback(b'no message at all', 'info')
     for timer in node.timers:
         timer.callback()
     answers = []

@@ -14,7 +14,6 @@ import inspect
 from pathlib import Path
 import time
 import traceback
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
@@ -132,23 +131,33 @@ class Guarded:
 
     # --- what is created
 
-    def create_subscription(self, msg_type, topic: str, callback: Callable[[Any], None],
+    def create_subscription(self, msg_type, topic: str, callback: Callable[..., None],
                             qos_profile, **options):
-        """Create a subscription whose messages are looked at before they are unpacked."""
+        """Create a subscription whose messages are looked at before they are unpacked.
+
+        `callback` takes a message, or a message and what the middleware says of it.
+        """
         name = self.resolve_topic_name(topic)
 
-        def take(content) -> None:
+        def act(content, *info) -> None:
             try:
-                callback(received(content, msg_type))
+                callback(received(content, msg_type), *info)
             except InputError as error:
                 self.refuse(name, str(error))
             except Exception as error:
                 self.failed(name, error)
 
+        def take(content) -> None:
+            act(content)
+
+        def take_with_info(content, info) -> None:
+            act(content, info)
+
         options.setdefault('event_callbacks', SubscriptionEventCallbacks(
             incompatible_qos=lambda _: self._mismatch(made, name)))
         made = super().create_subscription(
-            msg_type, topic, take, qos_profile, raw=True, **options)
+            msg_type, topic, take if _takes(callback, 1) else take_with_info, qos_profile,
+            raw=True, **options)
         return made
 
     def create_publisher(self, msg_type, topic: str, qos_profile, **options):
@@ -250,6 +259,15 @@ class Guarded:
                 f'{topic}: {name} subscribes to it with another quality of service and hears '
                 f'nothing; {why}: let it ask for no more than {wanted}')
         return bool(found)
+
+
+def _takes(callback: Callable, count: int) -> bool:
+    """Return whether a callback can be called with `count` arguments."""
+    try:
+        inspect.signature(callback).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _transition(change: Callable) -> Callable:
