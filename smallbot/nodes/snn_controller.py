@@ -217,9 +217,7 @@ class SnnController(Guarded, LifecycleNode):
     def on_failure(self, reason: str) -> None:
         """Halt the arm until reset."""
         if self._loop is not None:
-            with self._loop.lock:
-                self._loop.playback.halt(f'internal error: {reason}')
-            self.progressed()
+            self._halt(f'internal error: {reason}')
 
     def stop(self) -> None:
         """Stop the arm, acknowledged; called before the process ends."""
@@ -403,9 +401,9 @@ class SnnController(Guarded, LifecycleNode):
                 how = f', {scale:.1f} times as long as shown, which the arm can follow'
         return duration, how
 
-    def _halt(self) -> str:
+    def _halt(self, reason: str = HALT) -> str:
         with self._loop.lock:
-            self._loop.playback.halt(HALT)
+            self._loop.playback.halt(reason)
         self.progressed()
         return RESET
 

@@ -18,7 +18,9 @@ import traceback
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.qos import qos_check_compatible, QoSCompatibility, QoSProfile
+from rclpy.publisher import Publisher
+from rclpy.qos import qos_check_compatible, QoSCompatibility
+from rclpy.subscription import Subscription
 
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import (
@@ -39,6 +41,8 @@ AGAIN = 1.0
 """Least time between two lines of the log about the same topic or the same fault, s."""
 CLOCK_WAIT = 3.0
 """How long simulated time may take to begin before it is missed, s; said again as often."""
+LOOKED_FOR = 5.0
+"""How long to look for the name of who has another quality of service, s."""
 PACKAGE = Path(__file__).resolve().parents[2]
 
 
@@ -79,6 +83,8 @@ class Guarded:
         """Messages that did not fit, by topic."""
         self.failures: dict[str, Tally] = {}
         """Exceptions that nobody expected, by their place."""
+        self._mismatched: dict[Subscription | Publisher, tuple[str, float]] = {}
+        """What has met another quality of service: its topic, until when to look for whose."""
         self._began = time.monotonic()
         self._clock_missed = -float('inf')
         super().__init__(*names, **options)
@@ -129,11 +135,11 @@ class Guarded:
                             qos_profile, **options):
         """Create a subscription whose messages are looked at before they are unpacked.
 
-        As in rclpy, a callback with two parameters is also told where a message comes from.
+        `callback` takes a message, or a message and what the middleware says of it.
         """
         name = self.resolve_topic_name(topic)
 
-        def take(content, *info) -> None:
+        def act(content, *info) -> None:
             try:
                 callback(received(content, msg_type), *info)
             except InputError as error:
@@ -141,22 +147,24 @@ class Guarded:
             except Exception as error:
                 self.failed(name, error)
 
-        def take_informed(content, info) -> None:
-            take(content, info)
+        def take(content) -> None:
+            act(content)
+
+        def take_with_info(content, info) -> None:
+            act(content, info)
 
         options.setdefault('event_callbacks', SubscriptionEventCallbacks(
-            incompatible_qos=lambda _: self._tell_unheard(name, made.qos_profile)))
-        informed = len(inspect.signature(callback).parameters) == 2
+            incompatible_qos=lambda _: self._mismatch(made, name)))
         made = super().create_subscription(
-            msg_type, topic, take_informed if informed else take, qos_profile, raw=True,
-            **options)
+            msg_type, topic, take if _takes(callback, 1) else take_with_info, qos_profile,
+            raw=True, **options)
         return made
 
     def create_publisher(self, msg_type, topic: str, qos_profile, **options):
         """Create a publisher that says whom it cannot reach."""
         name = self.resolve_topic_name(topic)
         options.setdefault('event_callbacks', PublisherEventCallbacks(
-            incompatible_qos=lambda _: self._tell_unreached(name, made.qos_profile)))
+            incompatible_qos=lambda _: self._mismatch(made, name)))
         made = super().create_publisher(msg_type, topic, qos_profile, **options)
         return made
 
@@ -198,6 +206,10 @@ class Guarded:
 
     def _tell_health(self) -> None:
         self._look_at_clock()
+        # Who they are is known only a moment after it is known that they do not match.
+        self._mismatched = {
+            made: (topic, until) for made, (topic, until) in self._mismatched.items()
+            if not self._told(made, topic) and time.monotonic() < until}
         fresh = [name for name, tally in self.refusals.items() if tally.fresh()]
         failed = [tally.last for tally in self.failures.values() if tally.fresh()]
         message = DiagnosticArray()
@@ -223,24 +235,39 @@ class Guarded:
                 f'{now - self._began:.0f} s: start what publishes it, or give the parameter '
                 f'use_sim_time:=false')
 
-    def _tell_unheard(self, topic: str, qos: QoSProfile) -> None:
-        """Say which publishers of `topic` cannot be heard, and the cure."""
-        for info in self.get_publishers_info_by_topic(topic):
-            verdict, why = qos_check_compatible(info.qos_profile, qos)
-            if verdict == QoSCompatibility.ERROR:
-                self.get_logger().error(
-                    f'{topic}: {_name(info)} publishes it with another quality of service, so '
-                    f'that nothing of it is heard here; {_why(why)}: make it {_wanted(qos)}')
+    def _mismatch(self, made: Subscription | Publisher, topic: str) -> None:
+        self._mismatched[made] = (topic, time.monotonic() + LOOKED_FOR)
 
-    def _tell_unreached(self, topic: str, qos: QoSProfile) -> None:
-        """Say which subscribers of `topic` hear nothing, and the cure."""
-        for info in self.get_subscriptions_info_by_topic(topic):
-            verdict, why = qos_check_compatible(qos, info.qos_profile)
+    def _told(self, made: Subscription | Publisher, topic: str) -> bool:
+        """Log who has another quality of service than `made`, and the cure; False: not known."""
+        hears = isinstance(made, Subscription)
+        others = (self.get_publishers_info_by_topic(topic) if hears else
+                  self.get_subscriptions_info_by_topic(topic))
+        found = []
+        for info in others:
+            pair = (info.qos_profile, made.qos_profile)
+            verdict, why = qos_check_compatible(*(pair if hears else reversed(pair)))
             if verdict == QoSCompatibility.ERROR:
-                self.get_logger().warning(
-                    f'{topic}: {_name(info)} subscribes to it with another quality of service and '
-                    f'hears nothing; {_why(why)}: let it ask for no more than '
-                    f'{_wanted(qos)}')
+                found.append((f'{info.node_namespace.rstrip("/")}/{info.node_name}',
+                              one_line(why).removeprefix('ERROR: ').rstrip(';')))
+        for name, why in found:
+            wanted = ' and '.join(policy.name.lower().replace('_', ' ') for policy in (
+                made.qos_profile.reliability, made.qos_profile.durability))
+            self.get_logger().warning(
+                f'{topic}: {name} publishes it with another quality of service and is not heard; '
+                f'{why}: make it {wanted}' if hears else
+                f'{topic}: {name} subscribes to it with another quality of service and hears '
+                f'nothing; {why}: let it ask for no more than {wanted}')
+        return bool(found)
+
+
+def _takes(callback: Callable, count: int) -> bool:
+    """Return whether a callback can be called with `count` arguments."""
+    try:
+        inspect.signature(callback).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _transition(change: Callable) -> Callable:
@@ -253,17 +280,3 @@ def _transition(change: Callable) -> Callable:
             self.failed(change.__name__, error)
             return TransitionCallbackReturn.ERROR
     return guarded
-
-
-def _name(info) -> str:
-    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
-
-
-def _why(verdict: str) -> str:
-    """Return what the middleware says of two profiles, without its punctuation."""
-    return one_line(verdict).removeprefix('ERROR: ').rstrip(';')
-
-
-def _wanted(qos: QoSProfile) -> str:
-    return (f'{qos.reliability.name.lower().replace("_", " ")} and '
-            f'{qos.durability.name.lower().replace("_", " ")}')

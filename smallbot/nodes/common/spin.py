@@ -6,6 +6,7 @@ publisher. So signals only set an event here; a node's `stop` then still has a l
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+import os
 import signal
 import sys
 import threading
@@ -47,9 +48,9 @@ def stop_event() -> threading.Event:
 
 
 def end_at_once() -> None:
-    """Let SIGINT and SIGTERM end this process as the system does: nothing is there to stop yet."""
+    """Let SIGINT and SIGTERM end this process with 0 at once: nothing is there to stop yet."""
     for number in ENDING:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def ignore_signals() -> None:
