@@ -119,6 +119,10 @@ class ControlLoop:
         self._listener = listener
         self._clock, self._pause = clock, pause
         self._state_age = Watchdog(state_timeout)
+        self._gone = np.zeros(len(playback.limits.lower))
+        """What has been commanded since the last state adds up to [J], rad."""
+        self._sent: tuple[float, np.ndarray] | None = None
+        """When what was sent last, s and rad/s; None: nothing is being sent."""
         self._seen: deque[tuple[float, np.ndarray]] = deque()
         self._arrival_by = 0.0
         self._steps = 0
@@ -154,7 +158,10 @@ class ControlLoop:
             self.tick(0.0)
             self._pause(self._period)
         if obliged:
-            self._commands.end(self._clock())
+            try:
+                self._commands.end(self._clock())
+            except Exception as error:
+                self._tell(self._listener.halted, f'the last zero was not sent: {place_of(error)}')
 
     def halt(self, reason: str) -> None:
         """Brake at the acceleration limit, and stay halted until the playback's `reset`."""
@@ -167,7 +174,9 @@ class ControlLoop:
             return
         with self.lock:
             now = self._clock()
-            self.pose = pose
+            self.pose, self._gone = pose, np.zeros_like(self._gone)
+            if self._sent is not None:
+                self._sent = (now, self._sent[1])
             self._state_age.feed(now)
             seen = self._seen
             seen.append((now, self._commands.driven(pose)))
@@ -257,6 +266,7 @@ class ControlLoop:
                     command = self.playback.command(now, blind)
                     if command is not None:
                         self._commands.send(command, now)
+                        self._sent = (now, command)
                 except Exception:  # said already; the next tick tries again
                     pass
 
@@ -298,7 +308,10 @@ class ControlLoop:
                         else self._commands.driven(pose))
             moved, put_off = playback.moving, playback.late
             velocity = self.speed() if playback.silent else None
-            command = playback.command(now, position, velocity)
+            if self._sent is not None:
+                since, sent = self._sent
+                self._gone, self._sent = self._gone + sent * (now - since), (now, sent)
+            command = playback.command(now, position, velocity, position + self._gone)
             if moved and playback.phase is Phase.HALTED:
                 self._tell(self._listener.halted,
                            f'halted: {playback.reason}; call snn_controller/reset')
@@ -309,9 +322,11 @@ class ControlLoop:
             if playback.phase is Phase.PLAYING:
                 self.cadence.ticked(now, late)
             if command is None:
+                self._sent = None
                 self._commands.rest()
             else:
                 self._commands.send(command, now)
+                self._sent = (now, command)
         if events:
             self._listener.spiked(np.array(events))
 

@@ -88,6 +88,8 @@ class Playback:
         self._sent = np.zeros(len(limits.lower))
         self._sent_at: float | None = None
         self._stopped_at = -math.inf
+        self._over = False
+        """Whether the movement has been played and the arm only comes to rest."""
 
     @property
     def moving(self) -> bool:
@@ -163,12 +165,13 @@ class Playback:
             return 0.0
         return min(1.0, max(0.0, (now - self.began) / self.duration))
 
-    def command(self, now: float, position: np.ndarray, velocity: np.ndarray | None = None
-                ) -> np.ndarray | None:
+    def command(self, now: float, position: np.ndarray, velocity: np.ndarray | None = None,
+                reckoned: np.ndarray | None = None) -> np.ndarray | None:
         """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad.
 
         `velocity` [J], rad/s, is what the arm is measured to do; it counts where nothing has been
-        sent before. None: it stands.
+        sent before. None: it stands. `reckoned` [J], rad, is where the arm should be by now if
+        `position` is not of this moment: by that limits are kept.
         """
         elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
         if self.silent and (self.moving or self._stopped_at == math.inf):
@@ -192,7 +195,9 @@ class Playback:
                 if now > self._stopped_at + REPEAT_ZEROS:
                     self._sent_at = None
                     return None
-        self._sent = limit_velocity(wanted, self._sent, position, elapsed, self.limits)
+        self._sent = limit_velocity(wanted, self._sent,
+                                    position if reckoned is None else reckoned, elapsed,
+                                    self.limits)
         self._sent_at = now
         if self._over and self.phase is Phase.PLAYING and not self._sent.any():
             self.phase, self._stopped_at = Phase.DONE, now
