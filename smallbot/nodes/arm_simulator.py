@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -11,7 +12,8 @@ from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.demonstration.samples import from_joint_states
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import from_trajectory, RELIABLE, STREAM
+from smallbot.nodes.common.company import Ear, LOOK
+from smallbot.nodes.common.messages import from_trajectory, RELIABLE, status, STREAM
 from smallbot.nodes.common.parameters import (
     ARM_OF,
     ARM_PARAMETERS,
@@ -46,13 +48,21 @@ class ArmSimulator(Node):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last = self._now()
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
-        self.create_subscription(
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
+        commands = self.create_subscription(
             Float64MultiArray, 'velocity_controller/commands', self._on_command, RELIABLE)
+        self._ear = Ear(self, commands.topic_name, Float64MultiArray)
+        self._rivals = ''
+        """Who commands in turn; empty: one at most."""
+        self._refused = ''
+        self._stood_still = 0.0
         self.create_subscription(JointTrajectory, 'guide', self._on_guide, RELIABLE)
         self.create_subscription(Float64MultiArray, 'push', self._on_push, RELIABLE)
         self.create_service(Trigger, '~/home', self._on_home)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_timer(1 / chosen['rate'], self._tick, clock=self._steady)
+        self.create_timer(LOOK, self._look_round, clock=self._steady)
+        self.create_timer(1.0, self._diagnose, clock=self._steady)
 
     def stop(self) -> None:
         """Stand still."""
@@ -63,6 +73,8 @@ class ArmSimulator(Node):
 
     def _on_command(self, message: Float64MultiArray) -> None:
         try:
+            if self._rivals:
+                raise ValueError(f'{self._rivals} command in turn: end one of them')
             self.arm.command(list(message.data), self._now())
         except ValueError as error:
             self.get_logger().warning(f'dropped: {error}', throttle_duration_sec=1.0)
@@ -76,13 +88,42 @@ class ArmSimulator(Node):
                                       'topic guide')
             self.arm.guide(shown.time, shown.position, self._now(), shown.held)
         except ValueError as error:
-            self.get_logger().error(f'not guided: {error}')
+            self._refuse(f'not guided: {error}')
 
     def _on_push(self, message: Float64MultiArray) -> None:
         try:
             self.arm.push(list(message.data), self._now())
         except ValueError as error:
-            self.get_logger().warning(f'not pushed: {error}')
+            self._refuse(f'not pushed: {error}')
+
+    def _refuse(self, text: str) -> None:
+        self._refused = text
+        self.get_logger().error(text)
+        self._diagnose()
+
+    def _look_round(self) -> None:
+        """Brake while two command in turn."""
+        self._ear.look()
+        before, self._rivals = self._rivals, self._ear.both()
+        if self._rivals != before:
+            self.get_logger().error(f'{self._rivals} command in turn: braking until one is gone'
+                                    if self._rivals else 'one alone commands again')
+            if self._rivals:
+                self.arm.brake()
+            self._diagnose()
+
+    def _diagnose(self) -> None:
+        arm = self.arm
+        doing = ('guided' if arm.guided else 'going home' if arm.homing else
+                 'standing' if arm.command_age.expired(self._now()) else 'commanded')
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.status = [status(
+            'arm_simulator: arm', not self._rivals,
+            f'{self._rivals} command in turn' if self._rivals else doing,
+            company=self._rivals or 'none', refused_last=self._refused or 'nothing',
+            stood_still_seconds=f'{arm.stood_still:.3f}')]
+        self._diagnostics.publish(message)
 
     def _on_home(self, _, response: Trigger.Response) -> Trigger.Response:
         self.arm.home()
@@ -98,6 +139,11 @@ class ArmSimulator(Node):
         now, stamp = self._now(), self.get_clock().now()
         self.arm.step(now - self._last, now)
         self._last = now
+        if self.arm.stood_still > self._stood_still:
+            self.get_logger().warning(
+                f'late by {self.arm.stood_still - self._stood_still:.2f} s, busy or suspended: '
+                f'the arm goes on from where it was', throttle_duration_sec=1.0)
+            self._stood_still = self.arm.stood_still
         names, position, velocity = self.arm.joint_state()
         message = JointState(name=list(names), position=position.tolist(),
                              velocity=velocity.tolist())
