@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
@@ -11,8 +12,15 @@ from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.demonstration.samples import from_joint_states
 from smallbot.errors import InputError
+from smallbot.nodes.common.company import Ear, LOOK
 from smallbot.nodes.common.guarded import Guarded
-from smallbot.nodes.common.messages import from_trajectory, joint_values, RELIABLE, STREAM
+from smallbot.nodes.common.messages import (
+    from_trajectory,
+    joint_values,
+    RELIABLE,
+    status,
+    STREAM,
+)
 from smallbot.nodes.common.parameters import (
     ARM_OF,
     ARM_PARAMETERS,
@@ -47,13 +55,21 @@ class ArmSimulator(Guarded, Node):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._last = self._now()
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
-        self.create_subscription(
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
+        commands = self.create_subscription(
             Float64MultiArray, 'velocity_controller/commands', self._on_command, RELIABLE)
+        self._ear = Ear(self, commands.topic_name, Float64MultiArray)
+        self._rivals = ''
+        """Who commands in turn; empty: one at most."""
+        self._refused = ''
+        self._stood_still = 0.0
         self.create_subscription(JointTrajectory, 'guide', self._on_guide, RELIABLE)
         self.create_subscription(Float64MultiArray, 'push', self._on_push, RELIABLE)
         self.create_service(Trigger, '~/home', self._on_home)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_timer(1 / chosen['rate'], self._tick, clock=self._steady)
+        self.create_timer(LOOK, self._look_round, clock=self._steady)
+        self.create_timer(1.0, self._diagnose, clock=self._steady)
 
     def stop(self) -> None:
         """Stand still."""
@@ -63,6 +79,8 @@ class ArmSimulator(Guarded, Node):
         return self._steady.now().nanoseconds * 1e-9
 
     def _on_command(self, message: Float64MultiArray) -> None:
+        if self._rivals:
+            raise InputError(f'{self._rivals} command in turn: end one of them')
         self.arm.command(joint_values(message, self.arm.arm.driven, 'velocity command'),
                          self._now())
 
@@ -75,13 +93,43 @@ class ArmSimulator(Guarded, Node):
                                       'topic guide')
             self.arm.guide(shown.time, shown.position, self._now(), shown.held)
         except ValueError as error:
-            raise InputError(f'not guided: {error}') from None
+            raise self._refused_for(f'not guided: {error}') from None
 
     def _on_push(self, message: Float64MultiArray) -> None:
         try:
             self.arm.push(joint_values(message, self.arm.arm.driven, 'push'), self._now())
         except ValueError as error:
-            raise InputError(f'not pushed: {error}') from None
+            raise self._refused_for(f'not pushed: {error}') from None
+
+    def _refused_for(self, text: str) -> InputError:
+        """Return why a hand is refused, and say it in the diagnostics too."""
+        self._refused = text
+        self._diagnose()
+        return InputError(text)
+
+    def _look_round(self) -> None:
+        """Brake while two command in turn."""
+        self._ear.look()
+        before, self._rivals = self._rivals, self._ear.both()
+        if self._rivals != before:
+            self.get_logger().error(f'{self._rivals} command in turn: braking until one is gone'
+                                    if self._rivals else 'one alone commands again')
+            if self._rivals:
+                self.arm.brake()
+            self._diagnose()
+
+    def _diagnose(self) -> None:
+        arm = self.arm
+        doing = ('guided' if arm.guided else 'going home' if arm.homing else
+                 'standing' if arm.command_age.expired(self._now()) else 'commanded')
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        message.status = [status(
+            'arm_simulator: arm', not self._rivals,
+            f'{self._rivals} command in turn' if self._rivals else doing,
+            company=self._rivals or 'none', refused_last=self._refused or 'nothing',
+            stood_still_seconds=f'{arm.stood_still:.3f}')]
+        self._diagnostics.publish(message)
 
     def _on_home(self, _, response: Trigger.Response) -> Trigger.Response:
         self.arm.home()
@@ -97,6 +145,11 @@ class ArmSimulator(Guarded, Node):
         now, stamp = self._now(), self.get_clock().now()
         self.arm.step(now - self._last, now)
         self._last = now
+        if self.arm.stood_still > self._stood_still:
+            self.get_logger().warning(
+                f'late by {self.arm.stood_still - self._stood_still:.2f} s, busy or suspended: '
+                f'the arm goes on from where it was', throttle_duration_sec=1.0)
+            self._stood_still = self.arm.stood_still
         names, position, velocity = self.arm.joint_state()
         message = JointState(name=list(names), position=position.tolist(),
                              velocity=velocity.tolist())

@@ -13,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
@@ -143,8 +144,9 @@ class CommandingHand:
         """Whether the arm was asked for and has not been given back."""
         self._joints: np.ndarray | None = None
         self._moved_at = self._commanded_at = -np.inf
-        self._commands = node.create_publisher(
-            Float64MultiArray, 'velocity_controller/commands', RELIABLE)
+        self._node = node
+        self._commands: Publisher | None = None
+        """There only while this hand commands: a controller does not move beside another."""
         node.create_subscription(
             Float64MultiArray, 'velocity_controller/commands', self._on_command, STREAM)
         node.create_subscription(
@@ -197,6 +199,7 @@ class CommandingHand:
                 self._lead.wait(lambda: self._playback.at_rest, BRAKE, 'the arm to brake')
             except DirectorError:  # the driver stops it as soon as commands cease
                 pass
+        self._fall_silent()
 
     def whereabouts(self) -> str:
         """Return what has become of the arm after `stop`."""
@@ -238,12 +241,25 @@ class CommandingHand:
     def _play(self, seconds: float, advance: Callable[[], np.ndarray]) -> None:
         """Ease to the start unless there already, play, wait until the arm stands."""
         lead, playback = self._lead, self._playback
+        if self._commands is None:
+            self._commands = self._node.create_publisher(
+                Float64MultiArray, 'velocity_controller/commands', RELIABLE)
+            # Beside this node, which listens itself.
+            lead.wait(lambda: self._commands.get_subscription_count() > 1, PATIENCE,
+                      'a driver that listens to velocity_controller/commands')
         playback.start(self._shown.position[0], seconds, advance)
         lead.wait(lambda: playback.phase is not Phase.EASING, 2 * PATIENCE,
                   'the arm to reach the start')
         lead.wait(lambda: playback.phase is Phase.DONE, PATIENCE + seconds,
                   'the end of the commanded movement')
         lead.wait(self._stands, PATIENCE, 'the arm to stand')
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """Let go of the commands, and with them of the arm."""
+        if self._commands is not None:
+            self._node.destroy_publisher(self._commands)
+            self._commands = None
 
     def _stands(self) -> bool:
         return time.monotonic() > max(self._moved_at, self._commanded_at) + STILL_FOR
@@ -271,6 +287,8 @@ class CommandingHand:
 
     def _tick(self) -> None:
         if self._lead.position is None:
+            return
+        if self._commands is None:
             return
         command = self._playback.command(time.monotonic(), self._lead.position)
         if command is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 import hashlib
 from pathlib import Path
-import time
+from time import time_ns
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from smallbot.bounds import Name, NotNegative, Real
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
 from smallbot.holding import hold
+from smallbot.one_shot.control_loop import steady
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.rehearsal import Expectation
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
@@ -69,8 +70,8 @@ class ChipCare:
     """
 
     def __init__(self, model: OneShotModel, arm: Arm, kind: str = 'chip', seed: int = 0,
-                 file: Path | None = None, clock: Callable[[], float] = time.monotonic,
-                 wall: Callable[[], int] = time.time_ns,
+                 file: Path | None = None, clock: Callable[[], float] = steady,
+                 wall: Callable[[], int] = time_ns,
                  rehearse: Callable[[Trainee, Demonstration], Expectation] | None = None):
         self.model = model
         self.file = file
@@ -85,6 +86,11 @@ class ChipCare:
         self.expected: Expectation | None = None
         """What the movement that was learned came to when it was rehearsed last; None: nothing
         was learned, or it cannot be played as asked."""
+        self.unrehearsed = ''
+        """Why a rehearsal broke off; empty: none did."""
+        self.spoiled = ''
+        """Why the weights may be neither the initial ones nor what was learned: a write broke
+        off. Only `forget` mends it. Empty: they are one of both."""
         self._clock, self._wall = clock, wall
         self._rehearse_with = rehearse
         self._hold = None if file is None else hold(file)
@@ -93,6 +99,9 @@ class ChipCare:
         else:
             synapses = prepare_synapses(model, kind, seed)
         self.trainee = Trainee(model, synapses)
+        if self.learned is None and not torch.equal(
+                synapses.weights(), model.weights['trainee'] * model.config.synapse_mask()):
+            self.spoiled = f'a write of chip {file} broke off before it was saved'
         self._aged_at = self._held_since = clock()
         self._rehearse()
 
@@ -139,7 +148,8 @@ class ChipCare:
         if self.learned is not None:
             raise InputError(f'demonstration {self.learned} has been learned already, with the '
                              f'one update there is: call snn_controller/forget first')
-        if version != self.version:
+        self.check_whole()
+        if not version or version != self.version:
             raise InputError(f'it is for weights of version {version}, these are '
                              f'{self.version}: learn again from the traces published last')
         last = shown.digest if shown is not None else None
@@ -147,12 +157,27 @@ class ChipCare:
             raise InputError(f'it is for demonstration {demonstration}, here it is '
                              f'{last}: learn again')
 
+    def check_whole(self) -> None:
+        """Refuse weights of which nobody knows what they are; raises InputError."""
+        if self.spoiled:
+            raise InputError(f'the chip holds neither the initial weights nor what was learned, '
+                             f'{self.spoiled}: call snn_controller/forget')
+
     def program(self, delta: np.ndarray, shown: Demonstration) -> WriteReport:
-        """Write the one update [N, N_in + N] made from `shown`, after `check_update`; rehearse."""
+        """Write the one update [N, N_in + N] made from `shown`, after `check_update`; rehearse.
+
+        Raises InputError, before anything is written, for what cannot be.
+        """
         self.age()
-        written = self.trainee.program(torch.from_numpy(delta.copy()))
-        self.trainee.rewind()
+        try:
+            written = self.trainee.program(torch.from_numpy(delta.copy()))
+        except InputError:
+            raise
+        except Exception as error:
+            self._broke_off('an update', error)
+            raise
         self.learned, self.taught = shown.digest, shown
+        self.trainee.rewind()
         self._held_since = self._aged_at
         self._rehearse()
         return written
@@ -160,9 +185,23 @@ class ChipCare:
     def forget(self) -> WriteReport:
         """Write the initial weights again; `first_trial` must follow before the next update."""
         self.age()
-        written = self.trainee.forget()
-        self.learned = self.taught = self.expected = None
+        spoiled = self.spoiled
+        # From here on until all is written nothing is sure; no version allows an update.
+        self._broke_off('forgetting')
+        try:
+            written = self.trainee.forget()
+            if spoiled:  # then what the chip says it holds does not count either
+                written = self.synapses.program(self.model.weights['trainee'])
+        except Exception as error:
+            self._broke_off('forgetting', error)
+            raise
+        self.spoiled = ''
         return written
+
+    def _broke_off(self, what: str, error: Exception | None = None) -> None:
+        self.spoiled = f'{what} broke off' + (f' ({error!r})' if error else '')
+        self.learned = self.taught = self.expected = None
+        self.version = self.unrehearsed = ''
 
     def make_ready(self) -> None:
         """Prepare the trainee for a playback, and do now what would make its first step late."""
@@ -202,7 +241,7 @@ class ChipCare:
 
     def _rehearse(self) -> None:
         """Find out what to expect of the movement that was learned, and when to do so again."""
-        self.expected = None
+        self.expected, self.unrehearsed = None, ''
         self._rehearse_at = self._aged_at + max(REHEARSED_AGAIN,
                                                 self._aged_at - self._held_since)
         if self.taught is None or self._rehearse_with is None:
@@ -211,6 +250,10 @@ class ChipCare:
             self.expected = self._rehearse_with(self.trainee, self.taught)
         except InputError:  # which whoever wants to play it is told
             pass
+        except Exception as error:  # what was learned has been learned nonetheless
+            self.unrehearsed = repr(error)
+        finally:
+            self.trainee.rewind()
 
     def _refit(self, synapses: Synapses) -> bool:
         """Calibrate the columns where the chip has drifted: after the update for reading alone."""

@@ -1,14 +1,19 @@
 """The timed loop that plays a trainee on an arm: start, tick, stop, and how well it kept time.
 
 Each tick asks the playback what to send for where the arm is, and sends it. The loop halts by
-itself when the arm's states grow old, when the arm does not arrive or does not follow, and when
-a tick fails. Not here: topics, parameters and what may be played (the controller), the limits
+itself when the arm's states grow old, when the arm does not arrive or does not follow, when it is
+not alone, when a tick comes much too late and when one fails. Every way to rest is that of
+`stop`. Not here: topics, parameters and what may be played (the controller), the limits
 (`playback`, `arm.safety`).
 """
 
+from collections import deque
 from collections.abc import Callable
+import math
+from pathlib import Path
 import threading
 import time
+import traceback
 from typing import Protocol
 
 import numpy as np
@@ -21,8 +26,28 @@ PROGRESS_PERIOD = 0.1
 """Time between two reports of progress while moving, s."""
 SETTLING = 10.0
 """Time beyond twice that of the way after which an arm that has not arrived is halted, s."""
-BRAKING = 1.0
-"""How long a loop that ends waits for the arm to have been braked, s."""
+BRAKING = 0.5
+"""How much longer than braking takes a loop that ends waits for it, s."""
+JOINING = 2.0
+"""How long a loop that ends waits for its thread, s."""
+SPEED_OVER, SPEED_LEAST = 0.2, 0.05
+"""Longest and shortest time over which the arm's speed is measured, s."""
+
+
+def steady() -> float:
+    """Return the time, s, by a clock that no one sets and that a suspended machine does not stop.
+
+    Where there is none, one that stands still while the machine is suspended.
+    """
+    boot = getattr(time, 'CLOCK_BOOTTIME', None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+def place_of(error: BaseException) -> str:
+    """Return an exception in one line, with the file and the line where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f' at {Path(frames[-1].filename).name}:{frames[-1].lineno}' if frames else ''
+    return ' '.join(f'{error!r}{where}'.split())
 
 
 class ArmCommands(Protocol):
@@ -62,6 +87,9 @@ class Listener(Protocol):
     def halted(self, text: str) -> None:
         """Take the reason of an automatic halt, with its cure."""
 
+    def delayed(self, text: str) -> None:
+        """Take what was done about a tick that came late."""
+
     def finished(self, text: str) -> None:
         """Take how well the cadence was kept in a movement that came to its end."""
 
@@ -71,23 +99,31 @@ class ControlLoop:
 
     Parameters: `playback`, what decides about motion; `commands`, where its velocities go;
     `period`, s; `state_timeout`, age of the arm's state, s, beyond which a movement is halted;
-    `listener`; `clock`, steady, s. `lock` is held during a tick: whoever changes what a tick
-    uses holds it as well.
+    `listener`; `clock`, steady, s; `pause`, lets so many seconds pass. `lock` is held during a
+    tick: whoever changes what a tick uses holds it as well.
     """
 
     def __init__(self, playback: Playback, commands: ArmCommands, period: float,
                  state_timeout: float, listener: Listener,
-                 clock: Callable[[], float] = time.monotonic):
+                 clock: Callable[[], float] = steady,
+                 pause: Callable[[float], None] = time.sleep):
         self.playback = playback
         self.lock = threading.RLock()
         self.cadence = Cadence()
         self.pose: np.ndarray | None = None
         """Positions [W] of the joints watched, rad; None: nothing heard yet."""
+        self.company = ''
+        """Who else commands the arm or says where it is; empty: nobody. No movement beside it."""
         self._commands = commands
         self._period = period
         self._listener = listener
-        self._clock = clock
+        self._clock, self._pause = clock, pause
         self._state_age = Watchdog(state_timeout)
+        self._gone = np.zeros(len(playback.limits.lower))
+        """What has been commanded since the last state adds up to [J], rad."""
+        self._sent: tuple[float, np.ndarray] | None = None
+        """When what was sent last, s and rad/s; None: nothing is being sent."""
+        self._seen: deque[tuple[float, np.ndarray]] = deque()
         self._arrival_by = 0.0
         self._steps = 0
         self._events: list[tuple[int, int]] = []
@@ -103,38 +139,77 @@ class ControlLoop:
         self._thread.start()
 
     def stop(self, reason: str) -> None:
-        """Brake, end the loop, and say zero until it is acknowledged."""
-        if self.playback.moving:
-            self.playback.halt(reason)
-            deadline = self._clock() + BRAKING
-            while self._clock() < deadline and not self.at_rest:
-                time.sleep(0.01)
+        """Halt what moves, end the loop, brake, and say zero until it is acknowledged.
+
+        The last ticks are taken here, so that the arm comes to rest whatever has become of the
+        thread. Where nothing was being sent, nothing is: the arm may be another's.
+        """
+        with self.lock:
+            if self.playback.moving:
+                self.playback.halt(reason)
+                self._tell(self._listener.progressed)
+            obliged = not (self.playback.silent and self.playback.at_rest)
         self._ending.set()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=2.0)
-        self._commands.end(self._clock())
+            self._thread.join(JOINING)
+        self._thread = None
+        deadline = self._clock() + self.playback.braking_seconds + BRAKING
+        while not self.at_rest and self._clock() < deadline:
+            self.tick(0.0)
+            self._pause(self._period)
+        if obliged:
+            try:
+                self._commands.end(self._clock())
+            except Exception as error:
+                self._tell(self._listener.halted, f'the last zero was not sent: {place_of(error)}')
+
+    def halt(self, reason: str) -> None:
+        """Brake at the acceleration limit, and stay halted until the playback's `reset`."""
+        with self.lock:
+            self.playback.halt(reason)
 
     def state(self, pose: np.ndarray) -> None:
-        """Take where the watched joints are, [W], rad."""
+        """Take where the watched joints are, [W], rad; one that is not finite is no news."""
+        if not np.isfinite(pose).all():
+            return
         with self.lock:
-            self.pose = pose
-            self._state_age.feed(self._clock())
+            now = self._clock()
+            self.pose, self._gone = pose, np.zeros_like(self._gone)
+            if self._sent is not None:
+                self._sent = (now, self._sent[1])
+            self._state_age.feed(now)
+            seen = self._seen
+            seen.append((now, self._commands.driven(pose)))
+            while now - seen[0][0] > SPEED_OVER and len(seen) > 1:
+                seen.popleft()
 
     def state_age(self) -> tuple[float, bool]:
         """Return how old the arm's state is, s, and whether that is too old to move by."""
-        now = self._clock()
-        return self._state_age.age(now), self._state_age.expired(now)
+        with self.lock:
+            now = self._clock()
+            return self._state_age.age(now), self._state_age.expired(now)
 
     def position(self) -> np.ndarray:
         """Return the driven joints' positions [J], rad, of the last state."""
         return self._commands.driven(self.pose)
 
+    def speed(self) -> np.ndarray | None:
+        """Return how fast the driven joints [J] are measured to be, rad/s; None: not known."""
+        with self.lock:
+            if len(self._seen) < 2 or self._state_age.expired(self._clock()):
+                return None
+            (first, before), (last, after) = self._seen[0], self._seen[-1]
+            return (after - before) / (last - first) if last - first >= SPEED_LEAST else None
+
     def play(self, start: np.ndarray, duration: float, trainee: Trainee) -> None:
         """Drive to `start` [J], rad, then play what a rewound `trainee` says for `duration` s.
 
-        Raises ValueError while halted or moving.
+        Raises ValueError while halted, moving or in company.
         """
         with self.lock:
+            if self.company:
+                raise ValueError(self.company)
+
             def advance() -> np.ndarray:
                 began = time.perf_counter()
                 velocity, spiked = trainee.step()
@@ -166,10 +241,10 @@ class ControlLoop:
             self.tick(now - deadline)
             changed = self.playback.phase is not before
             if changed or (self.playback.moving and now - told > PROGRESS_PERIOD):
-                self._listener.progressed()
+                self._tell(self._listener.progressed)
                 told = now
                 if changed and self.playback.phase is Phase.DONE:
-                    self._listener.finished(self.cadence.summary(self._period))
+                    self._tell(self._listener.finished, self.cadence.summary(self._period))
             deadline += self._period
             if deadline < self._clock():
                 deadline = self._clock()
@@ -178,14 +253,38 @@ class ControlLoop:
     def tick(self, late: float) -> None:
         """Send what is due; `late` is by how much this comes after its time, s.
 
-        Whatever fails in here does not leave the arm moving.
+        Whatever fails in here does not leave the arm moving: the tick is taken again, halted and
+        without what the arm's state or the network could do wrong.
         """
         try:
             self._send(late)
         except Exception as error:
-            self._listener.halted(f'control loop: {error!r}')
+            self.fail('control loop', error)
             with self.lock:
-                self.playback.halt(f'internal error: {error!r}')
+                now, blind = self._clock(), np.full(len(self.playback.limits.lower), math.nan)
+                try:
+                    command = self.playback.command(now, blind)
+                    if command is not None:
+                        self._commands.send(command, now)
+                        self._sent = (now, command)
+                except Exception:  # said already; the next tick tries again
+                    pass
+
+    def fail(self, what: str, error: Exception) -> None:
+        """Halt because of an exception in `what`, and say so where it is news."""
+        text = f'{what}: {place_of(error)}'
+        with self.lock:
+            news = self.playback.phase is not Phase.HALTED
+            self.playback.halt(f'internal error: {text}')
+        if news:
+            self._tell(self._listener.halted, text)
+
+    def _tell(self, whom: Callable, *what) -> None:
+        """Tell the listener; that it cannot listen keeps nothing from going on."""
+        try:
+            whom(*what)
+        except Exception:
+            traceback.print_exc()
 
     def _send(self, late: float) -> None:
         with self.lock:
@@ -196,27 +295,45 @@ class ControlLoop:
             if playback.moving and self._state_age.expired(now):
                 self._halt(f'joint_states stale for {self._state_age.age(now):.2f} s',
                            'call snn_controller/reset when they are back')
+            if playback.moving and self.company:
+                self._halt(self.company, 'then call snn_controller/reset')
             if playback.phase is Phase.EASING and now > self._arrival_by:
                 self._halt('the arm has not arrived at the start')
-            if pose is None or playback.moving and not self._commands.ready(pose, now):
-                return
-            if playback.moving and (trouble := self._commands.trouble(pose, now)):
-                self._halt(trouble)
-            command = playback.command(now, self._commands.driven(pose))
+            if pose is not None and playback.moving:
+                if not self._commands.ready(pose, now):
+                    return
+                if trouble := self._commands.trouble(pose, now):
+                    self._halt(trouble)
+            position = (np.full(len(playback.limits.lower), math.nan) if pose is None
+                        else self._commands.driven(pose))
+            moved, put_off = playback.moving, playback.late
+            velocity = self.speed() if playback.silent else None
+            if self._sent is not None:
+                since, sent = self._sent
+                self._gone, self._sent = self._gone + sent * (now - since), (now, sent)
+            command = playback.command(now, position, velocity, position + self._gone)
+            if moved and playback.phase is Phase.HALTED:
+                self._tell(self._listener.halted,
+                           f'halted: {playback.reason}; call snn_controller/reset')
+            elif playback.late > put_off:
+                self._tell(self._listener.delayed, f'a tick came {late:.3f} s late: the movement '
+                           f'goes on from where the arm is, {playback.late - put_off:.3f} s later')
             events, self._events = self._events, []
             if playback.phase is Phase.PLAYING:
                 self.cadence.ticked(now, late)
-        if command is None:
-            self._commands.rest()
-        else:
-            self._commands.send(command, now)
+            if command is None:
+                self._sent = None
+                self._commands.rest()
+            else:
+                self._commands.send(command, now)
+                self._sent = (now, command)
         if events:
             self._listener.spiked(np.array(events))
 
     def _halt(self, reason: str, cure: str = '') -> None:
         self.playback.halt(reason)
         cure = cure or f'does it follow {self._commands.topic}?'
-        self._listener.halted(f'halted: {reason}; {cure}')
+        self._tell(self._listener.halted, f'halted: {reason}; {cure}')
 
 
 class Cadence:

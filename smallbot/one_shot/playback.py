@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from smallbot.arm.joint_limits import JointLimits
-from smallbot.arm.safety import ease_velocity, limit_velocity
+from smallbot.arm.safety import ease_velocity, limit_velocity, LONGEST_GAP
 
 ARRIVED = 1e-3
 """Distance from the start pose at which playing may begin, rad."""
@@ -34,6 +34,11 @@ SLOPE_SECONDS = 0.1
 what is shorter, and to invert it would ask for speeds that the limits cut off."""
 REPEAT_ZEROS = 0.3
 """How long zeros are sent after the arm has been stopped, s."""
+LOST = 0.2
+"""Time since the command before, s, beyond which a movement is halted: nobody knows whether the
+arm has gone on at that velocity or has been stopped by a dead-man of its own."""
+STANDS = 0.05
+"""Measured speed below which an arm that nobody here commands counts as standing, rad/s."""
 
 
 class Phase(Enum):
@@ -50,7 +55,9 @@ class Playback:
     """The controller's state machine: idle, easing, playing, done; halted until reset.
 
     `command` is called at every tick and returns velocities [J], rad/s, or None when there is
-    nothing to send. Commands never exceed the limits, and after a stop they begin at zero.
+    nothing to send. Commands never exceed the limits, also where ticks come late, and change from
+    the one before at the acceleration limit whatever happens; the first goes on from what the arm
+    is measured to do.
     """
 
     def __init__(self, limits: JointLimits, steps: int, step_seconds: float, period: float,
@@ -73,12 +80,16 @@ class Playback:
         self.phase = Phase.IDLE
         self.reason = ''
         """Why it halted."""
+        self.late = 0.0
+        """By how much the movement has been put off in all, s, where ticks came late."""
         self.duration = 0.0
         self.began: float | None = None
         """Time at which the movement begins, s; with a lag the first command comes before it."""
         self._sent = np.zeros(len(limits.lower))
         self._sent_at: float | None = None
         self._stopped_at = -math.inf
+        self._over = False
+        """Whether the movement has been played and the arm only comes to rest."""
 
     @property
     def moving(self) -> bool:
@@ -87,8 +98,18 @@ class Playback:
 
     @property
     def at_rest(self) -> bool:
-        """Return whether the last command was zero."""
-        return not self._sent.any()
+        """Return whether the last command was zero, and no halt waits to be obeyed."""
+        return not self._sent.any() and self._stopped_at != math.inf
+
+    @property
+    def silent(self) -> bool:
+        """Return whether nothing is being sent: the arm may be moved by others."""
+        return self._sent_at is None
+
+    @property
+    def braking_seconds(self) -> float:
+        """Return the longest time, s, that braking can take."""
+        return float((self.limits.velocity / self.limits.acceleration).max())
 
     def start(self, pose: np.ndarray, duration: float,
               advance: Callable[[], np.ndarray]) -> None:
@@ -100,6 +121,7 @@ class Playback:
         if self.phase is Phase.HALTED or self.moving:
             raise ValueError(f'{self.phase.value}: cannot start')
         self._pose, self.duration, self._advance = pose, duration, advance
+        self.late = 0.0
         self._displacement = [np.zeros_like(pose)]
         self._velocity: list[np.ndarray] = []
         self._travelled, self._corrected = np.zeros_like(pose), np.zeros_like(pose)
@@ -108,8 +130,8 @@ class Playback:
         self._near_since = math.inf
         self.began = None
         self._followed_from = math.inf
-        self.phase = Phase.EASING
-        self._sent_at = None
+        self._over = False
+        self.phase, self._stopped_at = Phase.EASING, -math.inf
 
     def slope_over(self, duration: float) -> float:
         """Return the time before and after a moment, s, over which the slope of the way is taken.
@@ -124,6 +146,8 @@ class Playback:
         """Stop at the acceleration limit and stay stopped until `reset`."""
         if self.phase is not Phase.HALTED:
             self.phase, self.reason = Phase.HALTED, reason
+            self._stopped_at = math.inf
+        elif self.silent:
             self._stopped_at = math.inf
 
     def reset(self) -> None:
@@ -141,27 +165,65 @@ class Playback:
             return 0.0
         return min(1.0, max(0.0, (now - self.began) / self.duration))
 
-    def command(self, now: float, position: np.ndarray) -> np.ndarray | None:
-        """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad."""
+    def command(self, now: float, position: np.ndarray, velocity: np.ndarray | None = None,
+                reckoned: np.ndarray | None = None) -> np.ndarray | None:
+        """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad.
+
+        `velocity` [J], rad/s, is what the arm is measured to do; it counts where nothing has been
+        sent before. None: it stands. `reckoned` [J], rad, is where the arm should be by now if
+        `position` is not of this moment: by that limits are kept.
+        """
         elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
+        if self.silent and (self.moving or self._stopped_at == math.inf):
+            self._sent = self._found(velocity)
+        if self.moving and elapsed > LOST:
+            self.halt(f'a tick came {elapsed - self.period:.2f} s late, the machine was busy or '
+                      f'suspended')
         if self.phase is Phase.EASING:
             wanted = self._approach(now, position, elapsed)
         if self.phase is Phase.PLAYING:
             if self._sent_at is not None and now > self._followed_from:
                 self._travelled = self._travelled + self._sent * elapsed
+                if elapsed > LONGEST_GAP:
+                    self._find_again(now, elapsed)
             wanted = self._follow(now, position, elapsed)
-            if self.phase is Phase.DONE:
-                self._stopped_at = now
         if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
             wanted = np.zeros_like(self._sent)
-            if self._stopped_at == math.inf and self.at_rest:
-                self._stopped_at = now
-            if self.at_rest and now > self._stopped_at + REPEAT_ZEROS:
-                self._sent_at = None
-                return None
-        self._sent = limit_velocity(wanted, self._sent, position, elapsed, self.limits)
+            if not self._sent.any():
+                if self._stopped_at == math.inf:
+                    self._stopped_at = now
+                if now > self._stopped_at + REPEAT_ZEROS:
+                    self._sent_at = None
+                    return None
+        self._sent = limit_velocity(wanted, self._sent,
+                                    position if reckoned is None else reckoned, elapsed,
+                                    self.limits)
         self._sent_at = now
+        if self._over and self.phase is Phase.PLAYING and not self._sent.any():
+            self.phase, self._stopped_at = Phase.DONE, now
         return self._sent
+
+    def _found(self, velocity: np.ndarray | None) -> np.ndarray:
+        """Return the velocity [J], rad/s, to go on from where nothing has been sent before."""
+        if velocity is None:
+            return np.zeros_like(self._sent)
+        known = np.isfinite(velocity) & (np.abs(np.nan_to_num(velocity)) > STANDS)
+        return np.clip(np.where(known, velocity, 0.0), -self.limits.velocity,
+                       self.limits.velocity)
+
+    def _find_again(self, now: float, elapsed: float) -> None:
+        """Put the movement off to the moment that the arm has come to, after a late tick.
+
+        It has gone on as it was told last; of the moments that have passed meanwhile, the one
+        whose place is nearest counts. So nothing is made up for in haste.
+        """
+        before = now - elapsed - self.began
+        moments = np.linspace(before, before + elapsed, 1 + math.ceil(elapsed / self.period))
+        arm = self._travelled - self._corrected
+        away = [np.abs(self._told(moment) - arm).max() for moment in moments]
+        at = float(moments[int(np.argmin(away))])
+        self.late += now - self.began - at
+        self.began = now - at
 
     def _approach(self, now: float, position: np.ndarray, elapsed: float) -> np.ndarray:
         """Return the velocity to the start pose; go over to playing once the arm is there.
@@ -193,9 +255,10 @@ class Playback:
                 self._origin + self._path(at) - position)
         behind = here + self._corrected - self._travelled
         arrived = not self.correction and np.abs(behind).max() < 1e-4
-        end = self.duration + (self.began - self._followed_from)
+        end = self.duration + self._slope_over
         if at >= end and (arrived or at >= end + SETTLE):
-            self.phase = Phase.DONE
+            self._over = True
+        if self._over:
             return np.zeros_like(behind)
         return (there - here) / self.period + behind / CATCH_UP
 

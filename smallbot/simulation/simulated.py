@@ -28,8 +28,15 @@ COMMAND_TIMEOUT = 0.5
 LONGEST_PART = LONGEST_GAP / 2
 """Longest time moved on at once, s: half the gap that braking allows for, as a joint's speed here
 changes at the beginning of the time it is held for and not at the end."""
+LONGEST_STEP = 0.2
+"""Longest time that a step moves the arm on by, s: what is beyond it, as after a pause of the
+process, has not happened to the arm."""
 PUSH_SECONDS = 0.2
 """How long a push lasts, s."""
+PUSH_EFFORT, PUSH_UNKNOWN = 2.0, 100.0
+"""Largest torque of a push, in the joint's effort, and where that is not known, N m."""
+HAND_SPEED = 10.0
+"""Fastest speed of a guiding hand, in the joint's own: a hand may be faster than motors."""
 HOME_TOLERANCE = 1e-4
 """Distance from home that counts as home, rad."""
 
@@ -175,6 +182,8 @@ class SimulatedArm:
         """Where joints that are not driven were before a hand came, and where it takes them."""
         self._homing = False
         self._pushed_until = math.inf
+        self.stood_still = 0.0
+        """How long the arm stood still in all because steps came too late, s."""
 
     @property
     def position(self) -> np.ndarray:
@@ -211,13 +220,20 @@ class SimulatedArm:
         self.command_age.feed(now)
         self._homing = False
 
+    def brake(self) -> None:
+        """Brake and forget the last command and the way home; a guiding hand stays."""
+        self._homing = False
+        self._command = np.zeros_like(self._command)
+        self.command_age.reset()
+
     def guide(self, time: np.ndarray, position: np.ndarray, now: float,
               held: Mapping[str, float] | None = None) -> None:
         """Move along positions [S, J], rad, at `time` [S], s from now, as a hand would.
 
         The hand first takes the arm to the first position at no more than 0.2 rad/s, and as fast
         the joints that are not driven to where they are to be `held`, rad, by name. Raises
-        ValueError for positions beyond the limits, times that do not increase, or wrong shapes.
+        ValueError for positions beyond the limits, times that do not increase, wrong shapes, a
+        hand faster than `HAND_SPEED`, and while the arm is being commanded.
         """
         time, position = np.asarray(time, dtype=float), np.asarray(position, dtype=float)
         if position.shape != (len(time), len(self._command)) or len(time) < 2:
@@ -228,6 +244,13 @@ class SimulatedArm:
         limits = self.arm.limits
         if (position < limits.lower - 1e-3).any() or (position > limits.upper + 1e-3).any():
             raise ValueError(f'guide leaves the joint limits of {", ".join(self.arm.driven)}')
+        fastest = (np.abs(np.diff(position, axis=0)) / np.diff(time)[:, None]).max(0)
+        if (fastest > HAND_SPEED * limits.velocity).any():
+            joint = int((fastest / limits.velocity).argmax())
+            raise ValueError(f'guide moves {self.arm.driven[joint]} at {fastest[joint]:.1f} '
+                             f'rad/s, expected at most '
+                             f'{HAND_SPEED * limits.velocity[joint]:.1f}')
+        self._refuse_beside_commands('guide', now)
         target = self.arm.holding(held or {}).held
         now_held = {name: self.arm.resting(name) for name in target}
         far = [abs(at - now_held[name]) for name, at in target.items()]
@@ -252,38 +275,51 @@ class SimulatedArm:
     def reset(self) -> None:
         """Stand still, forget commands, guide and the way home; positions stay."""
         self.release()
-        self._homing = False
-        self._command = np.zeros_like(self._command)
-        self.command_age.reset()
+        self.brake()
 
     def push(self, torque: Sequence[float], now: float) -> None:
         """Push the driven joints with `torque` [J], N m, for a fifth of a second.
 
-        Raises ValueError for a wrong number of values, one that is not finite, or joints that
-        cannot be pushed.
+        Raises ValueError for a wrong number of values, one that is not finite or too large,
+        joints that cannot be pushed, and while the arm is being commanded.
         """
         values = np.asarray(torque, dtype=float)
         if values.shape != self._command.shape or not np.isfinite(values).all():
             raise ValueError(f'push {list(torque)}: expected {len(self._command)} finite numbers, '
                              f'N m, for {", ".join(self.arm.driven)}')
+        most = np.array([PUSH_EFFORT * self.arm.effort.get(name, 0.0) or PUSH_UNKNOWN
+                         for name in self.arm.driven])
+        if (np.abs(values) > most).any():
+            raise ValueError(f'push {list(torque)}: expected at most {most.tolist()} N m')
+        self._refuse_beside_commands('push', now)
         self.joints.push(values)
         self._pushed_until = now + PUSH_SECONDS
+
+    def _refuse_beside_commands(self, what: str, now: float) -> None:
+        if not self.command_age.expired(now):
+            raise ValueError(f'{what}: the arm is being commanded: end that first')
 
     def step(self, elapsed: float, now: float) -> None:
         """Move on by `elapsed` seconds to the time `now`.
 
-        A step longer than the command timeout, as after a pause of the process, counts as that
-        long: a command reaches no further.
+        A step longer than `LONGEST_STEP`, as after a pause of the process, counts as that long:
+        the arm, a hand that guides it and a push go on from where they were.
         """
         if not elapsed > 0:
             return
+        late = elapsed - LONGEST_STEP
+        if late > 0:
+            elapsed = LONGEST_STEP
+            self.stood_still += late
+            self._guide_began += late
+            self._pushed_until += late
         if self._guide is not None:
             self._follow_hand(elapsed, now)
             return
         if now > self._pushed_until:
             self.joints.push(np.zeros_like(self._command))
             self._pushed_until = math.inf
-        elapsed = min(elapsed, self.command_age.timeout)
+        elapsed = min(elapsed, self.command_age.timeout)  # a command reaches no further
         parts = math.ceil(elapsed / LONGEST_PART)
         part = elapsed / parts
         for _ in range(parts):

@@ -211,3 +211,57 @@ def test_correction_brings_a_pushed_arm_back_on_its_way():
         ends[correction] = position - velocities.sum(0) * 0.01
     assert ends[0.0][0] == pytest.approx(0.1, abs=5e-3)
     assert np.abs(ends[2.0]).max() < 0.01
+
+
+@pytest.mark.parametrize('gap', [0.12, 0.2])
+def test_after_a_late_tick_the_movement_goes_on_from_where_the_arm_is(gap):
+    """Nothing is made up for in haste: the arm is told what it is told on time, only later."""
+    velocities = np.sin(np.linspace(0, np.pi, STEPS))[:, None] ** 2 * np.array([1.0, -0.5])
+    sent = {}
+    for late in (0.0, gap):
+        playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+        source = iter(velocities)
+        playback.start(np.zeros(2), 1.0, lambda source=source: next(source))
+        position, now, sent[late] = np.zeros(2), 0.0, []
+        while (command := playback.command(now, position)) is not None:
+            sent[late].append((playback.fraction(now), command[0]))
+            passed = late if late and len(sent[late]) == 25 else 0.01
+            position, now = position + passed * command, now + passed
+        assert playback.phase is Phase.DONE
+        assert position == pytest.approx(0.01 * velocities.sum(0), abs=5e-3)
+        assert (playback.late > 0.01) == (late > 0)
+    on_time = np.array(sent[0.0])
+    for fraction, speed in sent[gap]:
+        if 0 < fraction < 0.9:
+            assert speed == pytest.approx(np.interp(fraction, *on_time.T), abs=0.03)
+
+
+@pytest.mark.parametrize('gap', [0.25, 1.0, 60.0])
+@pytest.mark.parametrize('phase', [Phase.EASING, Phase.PLAYING])
+def test_a_tick_that_comes_much_too_late_halts_and_brakes_within_the_limit(gap, phase):
+    playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+    playback.start(np.array([0.02, 0.0]), 1.0, lambda: np.array([2.0, -1.0]))
+    position, now, last = np.zeros(2), 0.0, np.zeros(2)
+    while playback.phase is not phase or np.abs(last).max() < 0.1:
+        last = playback.command(now, position)
+        position, now = position + 0.01 * last, now + 0.01
+    now += gap
+    while not playback.at_rest:
+        command = playback.command(now, position, np.array([9.0, 9.0]))
+        assert (np.abs(command - last) <= LIMITS.acceleration * 0.05 + 1e-9).all()
+        assert playback.phase is Phase.HALTED and f'{gap:.2f} s late' in playback.reason
+        position, now, last = position + 0.01 * command, now + 0.01, command
+
+
+def test_the_first_command_goes_on_from_what_the_arm_does():
+    """So begins a process whose predecessor was killed and has left an arm that moves."""
+    moving = np.array([0.8, -0.01])
+    for begin in (lambda playback: playback.halt('test'),
+                  lambda playback: playback.start(np.ones(2), 1.0, lambda: np.zeros(2))):
+        playback = Playback(LIMITS, STEPS, 0.01, 0.01)
+        assert playback.command(0.0, np.zeros(2), moving) is None, 'it is not to be moved'
+        begin(playback)
+        assert not playback.at_rest or playback.moving
+        command = playback.command(0.01, np.zeros(2), moving)
+        assert command[0] == pytest.approx(0.8 - 0.01 * LIMITS.acceleration[0])
+        assert abs(command[1]) <= 0.01 * LIMITS.acceleration[1]

@@ -6,7 +6,7 @@ import pytest
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.errors import InputError
-from smallbot.simulation.simulated import SimulatedArm
+from smallbot.simulation.simulated import LONGEST_STEP, SimulatedArm
 
 
 def run(arm, seconds, now=0.0, step=0.005, each=lambda now: None):
@@ -43,6 +43,50 @@ def test_it_never_passes_a_limit():
     assert arm.position[0] > arm.arm.limits.upper[0] - 0.02
 
 
+@pytest.mark.parametrize('gap', [0.05, 1.0, 60.0])
+@pytest.mark.parametrize('doing', ['guided', 'commanded', 'pushed', 'going home'])
+def test_after_a_pause_it_goes_on_from_where_it_was(gap, doing):
+    """A hand, a command, a push and the way home do not make up for what was missed."""
+    if doing == 'pushed':
+        pytest.importorskip('mujoco', reason='needs mujoco: pip install mujoco')
+    arm = SimulatedArm(default_arm(), 'mujoco' if doing == 'pushed' else 'kinematic')
+    now = 0.0
+    if doing == 'guided':
+        arm.guide([0.0, 100.0], [[0.0, 0.0], [1.0, -1.0]], now)
+    elif doing == 'pushed':
+        arm.push([60.0, 0.0], now)
+    elif doing == 'going home':
+        arm.joints.place(np.array([1.0, 1.0]), np.zeros(2))
+        arm.home()
+    else:
+        arm.command([0.2, 0.1], now)
+    now = run(arm, 0.1, now)
+    before, speed = arm.position.copy(), np.abs(arm.velocity).max()
+    now += gap
+    arm.step(gap, now)
+    passed = min(gap, LONGEST_STEP)
+    assert np.abs(arm.position - before).max() <= (speed + 0.4) * passed + 1e-9
+    assert arm.stood_still == pytest.approx(gap - passed)
+    if doing != 'pushed':
+        assert np.abs(arm.velocity).max() <= speed + 1e-9
+    now = run(arm, 0.02, now)
+    assert arm.guided == (doing == 'guided') and arm.homing == (doing == 'going home')
+
+
+def test_a_hand_and_a_push_do_not_come_while_it_is_commanded_nor_beyond_what_may_be():
+    arm = SimulatedArm(default_arm())
+    arm.command([0.0, 0.0], 1.0)
+    for what in (lambda: arm.guide([0.0, 1.0], [[0.0, 0.0], [0.1, 0.1]], 1.1),
+                 lambda: arm.push([1.0, 0.0], 1.1)):
+        with pytest.raises(ValueError, match='being commanded'):
+            what()
+    with pytest.raises(ValueError, match=r'push \[61.0, 0.0\]: expected at most \[60.0, 60.0\]'):
+        arm.push([61.0, 0.0], 5.0)
+    with pytest.raises(ValueError, match='guide moves shoulder at 100.0 rad/s'):
+        arm.guide([0.0, 0.01], [[0.0, 0.0], [0.0, 1.0]], 5.0)
+    assert not arm.guided and not arm.velocity.any()
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.floats(-10, 10), st.floats(-10, 10), st.floats(1e-4, 0.3)),
                 min_size=1, max_size=60))
@@ -64,7 +108,7 @@ def test_a_command_reaches_no_further_than_its_timeout_over_a_pause():
     before = arm.position[0]
     arm.command([0.2, 0.0], now + 5.0)
     arm.step(5.0, now + 5.0)
-    assert arm.position[0] == pytest.approx(before + 0.1)
+    assert arm.position[0] == pytest.approx(before + 0.2 * LONGEST_STEP)
 
 
 @pytest.mark.parametrize('bad', [[0.1], [0.1, 0.2, 0.3], [math.nan, 0.0], [0.0, math.inf]])
