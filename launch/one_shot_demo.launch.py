@@ -253,8 +253,8 @@ def generate_launch_description() -> LaunchDescription:
         node('arm_simulator', arm_is(simulated), model=text('arm'), arm_of=text('model')),
         node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
              port=ParameterValue(LaunchConfiguration('port'), value_type=int),
-             **{name: text(name) for name in (
-                 'user', 'password_file', 'ca_file', 'cert_file', 'key_file')},
+             user=text('user'), password_file=text('password_file'), ca_file=text('ca_file'),
+             cert_file=text('cert_file'), key_file=text('key_file'),
              convention=text('convention'), time_scale=driving_scale),
         node('demo_recorder', bag_directory=text('bag_directory'), arm_of=text('model'),
              reading=text('reading')),

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from smallbot.arm.xacro_expressions import plain_expressions
 from smallbot.errors import InputError
 
 TIP_NAMES = re.compile('tool|tcp|effector|^tip|grasp', re.IGNORECASE)
@@ -250,7 +251,7 @@ def _expanded(source: str) -> str:
         raise ArmError(f'{source}: this is xacro, which the package xacro expands: `pip install '
                        f'xacro` (apt install ros-$ROS_DISTRO-xacro), {INSTEAD}') from None
     try:
-        with redirect_stderr(io.StringIO()):
+        with redirect_stderr(io.StringIO()), plain_expressions():
             return xacro.process_file(source).toxml()
     except Exception as error:  # whatever its includes and expressions raise
         why = ' '.join(str(error).split()) or type(error).__name__

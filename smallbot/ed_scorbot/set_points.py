@@ -224,7 +224,7 @@ class SetPoints:
         """Add what the gate has let through to the commanded position, ask it what passes now."""
         since = self._period if self._stepped_at is None else now - self._stepped_at
         if since > LONGEST_GAP and self._velocity.any():
-            self._came_late(since)
+            self._came_late(since, now)
         if not self._stands:
             self.position = self.position + self._velocity * min(max(since, 0.0), LONGEST_GAP)
         self._stepped_at = now
@@ -240,7 +240,7 @@ class SetPoints:
         if self._velocity.any():
             self._moving_until = now + SETTLING
 
-    def _came_late(self, since: float) -> None:
+    def _came_late(self, since: float, now: float) -> None:
         """Go on from where the set-points are; stay there if they have stood for long."""
         self.late_steps, self.latest = self.late_steps + 1, since
         braking = (np.abs(self._velocity) / self.limits.acceleration).max()
@@ -248,7 +248,7 @@ class SetPoints:
             self.stop(f'the driver was held up for {since:.1f} s, on a machine that is busy or '
                       f'was suspended: the arm stays where it was sent last')
             self.position = self._unheard[-1][1] if self._unheard else self.reached
-            self._stands = True
+            self._stands, self._moving_until = True, now + SETTLING  # ask where it has come to
 
     def _approach(self, target: np.ndarray, now: float) -> None:
         if not self.is_at(target):

@@ -162,6 +162,39 @@ def test_a_xacro_is_expanded_where_xacro_is_installed(tmp_path):
     assert '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize('reach', [
+    '${().__class__}',
+    '${(lambda: ().__class__.__base__.__subclasses__())()}',
+    '${[c for c in [1] for d in [().__class__]]}',
+    '${list(x for x in [(lambda: (y for y in [1]).gi_frame.f_back.f_builtins)()])}',
+    "${'{0.real}'.format(1)}",
+    "${open('made', 'w')}",
+    "$(eval open('made', 'w'))",
+    "$(eval eval('_' + '_import_' + '_(&quot;os&quot;)').mkdir('made'))",
+    '$(eval (lambda: (y for y in [1]).gi_frame.f_back.f_globals)())',
+])
+def test_a_xacro_runs_arithmetic_and_no_other_code(tmp_path, monkeypatch, reach):
+    pytest.importorskip('xacro')
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'arm.xacro').write_text(XACRO.replace('value="0.4"', f'value="{reach}"').replace(
+        '<link name="base"/>', f'<link name="base"/><link name="{reach}"/>'))
+    with pytest.raises(ArmError, match='xacro cannot expand it') as refused:
+        read_description(tmp_path / 'arm.xacro')
+    assert '\n' not in str(refused.value)
+    assert not (tmp_path / 'made').exists()
+
+
+@pytest.mark.parametrize(('sum_', 'reach'), [
+    ('${0.1 * 4}', 0.4), ('${sqrt(0.16)}', 0.4), ('${max([x / 10.0 for x in range(5)])}', 0.4),
+    ('$(eval 0.2 + 0.2)', 0.4), ("${dict(a=0.4)['a']}", 0.4), ("${0.4 if 'a' == 'a' else 1}", 0.4),
+])
+def test_what_descriptions_reckon_with_is_expanded(tmp_path, sum_, reach):
+    pytest.importorskip('xacro')
+    (tmp_path / 'arm.xacro').write_text(XACRO.replace('value="0.4"', f'value="{sum_}"'))
+    arm = Arm.from_urdf(tmp_path / 'arm.xacro', ('turn',), 'tip')
+    assert tip(arm, 0.0) == pytest.approx([reach, 0, 0])
+
+
 def test_a_xacro_that_nobody_can_expand_is_refused_naming_xacro(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'xacro', None)
     (tmp_path / 'arm.urdf').write_text(XACRO)

@@ -1,5 +1,6 @@
 """The stream of set-points, alone: answered as the test likes, on a clock of the test."""
 
+from hypothesis import example, given, settings, strategies as st
 import numpy as np
 import pytest
 
@@ -23,8 +24,8 @@ class Stream:
         self.answers = True
         self._due = []
 
-    def tick(self, velocity=None, sending=True, patient=False):
-        self.now += PERIOD
+    def tick(self, velocity=None, sending=True, patient=False, elapsed=PERIOD):
+        self.now += elapsed
         stream = self.set_points
         for at, position in [due for due in self._due if due[0] <= self.now]:
             self._due.remove((at, position))
@@ -153,3 +154,75 @@ def test_an_answer_counts_for_what_can_have_been_held_by_then():
     set_points.acknowledge(10.06)
     assert set_points.answered and set_points.round_trips == pytest.approx([0.01])
     np.testing.assert_array_equal(set_points.reached, home)
+
+
+FULL = np.array([0.8, -0.6, 0.0, 0.0])
+WAY = CATCH_UP * (HOLD + 2 * PERIOD) * LIMITS.velocity + 2 * np.radians(
+    1 / np.abs(CONVENTION.reference_per_degree))
+"""Longest way from one set-point to the next, in whole references, rad."""
+
+
+@pytest.mark.parametrize('late', [0.3, 1.0, 60.0, 3600.0])
+def test_a_step_that_comes_too_late_leaves_the_arm_where_it_was_sent_and_says_so(late):
+    stream = Stream().stand()
+    stream.run(1.0, FULL)
+    last = stream.sent[-1][1]
+    stream.tick(FULL, elapsed=late)
+    assert f'held up for {late:.1f} s' in stream.set_points.stopped
+    stream.run(2.0)
+    after = np.array([position for at, position in stream.sent if at >= stream.now - 2])
+    assert len(after) > 5, 'asked where it has come to'
+    assert np.abs(after - last).max() < 1e-9
+    stream.set_points.reset()
+    stream.run(0.1, 0 * FULL)
+    stream.run(0.5, FULL)
+    ways = np.abs(np.diff([last, *(position for _, position in stream.sent[-5:])], axis=0))
+    assert ways.max() > 0.01 and (ways < WAY).all(), 'it goes on from there'
+
+
+def test_a_step_that_comes_a_little_late_goes_on_from_where_the_set_points_are():
+    stream = Stream().stand()
+    stream.run(1.0, FULL)
+    before = stream.set_points.position
+    stream.tick(FULL, elapsed=0.15)
+    assert not stream.set_points.stopped and stream.set_points.late_steps == 1
+    assert stream.set_points.latest == pytest.approx(0.15)
+    went = np.abs(stream.set_points.position - before)
+    assert (went <= 0.05 * np.abs(FULL) + 1e-9).all(), 'what has passed is not made up for'
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0.01] * 6 + [0.02, 0.049, 0.06, 0.15, 0.3, 1.0, 60.0,
+                                                       0.0, -0.02, -1.0, -60.0, 1e9]),
+                          st.integers(1, 40), st.sampled_from([FULL, -FULL, 0 * FULL, None])),
+                min_size=2, max_size=12))
+@example([(0.01, 40, FULL), (60.0, 1, FULL), (0.01, 40, FULL)])
+@example([(0.01, 40, FULL), (-60.0, 1, FULL), (0.01, 40, FULL)])
+def test_whatever_the_clock_does_set_points_stay_inside_and_never_jump(course):
+    """Nor does the velocity, unless they have stood for longer than braking takes."""
+    stream = Stream().stand()
+    stream.run(0.6, FULL)
+    speed = None
+    for elapsed, count, velocity in course:
+        for _ in range(count):
+            stopped, sent = stream.set_points.stopped, len(stream.sent)
+            before = stream.set_points.position
+            try:
+                stream.tick(velocity, elapsed=elapsed)
+            except ValueError as refused:
+                assert stream.set_points.stopped or 'state' in str(refused)
+                stream.tick(elapsed=0.0)
+            went = stream.set_points.position - before
+            assert stopped != stream.set_points.stopped or (
+                np.abs(went) <= 0.05 * LIMITS.velocity + 1e-9).all(), 'nothing is made up for'
+            now = went / PERIOD if elapsed == PERIOD else None
+            if not (speed is None or now is None) and 'held up' not in stream.set_points.stopped:
+                assert (np.abs(now - speed) <= LIMITS.acceleration * PERIOD + 1e-6).all()
+            speed = now
+            if stopped and 'held up' in stopped:
+                assert (went == 0).all() and len(stream.sent) <= sent + 1
+            elapsed = max(elapsed, PERIOD) if count > 3 else elapsed
+    positions = np.array([position for _, position in stream.sent])
+    whole = np.radians(1 / np.abs(CONVENTION.reference_per_degree))
+    assert (positions <= LIMITS.upper + whole).all() and (positions >= LIMITS.lower - whole).all()
+    assert (np.abs(np.diff(positions, axis=0)) <= WAY).all()

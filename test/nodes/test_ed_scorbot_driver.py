@@ -1,10 +1,12 @@
 """The driver as a process, over DDS and a real broker, against the emulated controller."""
 
+import random
 import re
 import signal
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+from ed_scorbot.foreign import message
 import numpy as np
 import pytest
 from std_msgs.msg import Float64MultiArray
@@ -351,7 +353,17 @@ def test_moved_without_numbers_and_a_stranger(bench, broker, emulator):
     probe.wait(lambda: probe.position()[0] > 0.3, 'the arm to move all the same')
     assert all(np.isfinite(m.position).all() for m in probe.heard['joint_states'])
     link = MqttLink(Broker(port=broker.port), ('anything',))
+    source = random.Random(4)
     try:
+        link.reach(10.0, 'no broker')
+        for payload in (b'x' * (3 << 20), b'[' * 100_000,
+                        b'{"content":{"coordinates":"\\ud800\\n"},"client":{"id":"smallbot"}}',
+                        *(message(source)[1] for _ in range(500))):
+            if b'browser' not in payload:
+                link.publish('EDScorbot/moved', payload)
+        probe.wait(lambda: 'EDScorbot/moved: ' in process.said, 'a line about it')
+        probe.wait(lambda: 'too long or too many' in process.said, 'a line about the long one')
+        probe.wait(lambda: probe.call('ed_scorbot_driver/reset').success, 'a reset')
         probe.wait(lambda: link.publish('EDScorbot/commands', request(
             Signal.DISCONNECT, 'browser')), 'a stranger')
         probe.wait(lambda: "client 'browser' has disconnected" in process.said, 'the reason')
