@@ -113,7 +113,8 @@ class _Recording:
             except InputError as error:
                 self.trouble = str(error)
                 if self.bag.written:
-                    return f'; bag with the first {self.bag.written} messages, {self.trouble}'
+                    return (f'; no bag after the first {self.bag.written} messages, '
+                            f'{self.trouble}')
         return f'; no bag, {self.trouble}' if self.trouble else ''
 
     def forget(self) -> None:
