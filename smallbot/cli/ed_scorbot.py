@@ -54,9 +54,6 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.ed_scorbot.emulator import EmulatedController
     from smallbot.ed_scorbot.mqtt_link import MqttLink
 
-    asked = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.append(True))
     controller = EmulatedController(CONVENTIONS[args.convention], args.homing, args.robot,
                                     args.misbehave, args.seed, time.monotonic())
     try:
@@ -68,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
         if not any(event.kind == 'online' for event in link.wait(REACHED)):
             raise InputError(f'no broker at {link.where}: start one, for example '
                              f'`mosquitto -p {args.port}`')
+        asked = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: asked.append(True))
         print(f'{args.robot} is on {link.where}, convention {args.convention}', flush=True)
         for message in controller.start():
             link.publish(*message)

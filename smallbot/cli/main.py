@@ -60,7 +60,7 @@ def _run(chosen) -> int:
     except KeyboardInterrupt:
         said, code = 'interrupted', interruption.CODE
     except InputError as error:
-        said, code = error, 2
+        said, code = error, getattr(error, 'code', 2)
     except OSError as error:
         where = '' if error.filename is None else f'{os.fsdecode(error.filename)}: '
         said, code = f'{where}{error.strerror or error}', 1

@@ -2,7 +2,7 @@
 
 With `--iterations 0` it is the closed form alone, in seconds, for any arm that a URDF describes.
 Else writes checkpoints and TensorBoard curves into a folder, and at the end the model. Ctrl-C
-stops after the iteration under way and leaves a checkpoint to resume from. Runs one process for
+breaks off the iteration under way and leaves a checkpoint to resume from. Runs one process for
 each core; `torchrun -m smallbot meta-train ...` runs it on several machines.
 """
 
