@@ -52,9 +52,13 @@ def interrupted(arguments: tuple[str, ...], moment: float, twice: bool) -> tuple
             except subprocess.TimeoutExpired:
                 code = None
             took = time.monotonic() - sent
-            time.sleep(0.3)
-            left = subprocess.run(['pgrep', '-g', str(process.pid)], capture_output=True,
-                                  text=True).stdout.split()
+            # The tracker of multiprocessing ends when it notices.
+            for _ in range(30):
+                left = subprocess.run(['pgrep', '-a', '-g', str(process.pid)],
+                                      capture_output=True, text=True).stdout.splitlines()
+                if not left:
+                    break
+                time.sleep(0.1)
             try:
                 os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError:

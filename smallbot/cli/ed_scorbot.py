@@ -56,9 +56,6 @@ def run(args: argparse.Namespace) -> int:
     from smallbot.ed_scorbot.emulated.emulator import EmulatedController
     from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 
-    asked = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.append(True))
     broker = broker_in(args)
     controller = EmulatedController(CONVENTIONS[args.convention], args.homing, args.robot,
                                     args.misbehave, args.seed, time.monotonic())
@@ -67,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         link.reach(REACHED, f'no broker at {link.where}: start one, for example '
                             f'`mosquitto -p {args.port}`')
+        asked = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: asked.append(True))
         print(f'{args.robot} is on {link.where}, convention {args.convention}', flush=True)
         for message in controller.start():
             link.publish(*message)

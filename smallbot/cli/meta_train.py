@@ -2,11 +2,12 @@
 
 With `--iterations 0` it is the closed form alone, in seconds, for any arm that a URDF describes.
 Else writes checkpoints and TensorBoard curves into a folder, and at the end the model. Ctrl-C
-stops after the iteration under way and leaves a checkpoint to resume from. Runs one process for
+breaks off the iteration under way and leaves a checkpoint to resume from. Runs one process for
 each core; `torchrun -m smallbot meta-train ...` runs it on several machines.
 """
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 import shlex
 import signal
@@ -133,8 +134,6 @@ def _next(model: Path) -> str:
 
 def _train(group, args: argparse.Namespace) -> int:
     """Train as one process of `group`; the first one writes and prints."""
-    from tqdm import tqdm
-
     from smallbot.one_shot.model import save_model
     from smallbot.outer_loop.configuration import robot_name
     from smallbot.outer_loop.run import learning_rate, meta_train, TARGET_CM
@@ -153,8 +152,7 @@ def _train(group, args: argparse.Namespace) -> int:
     curves = _curves(directory) if group.leads else None
     began, recent, total = time.monotonic(), [], training.config.iterations
     try:
-        with tqdm(total=total, initial=training.iteration, unit='it', mininterval=1.0,
-                  disable=not group.leads) as bar:
+        with _bar(training) as bar:
             def report(state, parts):
                 if not group.leads:
                     return
@@ -198,6 +196,19 @@ def _train(group, args: argparse.Namespace) -> int:
         write_result(args.json, _result(training, directory, recent, model,
                                         time.monotonic() - began))
     return 0 if done else 1
+
+
+def _bar(training):
+    """Return the bar of progress, where this is the process that prints.
+
+    The others must not have one: its lock outlives a process that is killed, which is said.
+    """
+    if not training.group.leads:
+        return nullcontext()
+    from tqdm import tqdm
+
+    return tqdm(total=training.config.iterations, initial=training.iteration, unit='it',
+                mininterval=1.0)
 
 
 def _training(group, args: argparse.Namespace):

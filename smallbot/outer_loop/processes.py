@@ -158,11 +158,13 @@ def in_processes(work: Callable[..., int], processes: int, *arguments: Any) -> i
         _join(store, 0, processes)
         code = _finish(work, Group(0, processes), arguments)
         for process in others:
-            process.join(PATIENCE.total_seconds())
+            # Where the first one has broken off, they may wait for it.
+            process.join(PATIENCE.total_seconds() if code == 0 else 0)
         return code
     finally:
-        for process in others:
-            process.terminate()
+        for process in others:  # they write nothing
+            process.kill()
+            process.join()
 
 
 def settle() -> None:

@@ -126,9 +126,9 @@ def _(kind: Listed):
 
 @probes.register
 def _(kind: Parsed):
-    return [], [*ODD_TEXTS, 'x', ',', '=', ':', 'nan', 'nan:nan', '0:nan', 'nan:1', '1:-1', '0:inf',
-                '-1e300:1e300', '1e300:1e301', 'x=', '=1', 'x=nan', 'x=1e300', 'x=1,x=1', 'x=1,',
-                'noise=nan', 'noise=1e300', 'noise=1,', 'tasks=' + HUGE, LARGE]
+    return [], [*ODD_TEXTS, 'x', ',', '=', ':', 'nan', 'nan:nan', '0:nan', 'nan:1', '1:-1',
+                '0:inf', '-1e300:1e300', '1e300:1e301', 'x=', '=1', 'x=nan', 'x=1e300', 'x=1,x=1',
+                'x=1,', 'noise=nan', 'noise=1e300', 'noise=1,', 'tasks=' + HUGE, LARGE]
 
 
 NO_PATHS = ['nowhere/x', 'file/below', LONG, DEEP, BYTES, 'loop', 'a\nb']
