@@ -90,7 +90,7 @@ def still_works(bench: Bench, model) -> None:
 def test_hostile_messages_are_refused_and_the_node_works_as_before(
         domain, name, small_model, tmp_path):
     model = load_model(str(small_model))
-    bench = Bench(name, small_model, tmp_path)
+    bench = Bench(name, small_model, tmp_path, use_sim_time=True)
     try:
         bench.fuzz(240, model, 1, tuple(each for each in bench.triggers() if each != 'release'))
         assert not bench.ended and not bench.node.failures
