@@ -29,6 +29,7 @@ from smallbot.ed_scorbot.session import Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
 from smallbot.files import write_json
+from smallbot.nodes.common.ending import end_at_once, ended, stop_event
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
     from_events,
@@ -46,12 +47,7 @@ from smallbot.nodes.common.messages import (
     values_of,
 )
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
-from smallbot.nodes.common.spin import (
-    end_at_once,
-    HostedExecutor,
-    ignore_signals,
-    stop_event,
-)
+from smallbot.nodes.common.spin import HostedExecutor
 from smallbot.nodes.hands import CommandingHand, DirectorError, GuidingHand, PATIENCE
 from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
@@ -288,6 +284,10 @@ class Director(Guarded, Node):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Lead the demonstration once: 0 done or interrupted, 1 a step failed, 2 bad input."""
     end_at_once()
+    return ended(_lead(arguments))
+
+
+def _lead(arguments: Sequence[str] | None) -> int:
     director = None
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -312,7 +312,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             director.stop()
             director.destroy_node()
         rclpy.try_shutdown()
-        ignore_signals()
 
 
 if __name__ == '__main__':

@@ -13,7 +13,8 @@ from smallbot.demonstration.formats.options import Reading, text_of
 from smallbot.demonstration.reading import PLAIN
 from smallbot.ed_scorbot.on_broker import OnBroker
 from smallbot.nodes.arm_simulator import ArmSimulator
-from smallbot.nodes.common.spin import Hosted, stop_event
+from smallbot.nodes.common.ending import stop_event
+from smallbot.nodes.common.spin import Hosted
 from smallbot.nodes.demo_director import Director
 from smallbot.nodes.demo_recorder import DemoRecorder
 from smallbot.nodes.ed_scorbot_driver import EdScorbotDriver

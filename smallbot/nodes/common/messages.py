@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration, Time
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import (
     Float32MultiArray,
@@ -67,14 +68,17 @@ def received(content: bytes | Any, kind: type) -> Any:
     if len(content) > largest:
         raise InputError(f'{kind.__name__} of {len(content)} bytes, expected at most {largest}')
     try:
-        return deserialize_message(bytes(content), kind)
+        message = deserialize_message(bytes(content), kind)
     except Exception as error:  # the middleware's own, which has no common base
         raise InputError(f'it cannot be read as {kind.__name__}: {error}') from None
+    if kind is Clock:  # goes to rclpy itself, which takes it for good
+        _check_stamp(message.clock)
+    return message
 
 
 def one_line(text: str) -> str:
     """Return a text, parts of which came from elsewhere, as a line that can be logged and sent."""
-    line = ' '.join(text.encode('utf-8', 'backslashreplace').decode().split())
+    line = ' '.join(text[:4 * LONGEST_TEXT].encode('utf-8', 'backslashreplace').decode().split())
     line = ''.join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return line if len(line) <= LONGEST_TEXT else f'{line[:LONGEST_TEXT]}...'
 
@@ -144,14 +148,17 @@ def to_demonstration(message: JointTrajectory, arm: Arm) -> Demonstration:
 def check_state(message: JointState) -> None:
     """Refuse a joint state whose parts do not belong together; raises InputError."""
     _check_names(message.name)
-    stamp = message.header.stamp
-    if stamp.sec < 0 or stamp.nanosec >= 10 ** 9:
-        raise InputError(f'joint state of the time {stamp.sec} s and {stamp.nanosec} ns, expected '
-                         f'neither below 0 nor a second of nanoseconds')
+    _check_stamp(message.header.stamp)
     for part in ('position', 'velocity', 'effort'):
         if len(getattr(message, part)) not in (0, len(message.name)):
             raise InputError(f'joint state of {len(message.name)} names and '
                              f'{len(getattr(message, part))} values of {part}')
+
+
+def _check_stamp(stamp: Time) -> None:
+    if stamp.sec < 0 or stamp.nanosec >= 10 ** 9:
+        raise InputError(f'time of {stamp.sec} s and {stamp.nanosec} ns, expected neither below 0 '
+                         f'nor a second of nanoseconds')
 
 
 def joint_positions(message: JointState, joints: Sequence[str]) -> np.ndarray | None:

@@ -6,8 +6,6 @@ publisher. So signals only set an event here; a node's `stop` then still has a l
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-import os
-import signal
 import sys
 import threading
 import time
@@ -19,6 +17,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from smallbot.errors import InputError
+from smallbot.nodes.common.ending import end_at_once, ended, stop_event
 from smallbot.nodes.common.guarded import Guarded
 
 try:  # half the work for each message, which counts where nodes share an interpreter
@@ -28,35 +27,8 @@ except ImportError:  # Humble, and Jazzy before 7.1.4
 
 SPIN = 0.05
 """Longest wait of an executor before it looks whether to stop, s."""
-SWITCH = 0.0005
-"""Python's thread switch interval, s: a control thread must not wait 5 ms for its turn."""
-
-
-ENDING = (signal.SIGINT, signal.SIGTERM)
-"""Signals by which a process is asked to end."""
 MOST_FAILURES = 20
 """Failures of the middleware one after another, none of them a callback's, that end a node."""
-
-
-def stop_event() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set from now on, instead of what they did."""
-    asked = threading.Event()
-    for number in ENDING:
-        signal.signal(number, lambda *_: asked.set())
-    sys.setswitchinterval(SWITCH)
-    return asked
-
-
-def end_at_once() -> None:
-    """Let SIGINT and SIGTERM end this process with 0 at once: nothing is there to stop yet."""
-    for number in ENDING:
-        signal.signal(number, lambda *_: os._exit(0))
-
-
-def ignore_signals() -> None:
-    """Let SIGINT and SIGTERM not disturb a process that is ending already."""
-    for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def spin(node: Guarded, executor: SingleThreadedExecutor, ending: Callable[[], bool]) -> None:
@@ -77,7 +49,7 @@ def spin(node: Guarded, executor: SingleThreadedExecutor, ending: Callable[[], b
             node.failed('executor', error)
 
 
-def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
+def run(make_node: Callable[[], Guarded], arguments: Sequence[str] | None = None) -> int:
     """Run one node until SIGINT or SIGTERM; returns the exit code of its process.
 
     0: asked to stop; 2: arguments or parameters that cannot be used, with one line on stderr.
@@ -85,6 +57,10 @@ def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -
     Whatever happens, the node's `stop` runs with a living context.
     """
     end_at_once()
+    return ended(_run(make_node, arguments))
+
+
+def _run(make_node: Callable[[], Guarded], arguments: Sequence[str] | None) -> int:
     node = None
     executor = None
     try:
@@ -110,7 +86,6 @@ def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -
                 executor.shutdown(timeout_sec=1.0)
             node.destroy_node()
         rclpy.try_shutdown()
-        ignore_signals()
 
 
 class Onlooker:
