@@ -54,9 +54,10 @@ class Ear:
                 self._kind, self.topic, lambda message: None, STATE)
         names = {bytes(info.endpoint_gid): named(info) for info in infos}
         now = self._clock()
-        with self._subscription.handle as handle:
+        heard = self._subscription.handle
+        with heard:
             for _ in range(MOST):
-                taken = handle.take_message(self._kind, False)
+                taken = heard.take_message(self._kind, False)
                 if taken is None:
                     break
                 self._hear(*taken, names, now)
