@@ -72,6 +72,25 @@ def test_a_hand_guides_it_and_commands_are_ignored_meanwhile(bench):
     probe.wait(lambda: 'not guided' in process.said, 'a refusal of a guide without shoulder')
 
 
+def test_a_hand_is_refused_while_it_is_commanded_and_two_that_command_in_turn_stop_it(bench):
+    process = bench.start('arm_simulator', command_timeout=5.0)
+    probe, other = bench.probe(), bench.probe()
+    probe.wait(lambda: probe.heard['joint_states'], 'joint_states')
+    send(probe, 0.3, 0.0)
+    probe.wait(lambda: probe.speed() > 0.29, 'the arm to move')
+    probe.publish(JointTrajectory, 'guide', to_trajectory(
+        ('base', 'shoulder'), np.array([0.0, 1.0]), np.zeros((2, 2))))
+    probe.wait(lambda: 'not guided: guide: the arm is being commanded' in process.said,
+               'a refusal')
+
+    def stopped():
+        send(other, -0.1, 0.0)
+        send(probe, 0.3, 0.0)
+        return 'command in turn: braking until one is gone' in process.said
+    probe.wait(stopped, 'both to be named')
+    probe.wait(lambda: probe.speed() == 0.0, 'the arm to stand')
+
+
 def test_home_is_slow_and_reset_stands_still(bench):
     bench.start('arm_simulator')
     probe = bench.probe()

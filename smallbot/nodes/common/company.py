@@ -35,6 +35,7 @@ class Ear:
         self._node, self._kind, self._counts, self._clock = node, kind, counts, clock
         self._listener: Node | None = None
         self._subscription = None
+        self._names: dict[bytes, str] = {}
         self._heard: dict[bytes, float] = {}
         self._last = b''
         self._mixed_at, self._mixed = -WITHIN, ('', '')
@@ -52,23 +53,24 @@ class Ear:
             # Never given to an executor: what is there is taken below.
             self._subscription = self._listener.create_subscription(
                 self._kind, self.topic, lambda message: None, STATE)
-        names = {bytes(info.endpoint_gid): named(info) for info in infos}
+        self._names = {bytes(info.endpoint_gid): named(info) for info in infos}
         now = self._clock()
-        with self._subscription.handle as handle:
+        heard = self._subscription.handle
+        with heard:
             for _ in range(MOST):
-                taken = handle.take_message(self._kind, False)
+                taken = heard.take_message(self._kind, False)
                 if taken is None:
                     break
-                self._hear(*taken, names, now)
+                self._hear(*taken, now)
 
-    def _hear(self, message, info: dict, names: dict[bytes, str], now: float) -> None:
+    def _hear(self, message, info: dict, now: float) -> None:
         gid = (info.get('publisher_gid') or {}).get('data')
         if gid is None or not self._counts(message):
             return
         if gid != self._last and now - self._heard.get(gid, -WITHIN) < WITHIN:
             # Heard before and after another: that one has not taken its place.
             self._mixed_at = now
-            self._mixed = tuple(sorted(_name(names, one) for one in (gid, self._last)))
+            self._mixed = tuple(sorted(_name(self._names, one) for one in (gid, self._last)))
         self._heard[gid], self._last = now, gid
 
     def both(self) -> str:
@@ -78,10 +80,11 @@ class Ear:
         one, other = self._mixed
         return f'two nodes named {one}' if one == other else f'{one} and {other}'
 
-    def voices(self, within: float) -> int:
-        """Return how many have been heard in the last so many seconds."""
+    def voices(self, name: str, within: float) -> int:
+        """Return how many nodes of that full name have been heard in the last so many seconds."""
         now = self._clock()
-        return sum(now - at < within for at in self._heard.values())
+        return sum(now - at < within and _name(self._names, gid) == name
+                   for gid, at in self._heard.items())
 
     def close(self) -> None:
         """Stop listening and forget."""
@@ -102,7 +105,7 @@ class Rivals:
         self.topic = topic
         self._node, self._clock = node, clock
         self._self = named_node(node.get_name(), node.get_namespace())
-        self._pulse = Ear(node, '/diagnostics', DiagnosticArray, self._is_ours, clock)
+        self._pulse = Ear(node, '/diagnostics', DiagnosticArray, clock=clock)
         self._twin_since: float | None = None
 
     def names(self) -> list[str]:
@@ -116,12 +119,9 @@ class Rivals:
         now = self._clock()
         self._twin_since = now if self._twin_since is None else self._twin_since
         self._pulse.look()
-        if now - self._twin_since < ALIVE or self._pulse.voices(ALIVE) != 1:
+        if now - self._twin_since < ALIVE or self._pulse.voices(self._self, ALIVE) != 1:
             others.append(f'another {self._self}')
         return others
-
-    def _is_ours(self, message: DiagnosticArray) -> bool:
-        return any(one.name.startswith(f'{self._node.get_name()}: ') for one in message.status)
 
     def close(self) -> None:
         """Stop listening."""
