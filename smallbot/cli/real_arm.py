@@ -34,7 +34,7 @@ _KINDS = {
 def add_access(group) -> None:
     """Declare what a broker may want beside host and port; a password is no option, on purpose."""
     for name, what in ACCESS.items():
-        group.add_argument(f'--{name.replace("_", "-")}', type=_KINDS[name], default='', help=(
+        group.add_argument(f'--{name.replace("_", "-")}', type=_KINDS[name], help=(
             f'{what.removesuffix("; empty: none")} (or {ENVIRONMENT[name]})').replace('%', '%%'),
             metavar='NAME' if name == 'user' else 'FILE')
 
@@ -45,7 +45,7 @@ def broker_in(args: argparse.Namespace) -> Broker:
 
 
 def _access(args: argparse.Namespace) -> dict[str, str]:
-    return {name: str(getattr(args, name)) for name in ACCESS}
+    return {name: str(getattr(args, name) or '') for name in ACCESS}
 
 
 @contextmanager

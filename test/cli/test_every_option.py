@@ -144,7 +144,8 @@ def _(kind: InputPath):
 @probes.register
 def _(kind: NamedInput):
     ending = kind.endings[0]
-    return ['ur5e', f'file{ending}'], [
+    named = [name for name in ('ur5e', 'system') if kind.shipped is None or kind.shipped(name)]
+    return [*named[:1], f'file{ending}'], [
         'nobody', *NO_PATHS, *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)), 'folder/',
         '/dev/zero', *(f'{prefix}{name}' for prefix in kind.prefixes
                        for name in ('a b', BYTES, 'a-b', LONG))]
