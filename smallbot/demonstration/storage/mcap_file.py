@@ -18,6 +18,8 @@ else:
     from backports import zstd
 
 MAGIC = b'\x89MCAP0\r\n'
+LARGEST = 1 << 26
+"""Bytes to which a chunk or a message may unpack; recorders make chunks of a few megabytes."""
 _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK = 2, 3, 4, 5, 6
 
 
@@ -105,7 +107,7 @@ def _unpacked(record: memoryview) -> tuple[bytes, bool]:
         return b'', False
     (packed,) = struct.unpack_from('<Q', record, at)
     content = bytes(record[at + 8:at + 8 + packed])
-    unpack = {'': lambda part: part, 'zstd': zstd.ZstdDecompressor().decompress,
+    unpack = {'': lambda part, _: part, 'zstd': zstd.ZstdDecompressor().decompress,
               'lz4': LZ4FrameDecompressor().decompress}.get(name)
     if unpack is None:
         return b'', False
@@ -113,14 +115,21 @@ def _unpacked(record: memoryview) -> tuple[bytes, bool]:
     return made, len(made) == size and (not crc or zlib.crc32(made) == crc)
 
 
-def unpacked_as_far_as_possible(unpack: Callable[[bytes], bytes], content: bytes
-                                ) -> Iterator[bytes]:
-    """Yield what comes out of a decompressor until its input ends or is damaged."""
+def unpacked_as_far_as_possible(unpack: Callable[[bytes, int], bytes], content: bytes,
+                                most: int = LARGEST) -> Iterator[bytes]:
+    """Yield what comes out of a decompressor until its input ends or is damaged.
+
+    Or comes to more than `most` bytes: a few kilobytes can hold terabytes.
+    """
     for at in range(0, len(content), 4096):
         try:
-            yield unpack(content[at:at + 4096])
+            part = unpack(content[at:at + 4096], most + 1)
         except (EOFError, RuntimeError, zstd.ZstdError):
             return
+        most -= len(part)
+        if most < 0:
+            return
+        yield part
 
 
 def _text(record: memoryview, at: int) -> tuple[str, int]:
