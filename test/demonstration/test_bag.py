@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import lz4.frame
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -8,6 +9,7 @@ from rosbags.typesys import get_typestore, Stores
 from smallbot.demonstration.bag import write_bag
 from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.samples import DemonstrationError
+from smallbot.demonstration.storage.mcap_file import unpacked_as_far_as_possible, zstd
 
 from .conftest import ARM, PATH, TIME
 
@@ -94,3 +96,16 @@ def test_bags_without_joint_states_or_damaged_are_refused(tmp_path):
     with pytest.raises(DemonstrationError, match='cannot be read as a rosbag2') as caught:
         read_demonstration(tmp_path / 'broken', ARM)
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('unpacker', [
+    lambda content: (zstd.ZstdDecompressor().decompress, zstd.compress(content)),
+    lambda content: (lz4.frame.LZ4FrameDecompressor().decompress, lz4.frame.compress(content)),
+    lambda content: (lambda part, _: part, content)])
+def test_what_a_few_bytes_unpack_to_is_bounded(unpacker):
+    content = bytes(10 ** 6)
+    unpack, packed = unpacker(content)
+    assert b''.join(unpacked_as_far_as_possible(unpack, packed)) == content
+    unpack, packed = unpacker(content)
+    made = b''.join(unpacked_as_far_as_possible(unpack, packed, 10_000))
+    assert len(made) <= 10_000

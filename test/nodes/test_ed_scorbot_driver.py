@@ -238,7 +238,7 @@ def test_sigkill_of_the_controller_in_mid_motion_leaves_the_references_in_time(
     assert far < bound(silence(driver_process))
 
 
-def test_a_stream_that_ceases_and_a_killed_driver_leave_the_references_in_time(
+def test_a_stream_that_ceases_and_a_driver_held_up_or_killed_leave_the_references(
         bench, broker, emulator):
     arm = emulator()
     process, probe = homed(bench, broker, command_timeout=0.5)
@@ -249,6 +249,17 @@ def test_a_stream_that_ceases_and_a_killed_driver_leave_the_references_in_time(
     assert far < bound(silence(process))
     assert probe.call('ed_scorbot_driver/reset').success
     stream = Stream(probe, 0.0, 0.0)
+    probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'zeros')
+    stream.values = [0.5, 0.2]
+    probe.wait(lambda: probe.speed() > 0.3, 'the arm to move again')
+    process.send(signal.SIGSTOP)
+    at = time.monotonic()
+    probe.wait(lambda: arm.rows()[-1][0] > at + 1.0, 'a second')
+    process.send(signal.SIGCONT)
+    probe.wait(lambda: 'stopped: the driver was held up for' in process.said, 'the reason')
+    assert travelled(probe, arm, at, 'driver held up') < SET_POINT
+    stream.values = [0.0, 0.0]
+    probe.wait(lambda: probe.call('ed_scorbot_driver/reset').success, 'a reset')
     probe.wait(lambda: probe.commands()[-1] == [0.0, 0.0], 'zeros')
     stream.values = [0.86, 0.4]
     probe.wait(lambda: probe.speed() > 0.6, 'the arm to be fast again')

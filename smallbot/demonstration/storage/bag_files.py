@@ -142,7 +142,7 @@ def _unpack(stream, plain: Path) -> bool:
     unpack = zstd.ZstdDecompressor()
     with plain.open('wb') as out:
         for part in iter(lambda: stream.read(2 ** 20), b''):
-            for made in unpacked_as_far_as_possible(unpack.decompress, part):
+            for made in unpacked_as_far_as_possible(unpack.decompress, part, 1 << 60):
                 out.write(made)
     return not unpack.eof
 

@@ -18,6 +18,8 @@ else:
     from backports import zstd
 
 MAGIC = b'\x89MCAP0\r\n'
+LARGEST = 1 << 26
+"""Bytes to which a chunk or a message may unpack; recorders make chunks of a few megabytes."""
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 2, 3, 4, 5, 6, 15
 """Codes of records."""
 
@@ -116,7 +118,7 @@ def _unpacked(file: memoryview, at: int, record: memoryview) -> bytes:
         if cut:
             return b''
         raise ValueError(damaged) from None
-    unpack = {'': lambda part: part, 'zstd': zstd.ZstdDecompressor().decompress,
+    unpack = {'': lambda part, _: part, 'zstd': zstd.ZstdDecompressor().decompress,
               'lz4': LZ4FrameDecompressor().decompress}.get(name)
     if unpack is None:
         raise ValueError(f'damaged: the chunk at byte {at} is compressed with {name!r}')
@@ -127,14 +129,21 @@ def _unpacked(file: memoryview, at: int, record: memoryview) -> bytes:
     return made
 
 
-def unpacked_as_far_as_possible(unpack: Callable[[bytes], bytes], content: bytes
-                                ) -> Iterator[bytes]:
-    """Yield what comes out of a decompressor until its input ends or is damaged."""
+def unpacked_as_far_as_possible(unpack: Callable[[bytes, int], bytes], content: bytes,
+                                most: int = LARGEST) -> Iterator[bytes]:
+    """Yield what comes out of a decompressor until its input ends or is damaged.
+
+    Or comes to more than `most` bytes: a few kilobytes can hold terabytes.
+    """
     for at in range(0, len(content), 4096):
         try:
-            yield unpack(content[at:at + 4096])
+            part = unpack(content[at:at + 4096], most + 1)
         except (EOFError, RuntimeError, zstd.ZstdError):
             return
+        most -= len(part)
+        if most < 0:
+            return
+        yield part
 
 
 def _text(record: memoryview, at: int) -> tuple[str, int]:

@@ -5,10 +5,12 @@ mean, which broker it is (`broker`), what a fault means (`faults`).
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import queue
 import secrets
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -52,6 +54,19 @@ class Event:
     cure: str = ''
 
 
+def _lasting(client: type) -> type:
+    """Return paho's client such that a fault of TLS does not end its thread, as 1.6 lets it."""
+    class Lasting(client):
+        def loop_read(self, *arguments):
+            try:
+                return super().loop_read(*arguments)
+            except ssl.SSLError:
+                with suppress(OSError):  # the other side may be gone
+                    self.socket().shutdown(socket.SHUT_RDWR)  # the next read finds the end
+                return 0
+    return Lasting
+
+
 class MqttLink:
     """Subscribed to `topics` of a broker for as long as it lives; reconnects by itself.
 
@@ -81,8 +96,8 @@ class MqttLink:
         self._state = 'none'
         # Debian's and Ubuntu's packages are paho 1.6, which does not know the argument.
         version = getattr(paho, 'CallbackAPIVersion', None)
-        self._client = paho.Client(*([version.VERSION2] if version else []),
-                                   client_id=f'smallbot-{secrets.token_hex(8)}')
+        self._client = _lasting(paho.Client)(*([version.VERSION2] if version else []),
+                                             client_id=f'smallbot-{secrets.token_hex(8)}')
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
