@@ -93,6 +93,7 @@ class Soak:
         self._sent: list[int] = []
         self.courses: list[np.ndarray] = []
         """Of every playback the times between commands, s."""
+        self.halts: list[str] = []
         self._guide = self.node.create_publisher(JointTrajectory, 'guide', RELIABLE)
         self.node.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.node.create_subscription(DiagnosticStatus, 'progress', self._on_progress, LATCHED)
@@ -101,7 +102,7 @@ class Soak:
                                       self._on_command, STREAM)
         self._clients = {name: self.node.create_client(Trigger, name) for name in (
             'demo_recorder/start', 'demo_recorder/stop', 'one_shot_learner/learn',
-            'snn_controller/execute', 'snn_controller/forget')}
+            'snn_controller/execute', 'snn_controller/forget', 'snn_controller/reset')}
         self._wait(lambda: all(client.service_is_ready() for client in self._clients.values())
                    and self._guide.get_subscription_count() and self.traces, 'the nodes')
 
@@ -171,9 +172,12 @@ class Soak:
         self.phase, self._sent = '', []
         self.must('snn_controller/execute')
         self._wait(lambda: self.phase in ('done', 'halted'), 'the end of the playback')
-        if self.phase == 'halted':
-            raise SystemExit(f'halted: {self.reason}')
-        self.courses.append(np.diff(self._sent) * 1e-9)
+        if self.phase == 'halted':  # as on a machine that has other things to do
+            self.halts.append(self.reason)
+            print(f'halted: {self.reason}', flush=True)
+            self.must('snn_controller/reset')
+        else:
+            self.courses.append(np.diff(self._sent) * 1e-9)
 
     def forget(self) -> None:
         """Forget it and wait for the traces of the initial weights."""
@@ -265,11 +269,12 @@ def main() -> int:
                                       f'last {some} plays': cadence(soak.courses[-some:])}
         finally:
             codes = soak.end()
-        result['exit_codes'] = codes
+        result['exit_codes'], result['halts'] = codes, soak.halts
     rclpy.shutdown()
     print(tables(result))
     if options.json:
         write_json(options.json, result)
+    print(f'\n{len(result["halts"])} playbacks halted; exit codes {codes}')
     return int(any(codes.values()))
 
 

@@ -61,8 +61,9 @@ class BagWriter:
             ) -> None:
         """Take up a JointState, received and stamped at times in ns, for the next `flush`."""
         store = _types()
-        header = store.types['std_msgs/msg/Header'](
-            store.types['builtin_interfaces/msg/Time'](*divmod(stamp, 10 ** 9)), frame)
+        seconds, rest = divmod(stamp, 10 ** 9)
+        header = store.types['std_msgs/msg/Header'](store.types['builtin_interfaces/msg/Time'](
+            min(max(seconds, -2 ** 31), 2 ** 31 - 1), rest), frame)
         message = store.types[STATE](header, list(names), *(
             np.asarray(values, dtype=float) for values in (positions, velocities, efforts)))
         self._file.add(max(received, 0), bytes(store.serialize_cdr(message, STATE)))
@@ -162,7 +163,8 @@ def unfinished(folder: Path) -> dict[Path, int]:
         with suppress(OSError, ValueError):
             bag = metadata.parent
             file = bag / f'{bag.name}.mcap'
-            if _MARK + _OPEN in metadata.read_text() and not is_being_written(file):
+            if (metadata.is_file() and _MARK + _OPEN in metadata.read_text()
+                    and not is_being_written(file)):
                 found[bag] = len(read_mcap(file.read_bytes(), lambda *_: True).messages)
     return found
 
