@@ -30,10 +30,12 @@ setup(
     ],
     python_requires='>=3.10',
     install_requires=[
+        'annotated-types>=0.5',
         'backports.zstd; python_version<"3.14"',
         'lz4',
         'matplotlib>=3.5',
         'numpy>=1.23',
+        'pydantic>=2.5',
         'pyyaml>=5.4',
         'rosbags>=0.11',
         'safetensors>=0.4',

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le, Len
+from annotated_types import Ge, Gt, Le, Len, Predicate
 
 Whole = Annotated[int, Ge(0), Le(10 ** 12)]
 """A count of events, or a seed."""
@@ -15,7 +15,13 @@ Positive = Annotated[float, Gt(0), Le(1e12)]
 NotNegative = Annotated[float, Ge(0), Le(1e12)]
 Real = Annotated[float, Ge(-1e12), Le(1e12)]
 Share = Annotated[float, Ge(0), Le(1)]
-Name = Annotated[str, Len(1, 255)]
+
+
+def _is_text(value: str) -> bool:
+    return '\0' not in value
+
+
+Name = Annotated[str, Len(1, 255), Predicate(str.isprintable)]
 """Of a joint, a link, a model."""
-Text = Annotated[str, Len(0, 32_000_000)]
+Text = Annotated[str, Len(0, 32_000_000), Predicate(_is_text)]
 """Such as a URDF."""

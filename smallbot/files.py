@@ -135,15 +135,16 @@ def file_name(name: str, what: str) -> str:
     Raises InputError, naming it as `what`, where it is none, would be hidden, leads elsewhere or
     is longer than `LONGEST_NAME`.
     """
-    wrong = ('' if isinstance(name, str) and name.isprintable() and name.strip() else
-             'expected the name of a file')
-    if not wrong and ('/' in name or name.startswith('.')):
+    wrong = ''
+    if not isinstance(name, str) or not name.isprintable() or not name.strip():
+        wrong = 'expected the name of a file'
+    elif '/' in name or name.startswith('.'):
         wrong = 'expected the name of a file, without "/" and without "." at the beginning'
-    if not wrong and len(os.fsencode(name)) > LONGEST_NAME:
-        name, wrong = f'{name[:20]}...', f'expected a name of at most {LONGEST_NAME} bytes'
+    elif len(os.fsencode(name)) > LONGEST_NAME:
+        wrong = f'expected a name of at most {LONGEST_NAME} bytes'
     if wrong:
-        raise InputError(f'{what} {name}: {wrong}' if not name or str(name).isprintable()
-                         else f'{what} {name!r}: {wrong}')
+        shown = repr(name)
+        raise InputError(f'{what} {shown if len(shown) <= 80 else shown[:77] + "..."}: {wrong}')
     return name
 
 

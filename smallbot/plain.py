@@ -1,6 +1,6 @@
 """Plain values from JSON and YAML that are read strictly: bounded, no key twice, finite."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import json
 import math
 from typing import Any
@@ -29,13 +29,15 @@ def read_json(text: bytes) -> Any:
     not finite and nesting beyond `DEEPEST`.
     """
     try:
-        values = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_number,
-                            parse_float=_finite)
+        values = bounded(json.loads(text.decode(), object_pairs_hook=_once))
     except RecursionError:
         raise ValueError(f'nested deeper than {DEEPEST}') from None
     except UnicodeDecodeError as error:
         raise ValueError(f'not text: {error.reason} at byte {error.start}') from None
-    return bounded(values)
+    for field, value in _numbers(values):
+        if not math.isfinite(value):
+            raise ValueError(f'{field} {value}: expected a finite number')
+    return values
 
 
 def bounded(values: Any) -> Any:
@@ -76,6 +78,12 @@ def read_yaml(text: bytes) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
+        depth = 0
+        for event in yaml.parse(text.decode(), Loader):
+            depth += (isinstance(event, yaml.CollectionStartEvent)
+                      - isinstance(event, yaml.CollectionEndEvent))
+            if depth > DEEPEST:
+                raise ValueError(f'nested deeper than {DEEPEST}')
         values = yaml.load(text.decode(), Loader)
     except RecursionError:
         raise ValueError(f'nested deeper than {DEEPEST}') from None
@@ -93,10 +101,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f'{text}: expected a finite number')
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _no_number(text[:80])
+def _numbers(values: Any, field: str = '') -> Iterator[tuple[str, float]]:
+    """Yield every number with a point, and what its field is called."""
+    if isinstance(values, float):
+        yield field, values
+    elif isinstance(values, dict | list):
+        for key, value in values.items() if isinstance(values, dict) else enumerate(values):
+            if isinstance(value, dict | list | float):
+                yield from _numbers(value, f'{field}.{key}'[:200].lstrip('.'))

@@ -86,6 +86,8 @@ def _said(found: dict[str, Any], where: str, kind: type) -> str:
              'string_too_short': 'at least {min_length} letters',
              'string_too_long': 'at most {max_length} letters'}
     expected = words.get(found['type'])
+    if found['type'] == 'predicate_failed':
+        return f'{where}: {field} {value}: expected printable text'
     if found['type'] == 'value_error':
         return f'{place}: {limits["error"]}'
     said = f'expected {expected.format(**limits)}' if expected else found['msg']

@@ -24,6 +24,7 @@ PACKAGES = (
     ('scipy', 'demonstrations', True, 'pip install scipy'),
     ('matplotlib', 'report.png', True, 'pip install matplotlib'),
     ('pyyaml', 'configuration', True, 'pip install pyyaml'),
+    ('pydantic', 'models, chips, checkpoints', True, "pip install 'pydantic>=2.5'"),
     ('rosbags', 'recorded bags', True, 'pip install rosbags'),
     ('safetensors', 'models and chips', True, 'pip install safetensors'),
     ('tqdm', 'progress', True, 'pip install tqdm'),

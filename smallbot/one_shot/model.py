@@ -401,9 +401,7 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> OneShotModel:
         # Fields first: who has changed one by hand is told what is wrong with it.
         config = built(ModelConfig, as_trained(card['config']), f'{card_path.name}: config',
                        ModelError)
-        called = card.get('name', path.stem)
-        if not isinstance(called, str) or not 0 < len(called) <= 255 or not called.isprintable():
-            raise ModelError(f'{card_path.name}: name: expected 1 to 255 letters')
+        called = file_name(card.get('name', path.stem), f'{card_path.name}: name')
         model = OneShotModel(config, weights, called, {
             key: value for key, value in card.items()
             if key not in ('name', 'config', WEIGHTS, FORMAT, SEAL)})
@@ -423,7 +421,10 @@ def load_model(name: str | Path = DEFAULT_MODEL) -> OneShotModel:
 
 def _card(path: Path) -> dict[str, Any]:
     """Return all that a model's card holds."""
-    card = read_json(read_bytes(path, LARGEST_CARD))
+    try:
+        card = read_json(read_bytes(path, LARGEST_CARD))
+    except ValueError as error:
+        raise ValueError(f'{path.name}: {error}') from None
     if not isinstance(card, dict) or 'config' not in card:
         raise ValueError(f'{path.name} has no field "config"')
     return card

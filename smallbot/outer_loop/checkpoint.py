@@ -8,6 +8,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
+import warnings
 
 import torch
 from torch import Tensor
@@ -72,7 +73,9 @@ def read_checkpoint(directory: Path) -> Checkpoint:
     path = directory / CHECKPOINT
     try:
         content = _unsealed(read_bytes(path))
-        saved = torch.load(io.BytesIO(content), weights_only=True)
+        with warnings.catch_warnings():  # of what is refused then
+            warnings.simplefilter('ignore')
+            saved = torch.load(io.BytesIO(content), weights_only=True)
         state = Checkpoint(*(saved[key] for key in Checkpoint._fields))
         config, start = (read_json(text.encode()) for text in (state.config, state.start))
         config['model'] = as_trained(config['model'])
