@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interruption.named(f'smallbot {chosen.verb}')
     code = _run(chosen)
     if arguments is None:
-        interruption.over()
+        interruption.over(code)
     return code
 
 
