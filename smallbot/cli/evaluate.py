@@ -27,8 +27,8 @@ from smallbot.kinds import (
 )
 
 VERB = 'evaluate'
-SWEPT = {'noise': Real(0, 100), 'stuck': Real(0, 1), 'age': Real(0, 1e10), 'cells': Real(0, 1),
-         'step': Real(0, 1, above=True)}
+SWEPT = {'noise': Real(0, 20), 'stuck': Real(0, 1), 'age': Real(0, 1e10), 'cells': Real(0, 1),
+         'step': Real(1e-6, 1)}
 """What a sweep may vary, and an option sets."""
 
 FEW = 8

@@ -5,8 +5,9 @@ there would come out as a traceback, or be lost. Work that keeps what is done st
 `kept`: there KeyboardInterrupt is raised, once. Nothing but the standard library is imported.
 """
 
+import atexit
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import os
 import signal
 import sys
@@ -67,9 +68,20 @@ def kept() -> Iterator[None]:
         _State.keeping = before
 
 
-def over() -> None:
-    """Say that nothing is left to be interrupted: the result is there."""
+def over(code: int) -> None:
+    """Say that nothing is left to be interrupted: what there is to be kept is kept.
+
+    Unless all is done the process ends here, with `code`: to take the interpreter apart, with
+    torch in it, takes most of a second.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if code == 0:
+        return
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # closed, full, or read by nobody
+            stream.flush()
+    os._exit(code)
 
 
 def _interrupted(*_: Any) -> None:
@@ -88,14 +100,10 @@ def _interrupted(*_: Any) -> None:
 def _leave() -> None:
     """End on the spot, with what was printed so far."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
+    with suppress(Exception):  # closed, full, or interrupted in the middle of a write
         sys.stdout.flush()
-    except Exception:  # closed, full, or interrupted in the middle of a write
-        pass
-    try:
+    with suppress(OSError):
         os.write(2, f'{_State.command}: interrupted\n'.encode(errors='backslashreplace'))
-    except OSError:
-        pass
     os._exit(CODE)
 
 

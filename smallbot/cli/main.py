@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interruption.named(f'smallbot {chosen.verb}')
     code = _run(chosen)
     if arguments is None:
-        interruption.over()
+        interruption.over(code)
     return code
 
 

@@ -161,7 +161,7 @@ def test_what_a_recording_leaves_open_is_told_by_options(capsys, tmp_path):
     (['evaluate', '--family', 'file'], '--demonstrations DIR'),
     (['evaluate', '--stuck', '2'], 'at most 1'),
     (['evaluate', '--law', 'magic'], 'hermes-two-device'),
-    (['evaluate', '--step', '0'], 'above 0'),
+    (['evaluate', '--step', '0'], 'at least 1e-06'),
     (['evaluate', '--noise', 'inf'], 'expected a number'),
     (['evaluate', '--sweep', 'colour=1,2'], 'noise, stuck, age, cells, step'),
     (['evaluate', '--sweep', 'stuck=0,2'], 'at most 1'),
