@@ -285,10 +285,9 @@ class SnnController(Guarded, LifecycleNode):
             delta, labels = from_matrix(message)
             written, seconds = self._program(delta, labels)
         except InputError as error:
-            self.get_logger().error(f'update refused: {error}')
             self._programmed.publish(status('snn_controller', False, f'update refused: {error}',
                                             version=labels.get('version', '')))
-            return
+            raise
         share = written.cells / written.cells_total
         self._programmed.publish(status(
             'snn_controller', True,
