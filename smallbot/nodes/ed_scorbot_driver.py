@@ -155,7 +155,7 @@ class EdScorbotDriver(Guarded, Node):
         try:
             self._session.consider(shown)
         except InputError as error:
-            self.get_logger().error(f'movement refused: {error}')
+            raise InputError(f'movement refused: {error}') from None
 
     def _answering(self, act):
         def callback(_, response: Trigger.Response) -> Trigger.Response:

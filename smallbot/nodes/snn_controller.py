@@ -267,7 +267,7 @@ class SnnController(Guarded, LifecycleNode):
             self._controller.update(delta, labels)
         except InputError as error:
             self.programmed(False, f'update refused: {error}', version=labels.get('version', ''))
-            raise InputError(f'update refused: {error}') from None
+            raise
 
 
     # --- services

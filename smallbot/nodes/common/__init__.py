@@ -1,4 +1,4 @@
-"""What the nodes share: messages and QoS, parameters, executors, an arm's controllers, the graph.
+"""What the nodes share: messages, guards, parameters, executors, an arm's controllers, the graph.
 
-For `nodes` alone. Begin with `messages`.
+For `nodes` alone. Begin with `messages` and `guarded`.
 """

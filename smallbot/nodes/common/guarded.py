@@ -8,7 +8,7 @@ cannot hear or reach. Not here: what fits (`messages`), and how processes end (`
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import wraps
 import inspect
 from pathlib import Path
@@ -23,12 +23,7 @@ from rclpy.qos import qos_check_compatible, QoSCompatibility
 from rclpy.subscription import Subscription
 
 from smallbot.errors import InputError
-from smallbot.nodes.common.messages import (
-    one_line,
-    received,
-    status,
-    STREAM,
-)
+from smallbot.nodes.common.messages import one_line, received, status, STREAM
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -54,7 +49,7 @@ class Tally:
     last: str = ''
     _told: int = 0
     _told_at: float = -float('inf')
-    _reported: int = field(default=0)
+    _reported: int = 0
 
     def add(self, reason: str) -> str | None:
         """Count one more; returns the line to log, None where one was logged a moment ago."""
