@@ -22,7 +22,6 @@ from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
 from smallbot.ed_scorbot.mqtt_link import MqttLink
 from smallbot.ed_scorbot.session import Measurement, Phase, Session, Settings
 from smallbot.errors import InputError
-from smallbot.nodes.common.company import Ear, LOOK
 from smallbot.nodes.common.messages import demonstration_or_none, LATCHED, RELIABLE, status, STREAM
 from smallbot.nodes.common.parameters import ARM_PARAMETERS, chosen_arm, declare, Parameter
 from smallbot.nodes.common.spin import run
@@ -89,9 +88,6 @@ class EdScorbotDriver(Node):
             self.create_service(Trigger, f'~/{name}', self._answering(act))
         self.create_timer(PERIOD, self._tick, clock=steady)
         self.create_timer(1.0, self._diagnose, clock=steady)
-        self._ear = Ear(self, self.resolve_topic_name('velocity_controller/commands'),
-                        Float64MultiArray)
-        self.create_timer(LOOK, self._look_round, clock=steady)
 
     def stop(self) -> None:
         """Brake, see the last set-point acknowledged, leave the broker.
@@ -155,12 +151,6 @@ class EdScorbotDriver(Node):
             self._publish(Measurement(now, measured.position, np.zeros(len(JOINTS))), now,
                           'last_known')
         self._tell()
-
-    def _look_round(self) -> None:
-        """Stop while two command in turn."""
-        self._ear.look()
-        if (both := self._ear.both()) and self._session.phase is Phase.READY:
-            self._session.stop(f'{both} command in turn: end one of them')
 
     def _publish(self, measured: Measurement, now: float, frame: str) -> None:
         self._published_at = now
