@@ -343,6 +343,8 @@ class SnnController(Guarded, LifecycleNode):
 
     def _look_round(self) -> None:
         """Notice others that command the arm or say where it is."""
+        if self._company is None:
+            return
         loop, before = self._controller.loop, self._controller.loop.company
         loop.company = self._company.look()
         if loop.company != before:
@@ -351,6 +353,8 @@ class SnnController(Guarded, LifecycleNode):
             self._diagnose()
 
     def _diagnose(self) -> None:
+        if self._company is None:
+            return
         controller, loop = self._controller, self._controller.loop
         controller.tend()
         (age, stale), playback = loop.state_age(), loop.playback

@@ -65,6 +65,9 @@ class ArmCommands(Protocol):
     def trouble(self, pose: np.ndarray, now: float) -> str:
         """Return why the movement must not go on; empty: it may."""
 
+    def told(self, now: float) -> np.ndarray | None:
+        """Return where the arm [J], rad, was told to be; None: as the velocities add up."""
+
     def send(self, velocity: np.ndarray, now: float) -> None:
         """Send velocities [J], rad/s."""
 
@@ -311,7 +314,8 @@ class ControlLoop:
             if self._sent is not None:
                 since, sent = self._sent
                 self._gone, self._sent = self._gone + sent * (now - since), (now, sent)
-            command = playback.command(now, position, velocity, position + self._gone)
+            command = playback.command(now, position, velocity, position + self._gone,
+                                       self._commands.told(now))
             if moved and playback.phase is Phase.HALTED:
                 self._tell(self._listener.halted,
                            f'halted: {playback.reason}; call snn_controller/reset')

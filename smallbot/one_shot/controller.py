@@ -119,7 +119,7 @@ class Controller:
         care = ChipCare(model, arm, chosen.synapses, chosen.seed, file, self._clock, self._wall,
                         rehearsed)
         if self._halted:
-            playback.halt(self._halted)
+            playback.phase, playback.reason = Phase.HALTED, self._halted
         self.loop = self._loop_of(playback, commands, chosen.period, chosen.state_timeout,
                                   self._outlet, self._clock)
         self.care = care

@@ -34,7 +34,7 @@ SLOPE_SECONDS = 0.1
 what is shorter, and to invert it would ask for speeds that the limits cut off."""
 REPEAT_ZEROS = 0.3
 """How long zeros are sent after the arm has been stopped, s."""
-LOST = 0.2
+LOST = 0.5
 """Time since the command before, s, beyond which a movement is halted: nobody knows whether the
 arm has gone on at that velocity or has been stopped by a dead-man of its own."""
 STANDS = 0.05
@@ -88,6 +88,7 @@ class Playback:
         self._sent = np.zeros(len(limits.lower))
         self._sent_at: float | None = None
         self._stopped_at = -math.inf
+        self._told_first: np.ndarray | None = None
         self._over = False
         """Whether the movement has been played and the arm only comes to rest."""
 
@@ -166,12 +167,14 @@ class Playback:
         return min(1.0, max(0.0, (now - self.began) / self.duration))
 
     def command(self, now: float, position: np.ndarray, velocity: np.ndarray | None = None,
-                reckoned: np.ndarray | None = None) -> np.ndarray | None:
+                reckoned: np.ndarray | None = None, told: np.ndarray | None = None
+                ) -> np.ndarray | None:
         """Return what to send at `now` (s, monotonic) for an arm at `position` [J], rad.
 
         `velocity` [J], rad/s, is what the arm is measured to do; it counts where nothing has been
         sent before. None: it stands. `reckoned` [J], rad, is where the arm should be by now if
-        `position` is not of this moment: by that limits are kept.
+        `position` is not of this moment: by that limits are kept. `told` [J], rad, is where the
+        arm has been told to be, where that is not what velocities add up to.
         """
         elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
         if self.silent and (self.moving or self._stopped_at == math.inf):
@@ -181,10 +184,13 @@ class Playback:
                       f'suspended')
         if self.phase is Phase.EASING:
             wanted = self._approach(now, position, elapsed)
+            self._told_first = told
         if self.phase is Phase.PLAYING:
             if self._sent_at is not None and now > self._followed_from:
                 self._travelled = self._travelled + self._sent * elapsed
                 if elapsed > LONGEST_GAP:
+                    if told is not None:
+                        self._travelled = told - self._told_first
                     self._find_again(now, elapsed)
             wanted = self._follow(now, position, elapsed)
         if self.phase in (Phase.IDLE, Phase.DONE, Phase.HALTED):
@@ -217,11 +223,14 @@ class Playback:
         It has gone on as it was told last; of the moments that have passed meanwhile, the one
         whose place is nearest counts. So nothing is made up for in haste.
         """
-        before = now - elapsed - self.began
-        moments = np.linspace(before, before + elapsed, 1 + math.ceil(elapsed / self.period))
         arm = self._travelled - self._corrected
-        away = [np.abs(self._told(moment) - arm).max() for moment in moments]
-        at = float(moments[int(np.argmin(away))])
+        after = now - self.began
+        first, last, at = after - elapsed, after, after
+        for apart in (self.period, self.period / 10):
+            moments = np.linspace(first, last, 1 + math.ceil((last - first) / apart))
+            away = [np.abs(self._told(moment) - arm).max() for moment in moments]
+            at = float(moments[int(np.argmin(away))])
+            first, last = max(first, at - apart), min(last, at + apart)
         self.late += now - self.began - at
         self.began = now - at
 

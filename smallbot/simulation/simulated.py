@@ -28,7 +28,7 @@ COMMAND_TIMEOUT = 0.5
 LONGEST_PART = LONGEST_GAP / 2
 """Longest time moved on at once, s: half the gap that braking allows for, as a joint's speed here
 changes at the beginning of the time it is held for and not at the end."""
-LONGEST_STEP = 0.2
+LONGEST_STEP = 0.5
 """Longest time that a step moves the arm on by, s: what is beyond it, as after a pause of the
 process, has not happened to the arm."""
 PUSH_SECONDS = 0.2

@@ -134,6 +134,9 @@ class World:
     def trouble(self, pose, now):
         return ''
 
+    def told(self, now):
+        return None
+
     def rest(self):
         self.sent = None
 
@@ -527,7 +530,7 @@ class ControllerMachine(RuleBasedStateMachine):
     def on(self, ticks):
         self.flow(ticks)
 
-    @rule(gap=st.sampled_from([0.05, 0.12, 0.19, 1.0, 60.0]), state=st.booleans())
+    @rule(gap=st.sampled_from([0.05, 0.12, 0.4, 1.0, 60.0]), state=st.booleans())
     def late(self, gap, state):
         if not self.world.dead_man and gap > 1:
             gap = 2.0  # an arm that nobody stops is far away by then
@@ -537,7 +540,7 @@ class ControllerMachine(RuleBasedStateMachine):
         if state and self.loop is not None:
             self.loop.state(self.world.position)
         self.tick(gap)
-        if moving and gap > 0.5 and self.loop.running:
+        if moving and gap > 0.6 and self.loop.running:
             assert self.phase is Phase.HALTED
 
     @rule(where=st.sampled_from([(0.0, 0.0), (0.44, 0.0), (-0.5, 0.5)]))

@@ -46,6 +46,9 @@ class Arm:
     def trouble(self, pose, now):
         return self.astray
 
+    def told(self, now):
+        return None
+
     def send(self, velocity, now):
         self.sent.append(np.array(velocity))
         if not self.stuck:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
+from smallbot.arm.rolling_trajectory import LEAD, RollingTrajectory, SETTLE
 from smallbot.ed_scorbot.convention import CENTRE, CONVENTIONS
 from smallbot.ed_scorbot.measured_servo import MeasuredServo
 from smallbot.one_shot.playback import Phase, Playback
@@ -213,7 +214,7 @@ def test_correction_brings_a_pushed_arm_back_on_its_way():
     assert np.abs(ends[2.0]).max() < 0.01
 
 
-@pytest.mark.parametrize('gap', [0.12, 0.2])
+@pytest.mark.parametrize('gap', [0.12, 0.45])
 def test_after_a_late_tick_the_movement_goes_on_from_where_the_arm_is(gap):
     """Nothing is made up for in haste: the arm is told what it is told on time, only later."""
     velocities = np.sin(np.linspace(0, np.pi, STEPS))[:, None] ** 2 * np.array([1.0, -0.5])
@@ -236,7 +237,24 @@ def test_after_a_late_tick_the_movement_goes_on_from_where_the_arm_is(gap):
             assert speed == pytest.approx(np.interp(fraction, *on_time.T), abs=0.03)
 
 
-@pytest.mark.parametrize('gap', [0.25, 1.0, 60.0])
+def test_a_follower_of_trajectories_that_came_to_rest_meanwhile_misses_nothing():
+    """It rests at the last point by itself, so where it was told to be counts."""
+    velocities = np.sin(np.linspace(0, np.pi, STEPS))[:, None] ** 2 * np.array([1.0, -0.5])
+    playback, reference = Playback(LIMITS, STEPS, 0.01, 0.01), RollingTrajectory(LIMITS, 0.01)
+    source = iter(velocities)
+    playback.start(np.zeros(2), 2.0, lambda: next(source))
+    reference.begin(np.zeros(2), 0.0)
+    now, ticks = SETTLE + LEAD, 0
+    while playback.phase is not Phase.DONE:
+        command = playback.command(now, reference.at(now), told=reference.at(now + LEAD))
+        reference.advance(command, now)
+        ticks += 1
+        now += 0.3 if ticks == 80 else 0.01
+    assert 0.1 < playback.late < 0.3
+    assert reference.at(now + 1.0) == pytest.approx(0.01 * velocities.sum(0), abs=5e-3)
+
+
+@pytest.mark.parametrize('gap', [0.6, 1.0, 60.0])
 @pytest.mark.parametrize('phase', [Phase.EASING, Phase.PLAYING])
 def test_a_tick_that_comes_much_too_late_halts_and_brakes_within_the_limit(gap, phase):
     playback = Playback(LIMITS, STEPS, 0.01, 0.01)

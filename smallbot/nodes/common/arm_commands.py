@@ -12,7 +12,7 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.kinematics import Arm
-from smallbot.arm.rolling_trajectory import Points, RollingTrajectory
+from smallbot.arm.rolling_trajectory import LEAD, Points, RollingTrajectory
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import RELIABLE, to_trajectory
 
@@ -60,6 +60,9 @@ class VelocityCommands:
     def trouble(self, pose: np.ndarray, now: float) -> str:
         """Return why the movement must not go on; empty: it may."""
         return ''
+
+    def told(self, now: float) -> None:
+        """Return None: the arm goes where the velocities add up to."""
 
     def send(self, velocity: np.ndarray, now: float) -> None:
         """Publish velocities [J], rad/s, of the driven joints."""
@@ -117,6 +120,15 @@ class TrajectoryCommands:
             return ''
         return (f'{self.watched[self._driven[int(away.argmax())]]} is {away.max():.2f} rad from '
                 f'where it was told to be')
+
+    def told(self, now: float) -> np.ndarray | None:
+        """Return where the driven joints [J], rad, are to be when the next command takes effect.
+
+        Where that comes late, the arm has come to rest meanwhile. None: no movement has begun.
+        """
+        if self._held is None or self._reference.settling(now):
+            return None
+        return self._reference.at(now + LEAD)
 
     def send(self, velocity: np.ndarray, now: float) -> None:
         """Publish the trajectory that velocities [J], rad/s, of the driven joints lead on to."""
