@@ -25,7 +25,7 @@ DEFAULT = 'ed_scorbot'
 """Of the shipped models, and the arm that is measured and can be real."""
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
-             'take_over': False, **dict.fromkeys(ACCESS, '')}
+             'take_over': False, **dict.fromkeys(ACCESS)}
 """Options that make sense with the real arm alone, and what they are when not given."""
 
 
