@@ -53,7 +53,8 @@ class ArmSimulator(Guarded, Node):
         arm = chosen_arm(chosen, chosen['joints'])
         self.arm = SimulatedArm(arm, chosen['model'], chosen['command_timeout'])
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._last = self._now()
+        self._last: float | None = None
+        """Time of the tick before, s; None: there was none."""
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
         commands = self.create_subscription(
@@ -143,7 +144,7 @@ class ArmSimulator(Guarded, Node):
 
     def _tick(self) -> None:
         now, stamp = self._now(), self.get_clock().now()
-        self.arm.step(now - self._last, now)
+        self.arm.step(0.0 if self._last is None else now - self._last, now)
         self._last = now
         if self.arm.stood_still > self._stood_still:
             self.get_logger().warning(
