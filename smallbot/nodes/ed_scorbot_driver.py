@@ -25,6 +25,7 @@ from smallbot.ed_scorbot.network.mqtt_link import MqttLink
 from smallbot.ed_scorbot.session import Phase, Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
+from smallbot.nodes.common.company import Ear, LOOK
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
     joint_values,
@@ -112,6 +113,9 @@ class EdScorbotDriver(Guarded, Node):
             self.create_service(Trigger, f'~/{name}', self._answering(act))
         self.create_timer(PERIOD, self._tick, clock=steady)
         self.create_timer(1.0, self._diagnose, clock=steady)
+        self._ear = Ear(self, self.resolve_topic_name('velocity_controller/commands'),
+                        Float64MultiArray)
+        self.create_timer(LOOK, self._look_round, clock=steady)
 
     def stop(self) -> None:
         """Brake, see the last set-point acknowledged, leave the broker.
@@ -195,6 +199,12 @@ class EdScorbotDriver(Guarded, Node):
                     self.get_logger().warning(wrong, throttle_duration_sec=5.0)
             if steady_time() > until:
                 return
+
+    def _look_round(self) -> None:
+        """Stop while two command in turn."""
+        self._ear.look()
+        if (both := self._ear.both()) and self._session.phase is Phase.READY:
+            self._session.stop(f'{both} command in turn: end one of them')
 
     def _publish(self, measured: Measurement, now: float, frame: str) -> None:
         self._published_at = now
