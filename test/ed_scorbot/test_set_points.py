@@ -193,11 +193,12 @@ def test_a_step_that_comes_a_little_late_goes_on_from_where_the_set_points_are()
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.01] * 6 + [0.02, 0.049, 0.06, 0.15, 0.3, 1.0, 60.0,
-                                                       0.0, -0.02, -1.0, -60.0, 1e9]),
+                                                       0.0, -0.02, -1.0, -60.0, 1e6]),
                           st.integers(1, 40), st.sampled_from([FULL, -FULL, 0 * FULL, None])),
                 min_size=2, max_size=12))
 @example([(0.01, 40, FULL), (60.0, 1, FULL), (0.01, 40, FULL)])
 @example([(0.01, 40, FULL), (-60.0, 1, FULL), (0.01, 40, FULL)])
+@example([(0.01, 9, FULL), (-1.0, 5, FULL), (1e6, 1, FULL)])
 def test_whatever_the_clock_does_set_points_stay_inside_and_never_jump(course):
     """Nor does the velocity, unless they have stood for longer than braking takes."""
     stream = Stream().stand()
@@ -206,18 +207,19 @@ def test_whatever_the_clock_does_set_points_stay_inside_and_never_jump(course):
     for elapsed, count, velocity in course:
         for _ in range(count):
             stopped, sent = stream.set_points.stopped, len(stream.sent)
-            before = stream.set_points.position
+            before, late = stream.set_points.position, stream.set_points.late_steps
             try:
                 stream.tick(velocity, elapsed=elapsed)
             except ValueError as refused:
                 assert stream.set_points.stopped or 'state' in str(refused)
                 stream.tick(elapsed=0.0)
             went = stream.set_points.position - before
-            assert stopped != stream.set_points.stopped or (
+            assert late != stream.set_points.late_steps or (
                 np.abs(went) <= 0.05 * LIMITS.velocity + 1e-9).all(), 'nothing is made up for'
             now = went / PERIOD if elapsed == PERIOD else None
-            if not (speed is None or now is None) and 'held up' not in stream.set_points.stopped:
-                assert (np.abs(now - speed) <= LIMITS.acceleration * PERIOD + 1e-6).all()
+            if not (speed is None or now is None) and late == stream.set_points.late_steps and (
+                    'held up' not in stream.set_points.stopped):
+                assert (np.abs(now - speed) <= LIMITS.acceleration * PERIOD + 1e-4).all()
             speed = now
             if stopped and 'held up' in stopped:
                 assert (went == 0).all() and len(stream.sent) <= sent + 1
