@@ -7,7 +7,7 @@ whether the arm moves meanwhile, which is the caller's to rule out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 import hashlib
 from pathlib import Path
 from time import time_ns
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from smallbot.arm.kinematics import Arm
-from smallbot.bounds import Name, NotNegative, Real
+from smallbot.bounds import NotNegative
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
 from smallbot.holding import hold
@@ -45,7 +45,7 @@ class FirstTrial(NamedTuple):
 
 @dataclass(frozen=True)
 class Notes:
-    """What is kept of a chip beside its synapses."""
+    """What is kept of a chip beside its synapses, the movement apart."""
 
     model: str | None = None
     weights: str | None = None
@@ -53,9 +53,6 @@ class Notes:
     learned: str | None = None
     saved: NotNegative = 0.0
     """s since 1970."""
-    time: tuple[NotNegative, ...] = ()
-    position: tuple[tuple[Real, ...], ...] = ()
-    held: dict[Name, Real] = field(default_factory=dict)
 
 
 class ChipCare:
