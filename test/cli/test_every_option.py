@@ -145,7 +145,7 @@ def _(kind: InputPath):
 def _(kind: NamedInput):
     ending = kind.endings[0]
     return ['ur5e', f'file{ending}'], [
-        'nobody', *NO_PATHS, *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)), 'folder/',
+        'nobody', 'é' * 150, '\n' * 300, *NO_PATHS, *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)), 'folder/',
         '/dev/zero', *(f'{prefix}{name}' for prefix in kind.prefixes
                        for name in ('a b', BYTES, 'a-b', LONG))]
 
