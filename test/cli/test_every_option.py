@@ -145,9 +145,9 @@ def _(kind: InputPath):
 def _(kind: NamedInput):
     ending = kind.endings[0]
     return ['ur5e', f'file{ending}'], [
-        'nobody', 'é' * 150, '\n' * 300, *NO_PATHS, *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)), 'folder/',
-        '/dev/zero', *(f'{prefix}{name}' for prefix in kind.prefixes
-                       for name in ('a b', BYTES, 'a-b', LONG))]
+        'nobody', 'é' * 150, '\n' * 300, *NO_PATHS, 'folder/', '/dev/zero',
+        *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)),
+        *(f'{prefix}{name}' for prefix in kind.prefixes for name in ('a b', BYTES, 'a-b', LONG))]
 
 
 @probes.register
