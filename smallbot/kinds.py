@@ -21,6 +21,8 @@ FIGURES = ('.png', '.pdf', '.svg')
 """Endings of pictures that do not move."""
 MOST_PROCESSES = max(8, 4 * (os.cpu_count() or 1))
 """Processes that may be asked for."""
+FILE_NAME = 200
+"""Bytes of a name of a file, which leaves some for its ending."""
 WORD, LINE = 60, 200
 """Characters of a value, and of a path, that are said of what was refused."""
 
@@ -117,7 +119,7 @@ class FileName(Name):
 
     def __init__(self):
         """Take no dot in front, which hides a file."""
-        super().__init__('a file', 200, '/\\')
+        super().__init__('a file', FILE_NAME, '/\\')
 
     def __call__(self, text: str) -> str:
         """Return the name."""
@@ -225,12 +227,14 @@ class NamedInput(Kind):
                 if not re.fullmatch(r'[/~A-Za-z0-9_]{0,200}', text.removeprefix(prefix)):
                     raise self.refused(text, f'expected a name of ROS after {prefix}')
                 return text
-        if not text or not text.isprintable() and not Path(text).exists():
+        if not text or not text.isprintable() and not os.path.lexists(text):
             raise self.refused(text)
         path = Path(text)
         is_path = path.name != text or path.suffix in self.endings
         if not is_path:
             Name(self.of)(text)
+            if len(text.encode()) > FILE_NAME:
+                raise self.refused(text)
             is_path = self.shipped is None and os.path.lexists(path)
         if is_path or not self._comes_along(text):
             if why := unreadable(path):

@@ -24,6 +24,8 @@ VERB = 'demo'
 DEFAULT = 'ed_scorbot'
 """Of the shipped models, and the arm that is measured and can be real."""
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
+RECORDED_LONGER = 0.25
+"""How much longer than in its file a movement may be as the arm shows it, s."""
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
              'take_over': False, **dict.fromkeys(ACCESS)}
 """Options that make sense with the real arm alone, and what they are when not given."""
@@ -108,10 +110,11 @@ def run(args: argparse.Namespace) -> int:
     positions = trial_of(shown, arm, config.steps)
     duration, _ = playing_duration(shown, positions, arm.limits, args.duration)
     scale = args.time_scale or {REAL: 8.0, 'measured': None}.get(args.arm, 1.0)
-    if scale and not args.duration and duration * scale > LONGEST:
-        raise InputError(f'--time-scale {scale:g}: {duration:.1f} s become {duration * scale:.0f} '
+    recorded = duration + RECORDED_LONGER
+    if scale and not args.duration and recorded * scale > LONGEST:
+        raise InputError(f'--time-scale {scale:g}: {recorded:.1f} s become {recorded * scale:.0f} '
                          f's, expected at most {LONGEST:g} s, a time scale of at most '
-                         f'{math.floor(100 * LONGEST / duration) / 100:g}')
+                         f'{math.floor(100 * LONGEST / recorded) / 100:g}')
     print(shown.understood or shown.source, flush=True)
     try:
         from smallbot.nodes.hosted_demo import run_demo

@@ -146,9 +146,9 @@ def _(kind: NamedInput):
     ending = kind.endings[0]
     named = [name for name in ('ur5e', 'system') if kind.shipped is None or kind.shipped(name)]
     return [*named[:1], f'file{ending}'], [
-        'nobody', *NO_PATHS, *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)), 'folder/',
-        '/dev/zero', *(f'{prefix}{name}' for prefix in kind.prefixes
-                       for name in ('a b', BYTES, 'a-b', LONG))]
+        'nobody', 'é' * 150, '\n' * 300, *NO_PATHS, 'folder/', '/dev/zero',
+        *(f'{path}{ending}' for path in ('nowhere', 'fifo', LONG)),
+        *(f'{prefix}{name}' for prefix in kind.prefixes for name in ('a b', BYTES, 'a-b', LONG))]
 
 
 @probes.register
@@ -293,3 +293,11 @@ def test_whatever_ends_a_verb_is_one_line_and_1(capsys, monkeypatch, error, said
     code, _, err = call(capsys, 'doctor')
     assert code == 1 and len(err.splitlines()) == 1 and said in err
     assert err.startswith('smallbot doctor: ')
+
+
+def test_a_time_scale_that_makes_the_playback_too_long_is_refused_with_one_that_would_do(
+        capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(capsys, 'demo', '--time-scale', 1000)
+    assert code == 2 and 'expected at most 600 s, a time scale of at most 2' in err
+    assert list(tmp_path.iterdir()) == []
