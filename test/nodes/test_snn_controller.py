@@ -165,9 +165,9 @@ def test_it_eases_to_the_start_plays_all_steps_and_falls_silent(bench, small_mod
     settled = len(probe.commands())
     probe.wait(lambda: len(probe.heard['joint_states']) > messages + 250, '0.5 s more')
     assert len(probe.commands()) == settled < count + 60, 'it must fall silent'
-    status = [s for m in probe.heard['/diagnostics'] for s in m.status
-              if s.name == 'snn_controller: playback'][-1]
-    assert status.level == DiagnosticStatus.OK
+    said = [s for m in probe.heard['/diagnostics'] for s in m.status
+            if s.name == 'snn_controller: playback']
+    assert said[-1].level == DiagnosticStatus.OK
 
 
 def test_updates_that_do_not_fit_are_refused_and_never_applied(bench, small_model):

@@ -224,8 +224,6 @@ def from_matrix(message: Float32MultiArray | Int32MultiArray) -> tuple[np.ndarra
     kind = np.int32 if isinstance(message, Int32MultiArray) else np.float32
     content = np.asarray(message.data, dtype=kind)
     _check_layout(message.layout, content.size)
-    if not np.isfinite(content).all():
-        raise InputError('array holds NaN or infinity')
     first = message.layout.dim[0].label
     if len(first) > LONGEST_TEXT:
         raise InputError(f'label of {len(first)} letters, expected at most {LONGEST_TEXT}')
@@ -269,6 +267,8 @@ def to_traces(message: Float32MultiArray, model: OneShotModel) -> tuple[np.ndarr
                          f'{model.digest}: give learner and controller the same model')
     if not labels.get('version'):
         raise InputError('label without the version of the weights')
+    if not np.isfinite(matrix).all():
+        raise InputError('array holds NaN or infinity, expected finite numbers')
     return matrix, labels['version']
 
 
