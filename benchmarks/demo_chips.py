@@ -18,7 +18,7 @@ import tempfile
 import numpy as np
 from tqdm import tqdm
 
-from smallbot.files import write_json
+from smallbot.files.writing import write_json
 from smallbot.kinds import Whole
 
 FIGURES = {'network, cm': lambda report: report['tip_rmse_cm']['after']['mean'],

@@ -18,11 +18,11 @@ import sys
 import tempfile
 import time
 
-from smallbot.files import write_atomically
+from smallbot.files.writing import write_atomically
 
 CODE = """
 from pathlib import Path
-from smallbot.files import write_atomically
+from smallbot.files.writing import write_atomically
 print(flush=True)
 while True:
     for k in range(256):

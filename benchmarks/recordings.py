@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / 'test'))
 
 from demonstration.variants import judged, variants  # noqa: E402
 
-from smallbot.files import write_atomically  # noqa: E402
+from smallbot.files.writing import write_atomically  # noqa: E402
 
 
 def counts() -> list[tuple[str, Counter]]:

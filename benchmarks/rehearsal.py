@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from smallbot.arm.kinematics import Arm
-from smallbot.files import write_json
+from smallbot.files.writing import write_json
 from smallbot.kinds import PROCESSES, SEED, Whole
 from smallbot.one_shot.figures import VALIDATION_SEED
 from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model, OneShotModel

@@ -36,7 +36,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from smallbot.arm.kinematics import default_arm  # noqa: E402
-from smallbot.files import write_json  # noqa: E402
+from smallbot.files.writing import write_json  # noqa: E402
 from smallbot.nodes.common.messages import (  # noqa: E402
     joint_positions,
     LATCHED,

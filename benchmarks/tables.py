@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 import re
 
-from smallbot.files import write_atomically
+from smallbot.files.writing import write_atomically
 from smallbot.one_shot.model import load_model, MODELS
 
 ROOT = Path(__file__).resolve().parents[1]

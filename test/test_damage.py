@@ -11,10 +11,10 @@ import random
 import pytest
 
 from smallbot.errors import InputError
-from smallbot.files import write_json
+from smallbot.files.plain import read_json, read_yaml
+from smallbot.files.sealed import unsealed
+from smallbot.files.writing import write_json
 from smallbot.one_shot.model import load_model, OneShotModel, save_model
-from smallbot.plain import read_json, read_yaml
-from smallbot.sealed import unsealed
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ('card', 'weights', 'chip', 'checkpoint')

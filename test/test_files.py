@@ -21,7 +21,7 @@ from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.csv_file import write_csv
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
-from smallbot.files import (
+from smallbot.files.writing import (
     file_name,
     LONGEST_NAME,
     open_for_lines,
@@ -37,7 +37,7 @@ from smallbot.outer_loop.run import MetaTraining
 from smallbot.plots.arm import draw_arm
 from smallbot.plots.saving import save_figure
 
-PACKAGE = Path(write_json.__code__.co_filename).parent
+PACKAGE = Path(write_json.__code__.co_filename).parents[1]
 CONFIG = ModelConfig(neurons=12, generator_neurons=8, steps=60)
 TIME = np.linspace(0, 1, 20)
 SHOWN = Demonstration(('base', 'shoulder'), TIME, np.stack([TIME, -TIME], 1) / 4, 'a test')
@@ -191,14 +191,14 @@ def test_a_read_only_folder_is_said(writer, tmp_path, monkeypatch):
         if flags & (os.O_WRONLY | os.O_RDWR):
             raise OSError(30, 'Read-only file system', str(path))
         return real(path, flags, *rest, **more)
-    monkeypatch.setattr('smallbot.files.os.open', opened)
+    monkeypatch.setattr('smallbot.files.writing.os.open', opened)
     with pytest.raises(InputError, match='Read-only file system') as caught:
         write(tmp_path / name)
     assert '\n' not in str(caught.value) and not list(tmp_path.iterdir())
 
 
 def test_an_open_descriptor_is_written_into_where_it_stands(tmp_path):
-    code = ('import sys; from pathlib import Path; from smallbot.files import write_json\n'
+    code = ('import sys; from pathlib import Path; from smallbot.files.writing import write_json\n'
             'print("before"); write_json(Path("/dev/stdout"), [1]); print("after")\n'
             'write_json(Path("/proc/self/fd/1"), [2]); write_json(Path("/dev/fd/1"), [3])')
     with (tmp_path / 'out').open('w') as out:
@@ -210,7 +210,7 @@ def test_an_open_descriptor_is_written_into_where_it_stands(tmp_path):
 
 def test_a_pipe_that_nobody_reads_is_not_waited_for_without_end(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / 'pipe')
-    monkeypatch.setattr('smallbot.files.PATIENCE', 0.1)
+    monkeypatch.setattr('smallbot.files.writing.PATIENCE', 0.1)
     with pytest.raises(WriteError, match='nobody reads it'):
         write_atomically(tmp_path / 'pipe', b'x')
     with pytest.raises(OSError, match='plain file'):
@@ -221,7 +221,7 @@ def test_a_pipe_that_nobody_reads_is_not_waited_for_without_end(tmp_path, monkey
 def test_a_draft_that_a_killed_process_left_goes_with_the_next_write(
         tmp_path, monkeypatch, nameless):
     if not nameless:
-        monkeypatch.setattr('smallbot.files._replace_nameless', lambda *_: False)
+        monkeypatch.setattr('smallbot.files.writing._replace_nameless', lambda *_: False)
     write_atomically(tmp_path / 'x', b'before')
     (tmp_path / '.x.smallbot').write_bytes(b'ha')
     write_atomically(tmp_path / 'x', b'after')
@@ -230,7 +230,8 @@ def test_a_draft_that_a_killed_process_left_goes_with_the_next_write(
 
 @pytest.mark.timeout(100)
 def test_nothing_is_half_or_left_when_writers_are_killed(tmp_path):
-    code = ('import sys; from pathlib import Path; from smallbot.files import write_atomically\n'
+    code = ('import sys; from pathlib import Path\n'
+            'from smallbot.files.writing import write_atomically\n'
             'print(flush=True)\n'
             'while True:\n'
             '    for k in range(256): write_atomically(Path("x"), bytes([k]) * 100_000)')
@@ -280,13 +281,13 @@ def test_numbers_that_are_none_become_null(tmp_path):
 # What opens, makes or moves files by itself, and why: the first write into a place that is named
 # by someone, the others into what they have made, or a recording in the making.
 ELSEWHERE = {
-    'files.py', 'holding.py', 'output.py', 'plots/saving.py', 'plots/arm.py',
-    'ed_scorbot/emulated_arm.py', 'demonstration/bag.py', 'demonstration/storage/bag_files.py',
-    'demonstration/storage/growing_mcap.py'}
+    'files/writing.py', 'files/holding.py', 'output.py', 'plots/saving.py', 'plots/arm.py',
+    'ed_scorbot/emulated/emulated_arm.py', 'demonstration/bag.py',
+    'demonstration/storage/bag_files.py', 'demonstration/storage/growing_mcap.py'}
 
 
 def test_files_are_written_in_one_place():
-    """Anything else that writes goes through `smallbot.files`."""
+    """Anything else that writes goes through `smallbot.files.writing`."""
     found = []
     for path in sorted(PACKAGE.rglob('*.py')):
         if path.relative_to(PACKAGE).as_posix() in ELSEWHERE:

@@ -9,14 +9,14 @@ import pytest
 
 import smallbot
 from smallbot.errors import InputError
-from smallbot.holding import hold
+from smallbot.files.holding import hold
 from smallbot.one_shot.chip_care import ChipCare
 from smallbot.one_shot.model import arm_of, load_model
 
 ROOT = Path(smallbot.__file__).resolve().parents[1]
 CODE = """import sys
 from pathlib import Path
-from smallbot.holding import hold
+from smallbot.files.holding import hold
 held = hold(Path(sys.argv[1]))
 print('held', flush=True)
 input()
@@ -90,7 +90,7 @@ def test_where_no_lock_can_be_made_reading_goes_on(tmp_path, monkeypatch):
         if str(path).endswith('.lock'):
             raise OSError(30, 'Read-only file system', str(path))
         return real(path, flags, *rest, **more)
-    monkeypatch.setattr('smallbot.holding.os.open', opened)
+    monkeypatch.setattr('smallbot.files.holding.os.open', opened)
     held = hold(tmp_path)
     assert not list(tmp_path.iterdir())
     held.release()

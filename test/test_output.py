@@ -12,7 +12,7 @@ import smallbot
 ROOT = Path(smallbot.__file__).resolve().parents[1]
 WRITES = """from pathlib import Path
 import sys
-from smallbot.files import write_json
+from smallbot.files.writing import write_json
 from smallbot.output import told
 
 @told

@@ -1,7 +1,7 @@
 """The structure of the package: rooms in their order, imports only downwards.
 
 A room is a folder of `smallbot/`; those of one line may not import each other. `foundation` is
-what lies beside the rooms: errors, files, share.
+what lies beside the rooms: errors, kinds and paths, share, standard output, the clock.
 """
 
 import ast
@@ -30,6 +30,7 @@ ORDER = [
     {'chip/device'},
     {'arm'},
     {'models'},
+    {'files'},
     {'foundation'},
 ]
 FLOOR = {room: len(ORDER) - number for number, rooms in enumerate(ORDER) for room in rooms}
@@ -55,8 +56,8 @@ def imports(path: Path):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f'{path}:{node.lineno}: relative import'
-            # `from smallbot.chip import energy` names a module, `from smallbot.files import
-            # write_json` a name: whichever is a file or a folder counts.
+            # `from smallbot.chip import energy` names a module, `from smallbot.chip.energy import
+            # READ_ENERGY` a name: whichever is a file or a folder counts.
             for alias in node.names:
                 whole = f'{node.module}.{alias.name}'
                 yield node.lineno, whole if file_of(whole) else node.module

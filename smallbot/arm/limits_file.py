@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from smallbot.arm.description import ArmError, Joint
-from smallbot.files import read_bytes
-from smallbot.plain import read_yaml
+from smallbot.files.plain import read_yaml
+from smallbot.files.writing import read_bytes
 
 ENTRY = re.compile(r'(?:^|(?P<place>.*)\.)joint_limits\.(?P<joint>.+)\.(?P<field>\w+)$')
 """Where a value stands, its keys joined with dots, as parameters may be written anyway."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smallbot.bounds import NotNegative, Real, Size
+from smallbot.files.bounds import NotNegative, Real, Size
 
 CODE_MAX = 127
 """Largest magnitude of a signed 8-bit code, of inputs and of outputs."""

@@ -13,7 +13,7 @@ Not counted: the host, the links to it, standby.
 from dataclasses import dataclass
 from typing import Literal
 
-from smallbot.bounds import Count, NotNegative
+from smallbot.files.bounds import Count, NotNegative
 
 READ_ENERGY = {4: 52.8e-9, 1: 13.4e-9}
 """J, a product of one vector with a whole core, by number of phases: array, converters, input."""

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from smallbot.bounds import Size, Steps
 from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw
 from smallbot.chip.device.state import ChipError
 from smallbot.chip.state import CORE_SIDE, Correction
 from smallbot.chip.writing import CoreWriteReport
-from smallbot.schema import built
+from smallbot.files.bounds import Size, Steps
+from smallbot.files.schema import built
 
 DEVICES_PER_CELL = 4
 """Of every unit cell, used or not (Ortner et al. 2025: 4R8T)."""

@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from smallbot.bounds import NotNegative, Positive
 from smallbot.chip import energy
 from smallbot.chip.converters import CODE_MAX, ConverterSpread, MEASURED_SPREAD
 from smallbot.chip.device import flicker
@@ -23,7 +22,8 @@ from smallbot.chip.device.faults import draw_faults, FaultRates, NO_FAULTS
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.programming import PROGRAM_AND_VERIFY, PulseModel
 from smallbot.chip.device.state import ChipError, DeviceState, Fault
-from smallbot.schema import built
+from smallbot.files.bounds import NotNegative, Positive
+from smallbot.files.schema import built
 
 CORE_SIDE = 256
 """Rows and columns of a core (Ortner et al. 2025, Methods)."""

@@ -15,9 +15,9 @@ from torch import Tensor
 from smallbot.chip.core import Core
 from smallbot.chip.device.state import ChipError
 from smallbot.chip.mapping import Matrix
-from smallbot.files import read_bytes, write_atomically
-from smallbot.plain import plain, read_json
-from smallbot.sealed import BLANK, FORMAT, is_sealed, SEAL, seal_bytes
+from smallbot.files.plain import plain, read_json
+from smallbot.files.sealed import BLANK, FORMAT, is_sealed, SEAL, seal_bytes
+from smallbot.files.writing import read_bytes, write_atomically
 
 _FORMAT, _UNSEALED = 'smallbot-chip-3', 'smallbot-chip-2'
 """As written, and that of an earlier version, which had no checksum."""

@@ -10,8 +10,8 @@ import sys
 from typing import Any, NoReturn
 
 from smallbot.errors import InputError
-from smallbot.files import write_json
-from smallbot.holding import Hold, hold
+from smallbot.files.holding import Hold, hold
+from smallbot.files.writing import write_json
 from smallbot.kinds import OutputFile, said, SEED
 from smallbot.paths import unmakeable, unwritable
 

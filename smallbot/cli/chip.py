@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from smallbot.cli.arguments import add_common, add_law, check_folder, made_folder, write_result
-from smallbot.files import write_json
+from smallbot.files.writing import write_json
 from smallbot.kinds import OutputFolder
 
 VERB = 'chip'

@@ -17,7 +17,7 @@ from smallbot.cli.real_arm import add_access, may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.ed_scorbot.network.broker import ACCESS
 from smallbot.errors import InputError
-from smallbot.files import write_json
+from smallbot.files.writing import write_json
 from smallbot.kinds import Host, InputPath, MODEL, OutputFile, OutputFolder, PORT, Real, ROBOT
 
 VERB = 'demo'

@@ -13,7 +13,7 @@ import time
 from smallbot.cli.arguments import add_common, write_result
 from smallbot.cli.real_arm import add_access, broker_in
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
-from smallbot.files import open_for_lines
+from smallbot.files.writing import open_for_lines
 from smallbot.kinds import Host, Name, OutputFile, PORT, Real
 
 VERB = 'ed-scorbot'

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from smallbot.demonstration.samples import Demonstration, DemonstrationError
-from smallbot.files import write_atomically
+from smallbot.files.writing import write_atomically
 
 
 def write_csv(demonstration: Demonstration, path: Path) -> None:

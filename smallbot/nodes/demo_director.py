@@ -28,7 +28,7 @@ from smallbot.ed_scorbot.convention import CONVENTIONS
 from smallbot.ed_scorbot.session import Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
-from smallbot.files import write_json
+from smallbot.files.writing import write_json
 from smallbot.nodes.common.ending import end_at_once, ended, stop_event
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (

@@ -18,6 +18,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from smallbot.clock import steady
 from smallbot.ed_scorbot.convention import CONVENTIONS, JOINTS
 from smallbot.ed_scorbot.measurement import Measurement
 from smallbot.ed_scorbot.network.broker import ACCESS, Broker, broker_of
@@ -72,11 +73,6 @@ BRAKE = 1.0
 TOLD_TO_END = 'the driver has been told to end'
 
 
-def steady_time() -> float:
-    """Return a time, s, that no clock is set by; it passes while the machine is suspended too."""
-    return time.clock_gettime(getattr(time, 'CLOCK_BOOTTIME', time.CLOCK_MONOTONIC))
-
-
 class EdScorbotDriver(Guarded, Node):
     """Publishes `joint_states`; takes `velocity_controller/commands`."""
 
@@ -100,7 +96,7 @@ class EdScorbotDriver(Guarded, Node):
         self._late, self._dropped = 0, 0
         self._link = MqttLink(broker, self._session.topics)
         self._warn_of(broker, chosen['password'])
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
         self._phase = self.create_publisher(DiagnosticStatus, '~/phase', LATCHED)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
@@ -111,11 +107,11 @@ class EdScorbotDriver(Guarded, Node):
         for name, act in (('home', self._session.home), ('reset', self._session.reset),
                           ('release', self._session.release)):
             self.create_service(Trigger, f'~/{name}', self._answering(act))
-        self.create_timer(PERIOD, self._tick, clock=steady)
-        self.create_timer(1.0, self._diagnose, clock=steady)
+        self.create_timer(PERIOD, self._tick, clock=clock)
+        self.create_timer(1.0, self._diagnose, clock=clock)
         self._ear = Ear(self, self.resolve_topic_name('velocity_controller/commands'),
                         Float64MultiArray)
-        self.create_timer(LOOK, self._look_round, clock=steady)
+        self.create_timer(LOOK, self._look_round, clock=clock)
 
     def stop(self) -> None:
         """Brake, see the last set-point acknowledged, leave the broker.
@@ -123,8 +119,8 @@ class EdScorbotDriver(Guarded, Node):
         The arm stays owned: to disconnect would make it search home with nobody watching.
         """
         self._session.stop(TOLD_TO_END)
-        deadline = steady_time() + BRAKE
-        while not self._session.at_rest and steady_time() < deadline:
+        deadline = steady() + BRAKE
+        while not self._session.at_rest and steady() < deadline:
             self._tick()
             time.sleep(PERIOD)
         self._link.close()
@@ -146,7 +142,7 @@ class EdScorbotDriver(Guarded, Node):
     def _on_command(self, message: Float64MultiArray) -> None:
         velocity = joint_values(message, self.arm.driven, 'velocity command')
         try:
-            warning = self._session.command(velocity, steady_time())
+            warning = self._session.command(velocity, steady())
         except ValueError as error:
             if velocity.any():  # a zero that comes too late harms nobody
                 self.get_logger().warning(f'dropped: {error}', throttle_duration_sec=1.0)
@@ -164,7 +160,7 @@ class EdScorbotDriver(Guarded, Node):
     def _answering(self, act):
         def callback(_, response: Trigger.Response) -> Trigger.Response:
             try:
-                response.message, response.success = act(steady_time()), True
+                response.message, response.success = act(steady()), True
             except InputError as error:
                 response.message, response.success = str(error), False
             return response
@@ -173,7 +169,7 @@ class EdScorbotDriver(Guarded, Node):
     def _tick(self) -> None:
         session = self._session
         self._hear()
-        now = steady_time()
+        now = steady()
         for topic, payload in session.step(now):
             self._link.publish(topic, payload)
         measured = session.measurement
@@ -187,17 +183,17 @@ class EdScorbotDriver(Guarded, Node):
 
     def _hear(self) -> None:
         """Take what the broker has brought, as much as the time until the next tick allows."""
-        session, until = self._session, steady_time() + PERIOD / 2
+        session, until = self._session, steady() + PERIOD / 2
         for event in self._link.events():
             if event.kind == 'online':
                 session.online()
             elif event.kind == 'offline':
                 session.offline(event.reason, event.cure)
             else:
-                wrong = session.heard(event.topic, event.payload, steady_time())
+                wrong = session.heard(event.topic, event.payload, steady())
                 if wrong:
                     self.get_logger().warning(wrong, throttle_duration_sec=5.0)
-            if steady_time() > until:
+            if steady() > until:
                 return
 
     def _look_round(self) -> None:
@@ -251,7 +247,7 @@ class EdScorbotDriver(Guarded, Node):
         self._late, self._dropped = late, dropped
 
     def _diagnose(self) -> None:
-        session, now = self._session, steady_time()
+        session, now = self._session, steady()
         mover = session.mover(now)
         why = session.stopped or session.trouble or session.refused or (
             mover and f'{mover} commands the arm')

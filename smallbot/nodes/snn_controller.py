@@ -22,6 +22,7 @@ from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
+from smallbot.clock import steady
 from smallbot.demonstration.samples import Demonstration
 from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.errors import InputError
@@ -48,7 +49,6 @@ from smallbot.nodes.common.messages import (
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.common.spin import run
 from smallbot.one_shot.chip_care import FirstTrial
-from smallbot.one_shot.control_loop import steady
 from smallbot.one_shot.controller import Controller, Settings
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 from smallbot.one_shot.playback import Phase

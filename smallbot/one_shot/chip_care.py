@@ -17,15 +17,15 @@ import numpy as np
 import torch
 
 from smallbot.arm.kinematics import Arm
-from smallbot.bounds import NotNegative
+from smallbot.clock import steady
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
-from smallbot.holding import hold
-from smallbot.one_shot.control_loop import steady
+from smallbot.files.bounds import NotNegative
+from smallbot.files.holding import hold
+from smallbot.files.schema import built
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.rehearsal import Expectation
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.schema import built
 from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.interface import Synapses, WriteReport
 

@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from smallbot.arm.safety import EASE_SPEED, Watchdog
+from smallbot.clock import steady
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.one_shot.trainee import Trainee
 
@@ -32,15 +33,6 @@ JOINING = 2.0
 """How long a loop that ends waits for its thread, s."""
 SPEED_OVER, SPEED_LEAST = 0.2, 0.05
 """Longest and shortest time over which the arm's speed is measured, s."""
-
-
-def steady() -> float:
-    """Return the time, s, by a clock that no one sets and that a suspended machine does not stop.
-
-    Where there is none, one that stands still while the machine is suspended.
-    """
-    boot = getattr(time, 'CLOCK_BOOTTIME', None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 def place_of(error: BaseException) -> str:

@@ -20,11 +20,12 @@ import numpy as np
 
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.safety import way_is_within
+from smallbot.clock import steady
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import playing_duration, trial_of
 from smallbot.errors import InputError
 from smallbot.one_shot.chip_care import ChipCare, FirstTrial
-from smallbot.one_shot.control_loop import ArmCommands, ControlLoop, Listener, place_of, steady
+from smallbot.one_shot.control_loop import ArmCommands, ControlLoop, Listener, place_of
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.one_shot.rehearsal import Bounds, DEFAULT_BOUNDS, Expectation, rehearse

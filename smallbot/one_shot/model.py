@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm, urdf_path
-from smallbot.bounds import Name, NotNegative, Positive, Real, Size, Steps, Text
 from smallbot.errors import InputError
-from smallbot.files import file_name, made_folder, read_bytes, write_atomically, write_json
-from smallbot.plain import read_json
-from smallbot.schema import built
-from smallbot.sealed import FORMAT, SEAL, unsealed
+from smallbot.files.bounds import Name, NotNegative, Positive, Real, Size, Steps, Text
+from smallbot.files.plain import read_json
+from smallbot.files.schema import built
+from smallbot.files.sealed import FORMAT, SEAL, unsealed
+from smallbot.files.writing import file_name, made_folder, read_bytes, write_atomically, write_json
 from smallbot.snn.codes import BinaryCode, clock_spikes, LinearCode, PopulationCode
 from smallbot.snn.neuron import NeuronParameters, Reset
 

@@ -13,13 +13,13 @@ import warnings
 import torch
 from torch import Tensor
 
-from smallbot.bounds import NotNegative, Whole
-from smallbot.files import made_folder, read_bytes, write_atomically
+from smallbot.files.bounds import NotNegative, Whole
+from smallbot.files.plain import read_json
+from smallbot.files.schema import built
+from smallbot.files.sealed import BLANK, is_sealed, seal_bytes
+from smallbot.files.writing import made_folder, read_bytes, write_atomically
 from smallbot.one_shot.model import as_trained, ModelError
 from smallbot.outer_loop.configuration import MetaConfig
-from smallbot.plain import read_json
-from smallbot.schema import built
-from smallbot.sealed import BLANK, is_sealed, seal_bytes
 
 CHECKPOINT = 'checkpoint.pt'
 SEALED = b'\nsmallbot-checkpoint-2 sha256 '

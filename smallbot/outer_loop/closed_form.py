@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
-from smallbot.bounds import NotNegative, Positive, Real, Size, Steps
 from smallbot.chip.state import CORE_SIDE
 from smallbot.demonstration.drawings import pen_trials
+from smallbot.files.bounds import NotNegative, Positive, Real, Size, Steps
 from smallbot.one_shot.families import (
     brownian,
     from_positions,

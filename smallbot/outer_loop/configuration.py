@@ -16,8 +16,10 @@ from smallbot.arm.description import ArmError, Description, read_description
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.arm.limits_file import LimitsFile, stated
 from smallbot.arm.workspace import workspace
-from smallbot.bounds import NotNegative, Share, Size, Whole
-from smallbot.files import LONGEST_NAME, read_bytes
+from smallbot.files.bounds import NotNegative, Share, Size, Whole
+from smallbot.files.plain import read_yaml
+from smallbot.files.schema import built
+from smallbot.files.writing import LONGEST_NAME, read_bytes
 from smallbot.one_shot.families import BROWNIAN_WINDOW, start_pose
 from smallbot.one_shot.model import (
     arm_of,
@@ -29,8 +31,6 @@ from smallbot.one_shot.model import (
 )
 from smallbot.outer_loop.closed_form import Balance
 from smallbot.outer_loop.stand_in import EXACT, StandIn
-from smallbot.plain import read_yaml
-from smallbot.schema import built
 
 Window = Annotated[int, Ge(2), Le(100_000)]
 LARGEST = 2 ** 20

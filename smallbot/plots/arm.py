@@ -17,7 +17,7 @@ from PIL import Image
 from smallbot.arm.description import transform_of
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.workspace import workspace
-from smallbot.files import write_atomically
+from smallbot.files.writing import write_atomically
 from smallbot.one_shot.families import start_pose
 from smallbot.plots.report import COLOURS, LABELS
 from smallbot.plots.saving import save_figure

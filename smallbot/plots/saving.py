@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from smallbot.errors import InputError
-from smallbot.files import write_atomically
+from smallbot.files.writing import write_atomically
 
 
 def save_figure(figure: Figure, path: Path, dpi: float) -> None:

@@ -7,7 +7,7 @@ from annotated_types import Ge, Le
 import torch
 from torch import Tensor
 
-from smallbot.bounds import Positive, Real
+from smallbot.files.bounds import Positive, Real
 
 
 def clock_spikes(steps: int, neurons: int, period: int, like: Tensor, overlap: int = 1) -> Tensor:

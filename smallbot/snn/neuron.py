@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from smallbot.bounds import NotNegative, Positive, Real, Share, Steps
+from smallbot.files.bounds import NotNegative, Positive, Real, Share, Steps
 
 
 class Reset(str, Enum):

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from smallbot.bounds import NotNegative, Real, Share, Steps
 from smallbot.chip import energy
 from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
@@ -15,7 +14,8 @@ from smallbot.chip.device.state import ChipError
 from smallbot.chip.mapping import Matrix, place
 from smallbot.chip.state import Correction
 from smallbot.chip.storage import load_chip, save_chip
-from smallbot.schema import built
+from smallbot.files.bounds import NotNegative, Real, Share, Steps
+from smallbot.files.schema import built
 from smallbot.synapses.ageing import corrected, FreshFit, measure_fresh, Measured, parts, READINGS
 from smallbot.synapses.granularity import DEFAULT_GRANULARITY, Granularity
 from smallbot.synapses.interface import CalibrationReport, checked, checked_mask, WriteReport

@@ -23,8 +23,8 @@ from smallbot.ed_scorbot.wire import (
     request,
     Signal,
 )
-from smallbot.files import RESULT
-from smallbot.sealed import unsealed
+from smallbot.files.sealed import unsealed
+from smallbot.files.writing import RESULT
 
 COMMANDS = 'EDScorbot/commands'
 

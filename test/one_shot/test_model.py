@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 
+from smallbot.files.schema import built
 from smallbot.one_shot.model import (
     initial_weights,
     load_model,
@@ -11,7 +12,6 @@ from smallbot.one_shot.model import (
     OneShotModel,
     save_model,
 )
-from smallbot.schema import built
 from smallbot.snn.neuron import Reset
 
 SMALL = ModelConfig(neurons=20, generator_neurons=12, steps=50)

@@ -23,8 +23,8 @@ from annotated_types import Ge, Le, Len
 import torch
 from torch import Tensor
 
-from smallbot.bounds import Positive
-from smallbot.schema import built
+from smallbot.files.bounds import Positive
+from smallbot.files.schema import built
 
 _SMALLEST_X = 1e-7
 """Keeps the logarithm of an empty device finite; every fit is clamped far above it."""

@@ -22,10 +22,10 @@ from annotated_types import Ge, Le
 import torch
 from torch import Tensor
 
-from smallbot.bounds import NotNegative, Positive, Size
 from smallbot.chip.device import flicker
 from smallbot.chip.device.faults import disobeys, PAIRS
 from smallbot.chip.device.laws import DeviceLaw
+from smallbot.files.bounds import NotNegative, Positive, Size
 
 FULL = 1 - 1e-6
 """Share of a device's range from which a goal means SET."""

@@ -14,8 +14,8 @@ from smallbot.demonstration.formats.options import Reading
 from smallbot.demonstration.formats.recording import listed, Recording
 from smallbot.demonstration.storage.refusal import DemonstrationError
 from smallbot.demonstration.storage.units import ANGLE
-from smallbot.files import read_bytes
-from smallbot.plain import read_json
+from smallbot.files.plain import read_json
+from smallbot.files.writing import read_bytes
 
 STATE = 'observation.state'
 LARGEST_SHARE = 100

@@ -10,7 +10,7 @@ import json
 from typing import Any, get_args, get_type_hints, TypeVar
 
 from smallbot.errors import InputError
-from smallbot.plain import bounded, DEEPEST
+from smallbot.files.plain import bounded, DEEPEST
 
 Kind = TypeVar('Kind')
 _TYPES = {'int_type': 'int', 'int_from_float': 'int', 'int_parsing_size': 'int',

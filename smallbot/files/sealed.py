@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import Any
 
-from smallbot.plain import plain
+from smallbot.files.plain import plain
 
 FORMAT, SEAL = 'format', 'sha256'
 """Keys of a sealed mapping."""

@@ -22,8 +22,8 @@ import time
 from typing import Any, IO
 
 from smallbot.errors import InputError
-from smallbot.plain import plain
-from smallbot.sealed import sealed
+from smallbot.files.plain import plain
+from smallbot.files.sealed import sealed
 
 RESULT = 'smallbot-result-1'
 """Format of results, as `write_json` marks them."""

@@ -1,0 +1,4 @@
+"""Files: written whole or not at all, sealed, held by one process, checked by a schema.
+
+Knows nothing of robots, networks and chips, nor of what the files are for.
+"""
