@@ -231,7 +231,7 @@ def _training(group, args: argparse.Namespace):
         raise InputError(f'{directory}: holds a checkpoint already; resume it with --resume '
                          f'{directory}, or choose another --out')
     config = group.first(lambda: _configured(args))
-    group.first(lambda: made_folder(directory))
+    group.first(lambda: directory.is_dir() and made_folder(directory))
     start = None
     if args.start:
         start = load_model(args.start)
@@ -241,7 +241,9 @@ def _training(group, args: argparse.Namespace):
         config = going_on(config, start)
     if args.minutes:
         config = replace(config, iterations=planned_iterations(config, args.minutes, group, start))
-    return MetaTraining(config, group, start), directory
+    training = MetaTraining(config, group, start)
+    group.first(lambda: made_folder(directory))
+    return training, directory
 
 
 def _configured(args: argparse.Namespace):
