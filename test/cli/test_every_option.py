@@ -184,9 +184,9 @@ def here(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     for folder in ('folder', 'with_pipe'):
         Path(folder).mkdir()
-    for name in ('file', 'file.png', 'file.safetensors', 'file.urdf'):
+    for name in ('file', 'file.png', 'file.safetensors', 'file.urdf', 'file.pem'):
         Path(name).write_text('x')
-    for name in ('fifo', 'fifo.safetensors', 'fifo.urdf', 'with_pipe/fifo'):
+    for name in ('fifo', 'fifo.safetensors', 'fifo.urdf', 'fifo.pem', 'with_pipe/fifo'):
         os.mkfifo(name)
     with socket.socket(socket.AF_UNIX) as made:
         made.bind('socket')

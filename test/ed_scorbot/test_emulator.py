@@ -352,8 +352,8 @@ def test_it_ends_even_where_the_broker_hangs(broker, emulator):
 
 @pytest.mark.parametrize(('options', 'said'), [
     (['--port', '1'], 'no broker at 127.0.0.1:1: start one, for example `mosquitto -p 1`'),
-    (['--trace', 'no/such/folder.csv'], '--trace no/such/folder.csv: No such file'),
-    (['--port', '0'], 'expected a whole number, from 1 to 65535'),
+    (['--trace', 'no/such/folder.csv'], '--trace no/such/folder.csv: expected a file in a folder'),
+    (['--port', '0'], 'expected a whole number, at least 1 and at most 65535'),
     (['--misbehave', 'oddly'], "invalid choice: 'oddly'"),
 ])
 def test_bad_options_end_it_with_2_and_one_line(options, said, capsys, monkeypatch, tmp_path):
