@@ -175,7 +175,8 @@ class Soak:
         if self.phase == 'halted':  # as on a machine that has other things to do
             self.halts.append(self.reason)
             print(f'halted: {self.reason}', flush=True)
-            self.must('snn_controller/reset')
+            self._wait(lambda: self.call('snn_controller/reset').success or self._pause(0.1),
+                       'the end of braking')
         else:
             self.courses.append(np.diff(self._sent) * 1e-9)
 
