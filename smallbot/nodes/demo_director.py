@@ -51,7 +51,7 @@ from smallbot.nodes.common.spin import HostedExecutor
 from smallbot.nodes.hands import CommandingHand, DirectorError, GuidingHand, PATIENCE
 from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
-from smallbot.one_shot.playback import Phase
+from smallbot.one_shot.playback import Phase, TOO_LATE
 from smallbot.study.reproduction import Course, reproduction
 
 PARAMETERS = {
@@ -76,6 +76,8 @@ PARAMETERS = {
         choices=tuple(CONVENTIONS)),
 }
 
+ATTEMPTS = 3
+"""How often a simulated arm is led in all, where the machine was too busy to lead it."""
 MOST_STATES = 600_000
 """Messages of one topic kept of a playback: ten minutes at a thousand a second."""
 
@@ -120,6 +122,7 @@ class Director(Guarded, Node):
         self._calls = {name: self.create_client(Trigger, name) for name in (
             'demo_recorder/start', 'demo_recorder/stop', 'one_shot_learner/learn',
             'snn_controller/forget', 'snn_controller/execute', 'snn_controller/halt',
+            'snn_controller/reset',
             *self._hand.SERVICES)}
 
     def stop(self) -> None:
@@ -184,22 +187,39 @@ class Director(Guarded, Node):
         self.course.learn_seconds = time.monotonic() - began
         tell(f'            {said}')
         self.wait(lambda: bool(self.course.programmed), PATIENCE, 'the programmed message')
-        self._progress = None
-        self._executing = True
-        said = self.call('snn_controller/execute')
-        tell(f'4/5 execute {said}')
-        self.wait(lambda: self._is(Phase.PLAYING, Phase.DONE, Phase.HALTED), 2 * PATIENCE,
-                  'the arm to reach the start of the playback')
-        self.wait(lambda: self._is(Phase.DONE, Phase.HALTED), PATIENCE + self._progress.duration,
-                  'the end of the playback')
-        played = self._progress
-        if played.phase is Phase.HALTED:
-            raise DirectorError(f'the controller halted: {played.reason}')
+        for again in reversed(range(ATTEMPTS)):
+            played = self._play()
+            if played.phase is Phase.DONE:
+                break
+            if self._hand.owns or not again or not played.reason.startswith(TOO_LATE):
+                raise DirectorError(f'the controller halted: {played.reason}')
+            tell(f'            halted, {played.reason}; once more')
+            self.wait(self._reset, PATIENCE, 'the arm to stand')
         self.pause(0.2)
         self._executing = False
         self.course.began, self.course.duration = played.began, played.duration
         self._hand.finish()
         return self.course
+
+    def _play(self) -> Progress:
+        """Have what was learned executed; returns how it ended."""
+        self.course.stamps, self.course.positions, self.course.spikes_after = [], [], []
+        self._progress = None
+        self._executing = True
+        self.tell(f'4/5 execute {self.call("snn_controller/execute")}')
+        self.wait(lambda: self._is(Phase.PLAYING, Phase.DONE, Phase.HALTED), 2 * PATIENCE,
+                  'the arm to reach the start of the playback')
+        self.wait(lambda: self._is(Phase.DONE, Phase.HALTED), PATIENCE + self._progress.duration,
+                  'the end of the playback')
+        return self._progress
+
+    def _reset(self) -> bool:
+        """Allow movements again; False while the arm still brakes."""
+        try:
+            self.call('snn_controller/reset')
+        except DirectorError:
+            return False
+        return True
 
     def _is(self, *phases: Phase) -> bool:
         return self._progress is not None and self._progress.phase in phases

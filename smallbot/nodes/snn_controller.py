@@ -348,8 +348,11 @@ class SnnController(Guarded, LifecycleNode):
         loop, before = self._controller.loop, self._controller.loop.company
         loop.company = self._company.look()
         if loop.company != before:
-            self.get_logger().warning(
-                f'{loop.company}; no movement meanwhile' if loop.company else 'alone again')
+            text = f'{loop.company}; no movement meanwhile' if loop.company else 'alone again'
+            if loop.playback.moving:
+                self.get_logger().warning(text)
+            else:
+                self.get_logger().info(text)
             self._diagnose()
 
     def _diagnose(self) -> None:

@@ -34,6 +34,8 @@ SLOPE_SECONDS = 0.1
 what is shorter, and to invert it would ask for speeds that the limits cut off."""
 REPEAT_ZEROS = 0.3
 """How long zeros are sent after the arm has been stopped, s."""
+TOO_LATE = 'a tick came'
+"""How the reason of a halt begins that was the machine's fault alone."""
 LOST = 0.5
 """Time since the command before, s, beyond which a movement is halted: nobody knows whether the
 arm has gone on at that velocity or has been stopped by a dead-man of its own."""
@@ -180,7 +182,7 @@ class Playback:
         if self.silent and (self.moving or self._stopped_at == math.inf):
             self._sent = self._found(velocity)
         if self.moving and elapsed > LOST:
-            self.halt(f'a tick came {elapsed - self.period:.2f} s late, the machine was busy or '
+            self.halt(f'{TOO_LATE} {elapsed - self.period:.2f} s late, the machine was busy or '
                       f'suspended')
         if self.phase is Phase.EASING:
             wanted = self._approach(now, position, elapsed)

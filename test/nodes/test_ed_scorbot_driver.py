@@ -72,13 +72,16 @@ class Stream:
 
     def __init__(self, probe, *values):
         self.values = list(values)
-        self._probe = probe
-        publisher = probe.node.create_publisher(Float64MultiArray, COMMANDS, RELIABLE)
-        self._timer = probe.node.create_timer(
+        self._node = probe.node
+        publisher = self._node.create_publisher(Float64MultiArray, COMMANDS, RELIABLE)
+        self._timer = self._node.create_timer(
             0.01, lambda: publisher.publish(Float64MultiArray(data=self.values)))
+        self._publisher = publisher
 
     def close(self):
+        """Fall silent and be gone: who could still command keeps others from it."""
         self._timer.cancel()
+        self._node.destroy_publisher(self._publisher)
 
 
 def diagnosis(probe):
