@@ -44,6 +44,9 @@ PARAMETERS = {
 }
 LONGEST_PATH = 5000
 """Poses kept of a reproduction, and shown of a demonstration."""
+SPACING = 20_000_000
+"""Least time between two of them, ns: finer is not seen, and where nodes share an interpreter the
+arm's own loop waits while poses are made."""
 
 
 class TrajectoryDisplay(Guarded, Node):
@@ -56,9 +59,7 @@ class TrajectoryDisplay(Guarded, Node):
         self._frame, self._worst = chosen['frame'] or self.arm.root, chosen['worst_error']
         self._shown: Demonstration | None = None
         self._playing: tuple[int, float] | None = None
-        self._began: int | None = None
-        self._tips: list[np.ndarray] = []
-        self._errors: list[float] = []
+        """When the playback began, ns, and how long it takes, s; None: nothing is played."""
         self._demonstrated = self.create_publisher(Path, 'demonstrated_path', LATCHED)
         self._reproduced = self.create_publisher(Path, 'reproduced_path', LATCHED)
         self._markers = self.create_publisher(MarkerArray, 'trajectory_markers', LATCHED)
@@ -66,6 +67,14 @@ class TrajectoryDisplay(Guarded, Node):
         self.create_subscription(DiagnosticStatus, 'progress', self._on_progress, LATCHED)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.create_timer(1 / chosen['rate'], self._show)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a reproduction: what is published of it grows point by point."""
+        self._path_reached = self._path([])
+        self._line_reached = self._marker(0, Marker.LINE_STRIP, 'error')
+        self._line_reached.scale.x = 0.008
+        self._taken_at = 0
         self._dirty = False
 
     def stop(self) -> None:
@@ -77,59 +86,68 @@ class TrajectoryDisplay(Guarded, Node):
         few = np.linspace(0, len(shown.time) - 1, min(LONGEST_PATH, len(shown.time))).astype(int)
         tips = self._tip(shown.position[few])
         self._demonstrated.publish(self._path(tips))
-        self._tips, self._errors, self._playing = [], [], None
+        self._playing = None
+        self._begin()
+        none_yet = self._marker(0, Marker.LINE_STRIP, 'error')
+        none_yet.action = Marker.DELETE
         self._markers.publish(MarkerArray(markers=[
             self._sphere(0, tips[0], (0.2, 0.8, 0.3)), self._sphere(1, tips[-1], (0.9, 0.3, 0.2)),
-            self._line([], [])]))
+            none_yet]))
 
     def _on_progress(self, message: DiagnosticStatus) -> None:
         progress = to_progress(message)
         if progress.phase is Phase.PLAYING:
-            if self._began is None or abs(progress.began - self._began) > 10 ** 8:
-                self._tips, self._errors = [], []
-                self._began = progress.began
-            self._playing = (self._began, progress.duration)
+            if self._playing is None:
+                self._begin()
+            self._playing = (progress.began, progress.duration)
         elif self._playing is not None:
             self._playing = None
             self._show()
 
     def _on_state(self, message: JointState) -> None:
-        if self._playing is None or self._shown is None or len(self._tips) >= LONGEST_PATH:
+        stamp = nanoseconds(message.header.stamp)
+        if (self._playing is None or self._shown is None or abs(stamp - self._taken_at) < SPACING
+                or len(self._path_reached.poses) >= LONGEST_PATH):
             return
         position = joint_positions(message, self.arm.driven)
         if position is None:
             return
         began, duration = self._playing
-        stamp = nanoseconds(message.header.stamp)
         at = np.clip((stamp - began) * 1e-9 / duration, 0, 1) * self._shown.duration
         wanted = np.array([np.interp(at, self._shown.time, column)
                            for column in self._shown.position.T])
         reached, demonstrated = self._tip(np.stack([position, wanted]))
-        self._tips.append(reached)
-        self._errors.append(float(np.linalg.norm(reached - demonstrated)))
-        self._dirty = True
+        wrong = min(1.0, float(np.linalg.norm(reached - demonstrated)) / self._worst)
+        self._path_reached.poses.append(self._pose(self._path_reached, reached))
+        self._line_reached.points.append(_point(reached))
+        self._line_reached.colors.append(ColorRGBA(r=wrong, g=1.0 - wrong, b=0.15, a=0.9))
+        self._taken_at, self._dirty = stamp, True
 
     def _show(self) -> None:
         """Publish the reproduction so far; a line needs two points."""
-        if not self._dirty or len(self._tips) < 2:
+        if not self._dirty or len(self._path_reached.poses) < 2:
             return
         self._dirty = False
-        self._reproduced.publish(self._path(np.array(self._tips)))
-        self._markers.publish(MarkerArray(markers=[self._line(self._tips, self._errors)]))
+        now = self.get_clock().now().to_msg()
+        self._path_reached.header.stamp = self._line_reached.header.stamp = now
+        self._reproduced.publish(self._path_reached)
+        self._markers.publish(MarkerArray(markers=[self._line_reached]))
 
     def _tip(self, positions: np.ndarray) -> np.ndarray:
         return self._posed.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()
 
-    def _path(self, tips: np.ndarray) -> Path:
+    def _path(self, tips: Sequence[np.ndarray]) -> Path:
         path = Path()
         path.header.frame_id = self._frame
         path.header.stamp = self.get_clock().now().to_msg()
-        for x, y, z in tips:
-            pose = PoseStamped(header=path.header)
-            pose.pose.position = Point(x=float(x), y=float(y), z=float(z))
-            pose.pose.orientation.w = 1.0
-            path.poses.append(pose)
+        path.poses = [self._pose(path, tip) for tip in tips]
         return path
+
+    def _pose(self, path: Path, tip: np.ndarray) -> PoseStamped:
+        pose = PoseStamped(header=path.header)
+        pose.pose.position = _point(tip)
+        pose.pose.orientation.w = 1.0
+        return pose
 
     def _marker(self, number: int, kind: int, name: str) -> Marker:
         marker = Marker(ns=name, id=number, type=kind, action=Marker.ADD)
@@ -140,23 +158,14 @@ class TrajectoryDisplay(Guarded, Node):
 
     def _sphere(self, number: int, tip: np.ndarray, colour: tuple[float, float, float]) -> Marker:
         marker = self._marker(number, Marker.SPHERE, 'ends')
-        marker.pose.position = Point(x=float(tip[0]), y=float(tip[1]), z=float(tip[2]))
+        marker.pose.position = _point(tip)
         marker.scale.x = marker.scale.y = marker.scale.z = 0.02
         marker.color = ColorRGBA(r=colour[0], g=colour[1], b=colour[2], a=1.0)
         return marker
 
-    def _line(self, tips: Sequence[np.ndarray], errors: Sequence[float]) -> Marker:
-        """Return the reproduction coloured from green to red by its error; empty: delete it."""
-        marker = self._marker(0, Marker.LINE_STRIP, 'error')
-        if len(tips) < 2:
-            marker.action = Marker.DELETE
-            return marker
-        marker.scale.x = 0.008
-        for tip, error in zip(tips, errors):
-            wrong = min(1.0, error / self._worst)
-            marker.points.append(Point(x=float(tip[0]), y=float(tip[1]), z=float(tip[2])))
-            marker.colors.append(ColorRGBA(r=wrong, g=1.0 - wrong, b=0.15, a=0.9))
-        return marker
+
+def _point(tip: np.ndarray) -> Point:
+    return Point(x=float(tip[0]), y=float(tip[1]), z=float(tip[2]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
