@@ -8,7 +8,7 @@ pytest.importorskip('rclpy')
 
 from rcl_interfaces.srv import GetParameters
 
-from smallbot.arm.description import ArmError
+from smallbot.arm.description import ArmError, description_in, read_description
 from smallbot.cli.main import main
 from smallbot.nodes.common.robot_description import (
     parameter_description,
@@ -41,8 +41,7 @@ def test_a_model_is_made_from_what_is_latched_on_the_topic(robot, tmp_path, caps
     made = ['--joints', 'shoulder_pan,elbow_flex', '--iterations', '0', '--out', str(tmp_path)]
     assert main(['meta-train', '--urdf', f'topic:{space}/robot_description', *made]) == 0
     heard = load_model(tmp_path / 'hobby_arm.safetensors').config
-    assert main(['meta-train', '--urdf', str(URDF), *made]) == 0
-    assert load_model(tmp_path / 'hobby_arm.safetensors').config == heard
+    assert repr(description_in(heard.arm.urdf).joints) == repr(read_description(URDF).joints)
     assert arm_of(heard).name == 'hobby_arm'
 
 
