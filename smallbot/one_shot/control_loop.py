@@ -312,8 +312,8 @@ class ControlLoop:
                 self._tell(self._listener.halted,
                            f'halted: {playback.reason}; call snn_controller/reset')
             elif playback.late > put_off:
-                self._tell(self._listener.delayed, f'a tick came {late:.3f} s late: the movement '
-                           f'goes on from where the arm is, {playback.late - put_off:.3f} s later')
+                self._tell(self._listener.delayed, f'a late tick: the movement goes on from where '
+                           f'the arm is, {playback.late - put_off:.3f} s later')
             events, self._events = self._events, []
             if playback.phase is Phase.PLAYING:
                 self.cadence.ticked(now, late)
