@@ -238,6 +238,10 @@ class Probe:
         self.wait(publisher.get_subscription_count, f'a subscriber of {topic}')
         publisher.publish(message)
 
+    def publisher(self, topic: str):
+        """Return the publisher that `publish` has made for a topic."""
+        return self._publishers[topic]
+
     def show(self, seconds: float = 1.0, start=(0.05, -0.05), extent: float = 0.2) -> None:
         """Publish a demonstration, half a cosine in both joints."""
         time_, position = wave(seconds, start, extent)

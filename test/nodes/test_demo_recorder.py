@@ -213,8 +213,12 @@ def test_what_is_refused_leaves_the_demonstration_as_it_was(bench):
 
 def test_two_publishers_of_the_same_joints_are_told_apart_and_refused(bench):
     _, probe = recorder(bench)
-    _, position = wave(0.6)
+    _, position = wave(1.2)
     drivers = Driver(probe), Driver(bench.probe())
+    # what the second says before the recorder knows it is lost
+    drivers[1].move(position[:1])
+    second = drivers[1].probe.publisher('joint_states')
+    probe.wait(lambda: second.get_subscription_count() > 2, 'the recorder to know both')
     assert probe.call('demo_recorder/start').success
     for one, two in zip(position, position + 0.03):
         drivers[0].move([one])
