@@ -51,8 +51,9 @@ setup(
         'ed_scorbot': ['paho-mqtt>=1.6'],
         'mujoco': ['mujoco>=3.2'],
         'xacro': ['xacro>=2'],
-        'test': ['hypothesis>=6', 'pyarrow>=14', 'pytest>=7', 'pytest-timeout>=2',
-                 'pytest-xdist>=3', 'ruff>=0.8', 'xacro>=2', 'yourdfpy>=0.0.56'],
+        'test': ['hypothesis>=6', 'pyarrow>=14', 'pytest>=7',
+                 'pytest-rerunfailures>=12', 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8',
+                 'xacro>=2', 'yourdfpy>=0.0.56'],
     },
     zip_safe=False,
     entry_points={

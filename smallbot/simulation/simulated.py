@@ -233,7 +233,7 @@ class SimulatedArm:
         The hand first takes the arm to the first position at no more than 0.2 rad/s, and as fast
         the joints that are not driven to where they are to be `held`, rad, by name. Raises
         ValueError for positions beyond the limits, times that do not increase, wrong shapes, a
-        hand faster than `HAND_SPEED`, and while the arm is being commanded.
+        hand faster than `HAND_SPEED`, and while the arm is commanded to move.
         """
         time, position = np.asarray(time, dtype=float), np.asarray(position, dtype=float)
         if position.shape != (len(time), len(self._command)) or len(time) < 2:
@@ -281,7 +281,7 @@ class SimulatedArm:
         """Push the driven joints with `torque` [J], N m, for a fifth of a second.
 
         Raises ValueError for a wrong number of values, one that is not finite or too large,
-        joints that cannot be pushed, and while the arm is being commanded.
+        joints that cannot be pushed, and while the arm is commanded to move.
         """
         values = np.asarray(torque, dtype=float)
         if values.shape != self._command.shape or not np.isfinite(values).all():
@@ -296,7 +296,8 @@ class SimulatedArm:
         self._pushed_until = now + PUSH_SECONDS
 
     def _refuse_beside_commands(self, what: str, now: float) -> None:
-        if not self.command_age.expired(now):
+        still = not self._command.any() and not self._sent.any()
+        if not (still or self.command_age.expired(now)):
             raise ValueError(f'{what}: the arm is being commanded: end that first')
 
     def step(self, elapsed: float, now: float) -> None:

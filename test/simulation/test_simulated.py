@@ -75,7 +75,7 @@ def test_after_a_pause_it_goes_on_from_where_it_was(gap, doing):
 
 def test_a_hand_and_a_push_do_not_come_while_it_is_commanded_nor_beyond_what_may_be():
     arm = SimulatedArm(default_arm())
-    arm.command([0.0, 0.0], 1.0)
+    arm.command([0.1, 0.0], 1.0)
     for what in (lambda: arm.guide([0.0, 1.0], [[0.0, 0.0], [0.1, 0.1]], 1.1),
                  lambda: arm.push([1.0, 0.0], 1.1)):
         with pytest.raises(ValueError, match='being commanded'):
@@ -85,6 +85,9 @@ def test_a_hand_and_a_push_do_not_come_while_it_is_commanded_nor_beyond_what_may
     with pytest.raises(ValueError, match='guide moves shoulder at 100.0 rad/s'):
         arm.guide([0.0, 0.01], [[0.0, 0.0], [0.0, 1.0]], 5.0)
     assert not arm.guided and not arm.velocity.any()
+    arm.command([0.0, 0.0], 6.0)  # as a controller that has come to rest says for a while
+    arm.guide([0.0, 1.0], [[0.0, 0.0], [0.1, 0.1]], 6.1)
+    assert arm.guided
 
 
 @settings(max_examples=100, deadline=None)
