@@ -260,8 +260,7 @@ class ControlLoop:
                 try:
                     command = self.playback.command(now, blind)
                     if command is not None:
-                        self._commands.send(command, now)
-                        self._sent = (now, command)
+                        self._deliver(command, now)
                 except Exception:  # said already; the next tick tries again
                     pass
 
@@ -321,10 +320,18 @@ class ControlLoop:
                 self._sent = None
                 self._commands.rest()
             else:
-                self._commands.send(command, now)
-                self._sent = (now, command)
+                self._deliver(command, now)
         if events:
             self._listener.spiked(np.array(events))
+
+    def _deliver(self, command: np.ndarray, now: float) -> None:
+        """Send a command; the next one goes on from the last that left."""
+        try:
+            self._commands.send(command, now)
+        except Exception:
+            self.playback.unsent()
+            raise
+        self._sent = (now, command)
 
     def _halt(self, reason: str, cure: str = '') -> None:
         self.playback.halt(reason)

@@ -89,6 +89,8 @@ class Playback:
         """Time at which the movement begins, s; with a lag the first command comes before it."""
         self._sent = np.zeros(len(limits.lower))
         self._sent_at: float | None = None
+        self._before = self._sent, self._sent_at
+        """The same before the last command."""
         self._stopped_at = -math.inf
         self._told_first: np.ndarray | None = None
         self._over = False
@@ -178,6 +180,7 @@ class Playback:
         `position` is not of this moment: by that limits are kept. `told` [J], rad, is where the
         arm has been told to be, where that is not what velocities add up to.
         """
+        self._before = self._sent, self._sent_at
         elapsed = self.period if self._sent_at is None else max(0.0, now - self._sent_at)
         if self.silent and (self.moving or self._stopped_at == math.inf):
             self._sent = self._found(velocity)
@@ -210,6 +213,10 @@ class Playback:
         if self._over and self.phase is Phase.PLAYING and not self._sent.any():
             self.phase, self._stopped_at = Phase.DONE, now
         return self._sent
+
+    def unsent(self) -> None:
+        """Take the last command back: it could not be sent, and the arm goes on as it was told."""
+        self._sent, self._sent_at = self._before
 
     def _found(self, velocity: np.ndarray | None) -> np.ndarray:
         """Return the velocity [J], rad/s, to go on from where nothing has been sent before."""

@@ -219,7 +219,7 @@ class World:
                 self.velocity = np.zeros(2)
         else:
             self.position = self.position + seconds * self.velocity
-            if seconds > LONGEST_GAP + EASE and self.velocity.any():
+            if until - self.told_at > LONGEST_GAP + EASE and self.velocity.any():
                 self.lost = True
         self.now, self.wall = until, self.wall + round(1e9 * seconds)
         if not self.lost:

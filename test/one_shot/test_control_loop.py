@@ -166,6 +166,26 @@ def test_whatever_fails_in_a_tick_does_not_leave_the_arm_moving(bench):
     assert bench.loop.at_rest and not bench.arm.sent[-1].any()
 
 
+def test_what_could_not_be_sent_is_not_believed(bench):
+    """The arm goes on as it was told last, is not taken to rest, and is braked from there."""
+    bench.play(duration=0.5)
+    bench.tick(0.35)
+    last, send = bench.arm.sent[-1], bench.arm.send
+    assert np.abs(last).max() > 0.3
+    failing = iter([True] * 12)
+
+    def unsure(velocity, now):
+        if next(failing, False):
+            raise RuntimeError('publisher: context is invalid')
+        send(velocity, now)
+    bench.arm.send = unsure
+    bench.tick(6 * PERIOD)
+    assert bench.loop.playback.phase is Phase.HALTED and not bench.loop.at_rest
+    assert bench.arm.sent[-1] is last
+    bench.tick(0.2)
+    assert bench.loop.at_rest and not bench.arm.sent[-1].any()
+
+
 def test_before_the_first_state_it_waits(bench):
     assert bench.loop.state_age()[1]
     bench.tick(0.3, states=False)
