@@ -6,7 +6,6 @@ playing.
 
 from collections.abc import Callable
 from dataclasses import replace
-import time
 from typing import Any, Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -19,6 +18,7 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.kinematics import Arm
+from smallbot.clock import steady
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.ed_scorbot.convention import JOINTS
@@ -228,7 +228,7 @@ class CommandingHand:
 
     def _go_to_zero(self) -> None:
         # A command, and be it a zero, ends the way home: first everybody must be silent.
-        self._lead.wait(lambda: time.monotonic() > self._commanded_at + SILENCE, PATIENCE,
+        self._lead.wait(lambda: steady() > self._commanded_at + SILENCE, PATIENCE,
                         'silence on velocity_controller/commands')
         self._lead.call('ed_scorbot_driver/home')
         self._reach_zero()
@@ -262,7 +262,7 @@ class CommandingHand:
             self._commands = None
 
     def _stands(self) -> bool:
-        return time.monotonic() > max(self._moved_at, self._commanded_at) + STILL_FOR
+        return steady() > max(self._moved_at, self._commanded_at) + STILL_FOR
 
     def _is(self, *phases: ArmPhase) -> bool:
         return self._driver[0] in [phase.value for phase in phases]
@@ -290,12 +290,12 @@ class CommandingHand:
             return
         if self._commands is None:
             return
-        command = self._playback.command(time.monotonic(), self._lead.position)
+        command = self._playback.command(steady(), self._lead.position)
         if command is not None:
             self._commands.publish(Float64MultiArray(data=command.tolist()))
 
     def _on_command(self, _: Float64MultiArray) -> None:
-        self._commanded_at = time.monotonic()
+        self._commanded_at = steady()
 
     def _on_phase(self, message: DiagnosticStatus) -> None:
         self._driver = (message.message, values_of(message))
@@ -303,7 +303,7 @@ class CommandingHand:
     def _on_state(self, message: JointState) -> None:
         self._joints = joint_positions(message, JOINTS)
         if len(message.velocity) == 0 or not np.abs(message.velocity).max() <= STILL:
-            self._moved_at = time.monotonic()
+            self._moved_at = steady()
 
 
 def _name(shown: Demonstration) -> str:
