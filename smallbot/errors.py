@@ -1,4 +1,4 @@
-"""The one kind of error that is the user's to mend."""
+"""The one kind of error that is the user's to mend, and how any is said in a line."""
 
 
 class InputError(ValueError):
@@ -9,3 +9,9 @@ class InputError(ValueError):
 
     code = 2
     """Exit code of a command that it ends."""
+
+
+def in_one_line(message: object) -> str:
+    """Return a message in one line of printable characters."""
+    return ''.join(letter if letter.isprintable() else ascii(letter)[1:-1]
+                   for letter in ' '.join(str(message).split()))

@@ -9,9 +9,9 @@ import re
 import sys
 from typing import Any, NoReturn
 
-from smallbot.errors import InputError
+from smallbot.errors import in_one_line, InputError
+from smallbot.files import writing
 from smallbot.files.holding import Hold, hold
-from smallbot.files.writing import write_json
 from smallbot.kinds import OutputFile, said, SEED
 from smallbot.paths import unmakeable, unwritable
 
@@ -33,13 +33,7 @@ class Parser(argparse.ArgumentParser):
         """Say what was wrong, and end with 2."""
         message = re.sub(rf'^argument (\S+): (?!{OWN_WORDS})', r'\1 ', message)
         message = message.removeprefix('argument ')
-        self.exit(2, f'{self.prog}: {one_line(message)}; {self.prog} --help says more\n')
-
-
-def one_line(message: object) -> str:
-    """Return a message in one line of printable characters."""
-    return ''.join(letter if letter.isprintable() else repr(letter)[1:-1]
-                   for letter in ' '.join(str(message).split()))
+        self.exit(2, f'{self.prog}: {in_one_line(message)}; {self.prog} --help says more\n')
 
 
 def add_common(verb: argparse.ArgumentParser, seed: int, seed_of: str) -> None:
@@ -81,20 +75,16 @@ def made_folder(path: Path) -> Path:
     Raises InputError where it cannot be made, or another process is at work in it.
     """
     check_folder(path)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'--out {path}: cannot be made: {error.strerror}') from None
-    _HELD[path] = hold(path)
+    _HELD[path] = hold(writing.made_folder(path))
     return path
 
 
 def write_result(path: Path | None, result: dict[str, Any]) -> None:
     """Write a result where `--json` asked for it, whole or not at all."""
     if path is not None:
-        write_json(path, result)
+        writing.write_json(path, result)
 
 
 def complain(verb: str, message: object) -> None:
     """Say in one line on stderr what ended a verb."""
-    print(f'smallbot {verb}: {one_line(message)}', file=sys.stderr, flush=True)
+    print(f'smallbot {verb}: {in_one_line(message)}', file=sys.stderr, flush=True)

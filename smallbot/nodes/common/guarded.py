@@ -23,6 +23,7 @@ from rclpy.qos import qos_check_compatible, QoSCompatibility
 from rclpy.subscription import Subscription
 
 from smallbot.errors import InputError
+from smallbot.nodes.common.company import named
 from smallbot.nodes.common.messages import one_line, received, status, STREAM
 
 try:
@@ -243,7 +244,7 @@ class Guarded:
             pair = (info.qos_profile, made.qos_profile)
             verdict, why = qos_check_compatible(*(pair if hears else reversed(pair)))
             if verdict == QoSCompatibility.ERROR:
-                found.append((f'{info.node_namespace.rstrip("/")}/{info.node_name}',
+                found.append((named(info),
                               one_line(why).removeprefix('ERROR: ').rstrip(';')))
         for name, why in found:
             wanted = ' and '.join(policy.name.lower().replace('_', ' ') for policy in (

@@ -27,7 +27,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.faults import check_moves
 from smallbot.demonstration.samples import Demonstration, from_joint_states
-from smallbot.errors import InputError
+from smallbot.errors import in_one_line, InputError
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.playback import Phase
 
@@ -78,8 +78,7 @@ def received(content: bytes | Any, kind: type) -> Any:
 
 def one_line(text: str) -> str:
     """Return a text, parts of which came from elsewhere, as a line that can be logged and sent."""
-    line = ' '.join(text[:4 * LONGEST_TEXT].encode('utf-8', 'backslashreplace').decode().split())
-    line = ''.join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    line = in_one_line(text[:4 * LONGEST_TEXT])
     return line if len(line) <= LONGEST_TEXT else f'{line[:LONGEST_TEXT]}...'
 
 
