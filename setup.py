@@ -17,6 +17,7 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
+        f'{NAME}.few_shot': ['omniglot_test.npz', 'omniglot_test.LICENSE'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
     },
     data_files=[
