@@ -265,7 +265,7 @@ def _drawn(path: Path) -> np.ndarray:
             grey = found.convert('L')
     except ImageSetError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as wrong:
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as wrong:
         why = (wrong.strerror if isinstance(wrong, OSError) and wrong.errno in errno.errorcode
                else 'no PNG picture, or damaged')
         raise ImageSetError(f'{path}: {why}; extract the archive again') from None

@@ -47,8 +47,8 @@ _OPCODES = frozenset("""
     NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 STRING BINSTRING SHORT_BINSTRING UNICODE
     BINUNICODE LIST EMPTY_LIST APPEND APPENDS DICT EMPTY_DICT SETITEM SETITEMS TUPLE EMPTY_TUPLE
     TUPLE1 TUPLE2 TUPLE3 GLOBAL REDUCE BUILD""".split())
-_MOST_TUPLES = 100
-"""Within each other they would be hashed without a bound on the depth; published files have 6."""
+_MOST_TUPLES = 10_000
+"""As a key, tuples within each other are hashed as deep as the stack of C allows, or deeper."""
 _MOST_REMEMBERED = 2_000_000
 """Places of a pickle's memo, which is as long as its highest number says."""
 
@@ -148,9 +148,10 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, by_column, content = state
-        if not isinstance(kind, _Kind) or kind.code not in ('u1', b'u1') or by_column:
-            raise ValueError('an array of other numbers than uint8 by row')
-        self.values = np.frombuffer(content, np.uint8).reshape(shape)
+        if not isinstance(kind, _Kind) or kind.code not in ('u1', b'u1'):
+            raise ValueError('an array of other numbers than uint8')
+        self.values = np.frombuffer(content, np.uint8).reshape(
+            shape, order='F' if by_column else 'C')
 
 
 class _Kind:

@@ -46,9 +46,11 @@ def draw_tasks(counts: Sequence[int] | Tensor, ways: int, shots: int, queries: i
     if len(counts) < ways:
         raise ImageSetError(f'{ways} ways: there are {len(counts)} classes, expected at most as '
                             f'many ways')
-    if counts.min() < examples:
-        raise ImageSetError(f'{shots} shots and {queries} queries: a class has {counts.min()} '
-                            f'images, expected at most as many of both together')
+    scarce = int(counts.argmin())
+    if counts[scarce] < examples:
+        raise ImageSetError(f'{shots} shots and {queries} queries: class {scarce} has '
+                            f'{int(counts[scarce])} images, expected at most as many of both '
+                            f'together')
     # A row of numbers for each task, so that its draws do not depend on how many there are.
     numbers = torch.rand(tasks, 2 * ways * (1 + examples), dtype=torch.float64,
                          generator=generator)
