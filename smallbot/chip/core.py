@@ -37,17 +37,20 @@ class Core(CoreState):
     _stale = True
     """Whether the devices have changed since `_refresh` computed what reads need."""
 
-    def set_ranges(self, vectors: Tensor, headroom: float = HEADROOM) -> None:
+    def set_ranges(self, vectors: Tensor, headroom: float = HEADROOM,
+                   weights: Tensor | None = None) -> None:
         """Choose the ranges of the converters for inputs like `vectors` [V, rows].
 
         The phases' converters and the 8-bit result get `headroom` over what the intended weights
-        would give; a matrix or vectors of nothing but zeros leave the ranges as they are.
+        would give, or `weights` [rows, columns] such as are to come; a matrix or vectors of
+        nothing but zeros leave the ranges as they are.
         """
         self._check_vectors(vectors, 1)
-        parts = [self.intended.clamp(min=0), (-self.intended).clamp_(min=0)]
+        held = self.intended if weights is None else weights
+        parts = [held.clamp(min=0), (-held).clamp_(min=0)]
         driven = [vectors.clamp(min=0), (-vectors).clamp_(min=0)]
         phase = max(float((x @ w).max()) for x in driven for w in parts)
-        output = float((vectors @ self.intended).abs().max())
+        output = float((vectors @ held).abs().max())
         if phase > 0 and output > 0:
             self.phase_range, self.output_range = headroom * phase, headroom * output
             self._stale = True

@@ -241,10 +241,15 @@ class Matrix:
             total[:, slice(*region.columns)] += core.read(x[:, slice(*region.rows)])
         return total
 
-    def set_ranges(self, vectors: Tensor) -> None:
-        """Choose the ranges of all converters for inputs like `vectors` [V, rows]."""
+    def set_ranges(self, vectors: Tensor, weights: Tensor | None = None) -> None:
+        """Choose the ranges of all converters for inputs like `vectors` [V, rows].
+
+        `weights` [rows, columns] where others are to come than those intended.
+        """
         for region, core in zip(self.regions, self.cores, strict=True):
-            core.set_ranges(vectors[:, slice(*region.rows)])
+            own = None if weights is None else weights[slice(*region.rows),
+                                                       slice(*region.columns)]
+            core.set_ranges(vectors[:, slice(*region.rows)], weights=own)
 
     def calibrate(self, vectors: Tensor) -> None:
         """Correct every column of every region by reading `vectors` [V, rows]."""

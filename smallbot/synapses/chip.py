@@ -11,7 +11,7 @@ from smallbot.chip import energy
 from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.state import ChipError
-from smallbot.chip.mapping import Matrix, place
+from smallbot.chip.mapping import Matrix, place, Region
 from smallbot.chip.state import Correction
 from smallbot.chip.storage import load_chip, save_chip
 from smallbot.files.bounds import NotNegative, Real, Share, Steps
@@ -53,20 +53,27 @@ class ChipSynapses:
     inputs that are 1 in a calibration vector; `fresh_rows`, how many inputs, the first ones,
     updates rewrite: they are corrected apart from the others, which are older. 0: all inputs of a
     column have one correction, as calibrated. `fresh_density`, share of those that is driven at
-    once.
+    once. `calibration` [V, inputs], inputs such as the network has, to calibrate with instead of
+    random 0/1: for networks without spikes.
     Raises ChipError where a core would have fresh rows alone.
     """
 
     def __init__(self, core: Core | Matrix, mask: Tensor,
                  granularity: Granularity = DEFAULT_GRANULARITY,
                  density: float = CALIBRATION_DENSITY, fresh_rows: int = 0,
-                 fresh_density: float = CALIBRATION_DENSITY):
+                 fresh_density: float = CALIBRATION_DENSITY,
+                 calibration: Tensor | None = None):
         self.outputs, self.inputs = core.columns, core.rows
         self.core = core
         self.mask = checked_mask(mask, (self.outputs, self.inputs))
         self.granularity = granularity
         self.density = density
         self.fresh_rows, self.fresh_density = fresh_rows, fresh_density
+        self.calibration = calibration
+        if calibration is not None and (calibration.ndim != 2 or len(calibration) < 2
+                                        or calibration.shape[1] != self.inputs):
+            raise ChipError(f'inputs to calibrate with of shape {tuple(calibration.shape)}: '
+                            f'expected at least 2 of {self.inputs}')
         if fresh_rows < 0 or any(fresh >= part.rows for part, fresh in parts(core, fresh_rows)):
             raise ChipError(f'{fresh_rows} fresh rows of {self.inputs}: expected 0 or more, and '
                             f'other rows beside them on each core, to calibrate columns with')
@@ -84,7 +91,8 @@ class ChipSynapses:
                 law: DeviceLaw = HERMES_TWO_DEVICE,
                 granularity: Granularity = DEFAULT_GRANULARITY,
                 inputs: Tensor | None = None, cores: int = 2, fresh_rows: int = 0,
-                **options) -> 'ChipSynapses':
+                regions: tuple[Region, ...] | None = None, to_come: Tensor | None = None,
+                calibration: Tensor | None = None, **options) -> 'ChipSynapses':
         """Return a new chip that holds `weights`, was left for `age` s and calibrated once.
 
         Parameters: `weights`, `mask` [outputs, inputs]; `limits` [inputs], the largest magnitude
@@ -93,7 +101,10 @@ class ChipSynapses:
         them, as a range too wide costs resolution, and the columns calibrated with random inputs
         as sparse as they are; `cores`, how many there are: a matrix larger
         than one is cut; `fresh_rows`, how many inputs, the first ones, updates rewrite: columns
-        are then calibrated with the others alone (0: see the class); `options` of `Core`:
+        are then calibrated with the others alone (0: see the class); `regions` where it is
+        decided elsewhere where the matrix lies; `to_come` [outputs, inputs], weights such as
+        updates will bring, for which the ranges are set instead of for those it begins with;
+        `calibration`, see the class; `options` of `Core`:
         converters, faults, phases, rules. Cells without a synapse are RESET. Where no inputs are
         given, ranges and calibration come from random 0/1 inputs, a tenth of them 1.
         Raises ChipError for shapes that do not fit, numbers that are not finite, weights beyond
@@ -103,18 +114,20 @@ class ChipSynapses:
             raise ChipError(f'weights {tuple(weights.shape)} with limits {tuple(limits.shape)}: '
                             f'expected [outputs, inputs] and [inputs]')
         mask = checked_mask(mask, tuple(weights.shape))
-        regions = place({'weights': (weights.shape[1], weights.shape[0])}, cores).regions
+        if regions is None:
+            regions = place({'weights': (weights.shape[1], weights.shape[0])}, cores).regions
         core = (Core(limits, weights.shape[0], generator, law, **options) if len(regions) == 1
                 else Matrix(limits, weights.shape[0], regions, generator, law=law, **options))
         density = (CALIBRATION_DENSITY if inputs is None
                    else max(float((inputs[:, fresh_rows:] != 0).float().mean()), LEAST_DENSITY))
         fresh_density = (CALIBRATION_DENSITY if inputs is None or not fresh_rows
                          else float((inputs[:, :fresh_rows] != 0).float().mean()))
-        chip = cls(core, mask, granularity, density, fresh_rows, fresh_density)
+        chip = cls(core, mask, granularity, density, fresh_rows, fresh_density, calibration)
         intended = torch.where(mask, weights.detach().float(), 0.0).T.contiguous()
         core.program(intended)
         vectors = chip._calibration_vectors()
-        core.set_ranges(vectors if inputs is None else inputs)
+        core.set_ranges(vectors if inputs is None else inputs,
+                        weights=None if to_come is None else to_come.T)
         core.wait(age)
         core.calibrate(chip._of_older_rows(vectors))
         return chip
@@ -160,7 +173,7 @@ class ChipSynapses:
         return self._write(weights, self.mask & (weights != self.weights()), 0)
 
     def calibrate(self) -> CalibrationReport:
-        """Fit the correction of every column anew, by reading random inputs of 0 and 1.
+        """Fit the correction of every column anew, by reading `calibration` or random 0 and 1.
 
         Where there are fresh rows, the others alone are read.
         """
@@ -220,7 +233,7 @@ class ChipSynapses:
     def copy(self, generator: torch.Generator | None = None) -> 'ChipSynapses':
         """Return an independent chip in the same state, with its own noise if given a source."""
         twin = ChipSynapses(self.core.copy(generator), self.mask, self.granularity, self.density,
-                            self.fresh_rows, self.fresh_density)
+                            self.fresh_rows, self.fresh_density, self.calibration)
         twin._to_write_by = self._to_write_by
         twin._measured, twin._followed_at = self._measured, self._followed_at
         return twin
@@ -235,6 +248,8 @@ class ChipSynapses:
         tensors, settings = {'mask': self.mask}, {}
         if self.fresh_rows:
             settings |= {'fresh_rows': self.fresh_rows, 'fresh_density': self.fresh_density}
+        if self.calibration is not None:
+            tensors['calibration'] = self.calibration
         if self._measured is not None:
             settings['measured'] = [[m.correction.at, m.fit and m.fit.ratio]
                                     for m in self._measured]
@@ -255,7 +270,7 @@ class ChipSynapses:
         kept = built(Kept, settings, f'chip {path}: settings', ChipError)
         try:
             chip = cls(core, more['mask'], kept.granularity, kept.density, kept.fresh_rows,
-                       kept.fresh_density)
+                       kept.fresh_density, more.get('calibration'))
             if kept.measured is not None:
                 chip._measured = [
                     Measured(Correction(more[f'scale.{k}'], more[f'offset.{k}'], at),
@@ -272,6 +287,8 @@ class ChipSynapses:
             raise ChipError(f'chip {path}: {error}') from None
 
     def _calibration_vectors(self, count: int = CALIBRATION_VECTORS) -> Tensor:
+        if self.calibration is not None:
+            return self.calibration[torch.arange(count) % len(self.calibration)]
         return (torch.rand(count, self.inputs, generator=self.generator)
                 < self.density).float()
 

@@ -1,0 +1,224 @@
+"""The whole network on a chip: every layer a matrix of unit cells, as the paper mapped it.
+
+Convolutions are unrolled to matrices, cut where they are taller than a core, and lie with the
+layer that learns on the same cores (`chip.mapping.place`). An image is converted to 8-bit inputs
+layer by layer. What the paper leaves to the host is in float32 there: sums of the parts of a
+matrix, rectification, batch normalisation, the maximum, the softmax and its gradient.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from smallbot.chip import energy
+from smallbot.chip.device.faults import FaultRates, NO_FAULTS
+from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
+from smallbot.chip.device.state import ChipError
+from smallbot.chip.mapping import im2col, Map, Matrix, place
+from smallbot.few_shot.inner_loop import adapted, rates, targets
+from smallbot.few_shot.network import (
+    Exact,
+    features,
+    Moments,
+    moments_of,
+    NetworkConfig,
+    of_training,
+    unrolled,
+)
+from smallbot.synapses.chip import ChipSynapses
+from smallbot.synapses.granularity import Granularity
+from smallbot.synapses.interface import CalibrationReport
+
+LEAST_LIMIT = 0.05
+"""Of a row, as share of its layer's largest: below it pulses would have too few lengths."""
+CLIPPED = 0.9995
+"""Share of a layer's inputs, of the calibration images, that the converters hold."""
+VECTORS = 2048
+"""Inputs of a layer that its columns are calibrated with."""
+MOST_CORES = 64
+"""The HERMES project chip's (Le Gallo et al., Nature Electronics 2023)."""
+EXACT_UPDATE = Granularity(rounding='exact')
+
+
+def layout(config: NetworkConfig, ways: int) -> Map:
+    """Return where the layers lie, on as few cores as it takes.
+
+    Raises ChipError where more are needed than a chip has.
+    """
+    shapes = config.matrices(ways)
+    for cores in range(1, MOST_CORES):
+        try:
+            return place(shapes, cores)
+        except ChipError:
+            continue
+    return place(shapes, MOST_CORES)
+
+
+class Plan(NamedTuple):
+    """What is known of a layer before it is written, from the calibration images."""
+
+    weights: Tensor
+    """In the converters' unit, [rows, columns]."""
+    limits: Tensor
+    """Largest magnitude of a row, [rows]."""
+    input_range: float
+    """Input of full scale."""
+    vectors: Tensor
+    """Inputs such as the layer will have, full scale 1, [V, rows]."""
+
+
+class Plans(NamedTuple):
+    """What is the same for all chips that hold a model."""
+
+    layers: dict[str, Plan]
+    """Of all but the one that learns."""
+    features: Tensor
+    """Of the calibration images, [K, D], in the unit of `feature_range`."""
+    feature_range: float
+    weight_limit: float
+    """Largest magnitude of a learned weight, in the converters' unit."""
+    like: Tensor
+    """A learned layer [ways, D], for the converters' ranges."""
+
+
+class _Watching(Exact):
+    """Exact layers that keep what goes in."""
+
+    def __init__(self, config: NetworkConfig, weights: dict[str, Tensor]):
+        super().__init__(config, weights)
+        self.seen: dict[str, Tensor] = {}
+
+    def convolve(self, block: int, x: Tensor) -> Tensor:
+        self.seen[f'block{block}'] = x
+        return super().convolve(block, x)
+
+    def dense(self, x: Tensor) -> Tensor:
+        self.seen['hidden'] = x
+        return super().dense(x)
+
+
+def plan(config: NetworkConfig, weights: dict[str, Tensor], images: Tensor, labels: Tensor,
+         ways: int) -> Plans:
+    """Return how a model is to lie on a chip, from calibration images [K, C, H, W] and labels."""
+    watching = _Watching(config, weights)
+    trained = of_training(config, weights)
+    h = features(config, watching, images, lambda k, x: trained[k])
+    generator = torch.Generator().manual_seed(0)  # which inputs, not what noise
+    plans = {}
+    for name, x in watching.seen.items():
+        full = _range(x)
+        vectors = (im2col(x, config.kernel, config.stride, config.padding, bias=True)
+                   if name != 'hidden' else torch.cat([x, torch.ones(len(x), 1)], dim=1))
+        vectors = vectors[torch.randperm(len(vectors), generator=generator)[:VECTORS]]
+        vectors[:, :-1] = (vectors[:, :-1] / full).clamp_(-1, 1)
+        matrix = unrolled(config, weights, name)
+        matrix[:-1] *= full
+        limits = matrix.abs().amax(1)
+        plans[name] = Plan(matrix, limits.clamp(min=LEAST_LIMIT * float(limits.max())), full,
+                           vectors)
+    full = 1.0 if config.bias else _range(h)
+    if config.bias:
+        full = max(full, _range(h[:, :-1]))
+    learned = _learned(config, weights, h, labels, ways) * full
+    return Plans(plans, (h / full).clamp(-1, 1), full, float(learned.abs().max()),
+                 learned[0])
+
+
+def _range(x: Tensor) -> float:
+    ordered = x.abs().flatten().sort().values
+    return float(ordered[int(CLIPPED * (len(ordered) - 1))])
+
+
+def _learned(config: NetworkConfig, weights: dict[str, Tensor], h: Tensor, labels: Tensor,
+             ways: int) -> Tensor:
+    """Return what the inner loop makes of calibration images, [tasks, ways, D]."""
+    generator = torch.Generator().manual_seed(0)
+    classes = [h[labels == label] for label in labels.unique()]
+    found = []
+    for _ in range(64):
+        chosen = torch.randint(len(classes), (ways,), generator=generator)
+        seen = torch.stack([classes[int(c)][0] for c in chosen])
+        found.append(adapted(seen, targets(ways, 1), rates(weights['log_rates'], ways))[-1])
+    return torch.stack(found)
+
+
+class ChipLayers:
+    """The layers that the inner loop leaves alone, on cores of phase-change memory."""
+
+    def __init__(self, config: NetworkConfig, plans: Plans, matrices: dict[str, Matrix]):
+        self.config, self.plans, self.matrices = config, plans, matrices
+
+    def convolve(self, block: int, x: Tensor) -> Tensor:
+        """Return what block number `block` convolves x [B, C, H, W] to, biases added."""
+        name, config = f'block{block}', self.config
+        x = (x / self.plans.layers[name].input_range).clamp_(-1, 1)
+        return self.matrices[name].convolve(x, config.kernel, config.stride, config.padding,
+                                            bias=True)
+
+    def dense(self, x: Tensor) -> Tensor:
+        """Return the products of the hidden layer for x [B, pooled], biases added."""
+        x = (x / self.plans.layers['hidden'].input_range).clamp_(-1, 1)
+        return self.matrices['hidden'].read(torch.cat([x, torch.ones(len(x), 1)], dim=1))
+
+
+class ChipNetwork:
+    """A model's network on a chip; make it with `prepare`.
+
+    `layers` are fixed, `output` learns, [ways, D]. `moments` are those of the training images as
+    this chip shows them.
+    """
+
+    def __init__(self, config: NetworkConfig, layers: ChipLayers, output: ChipSynapses,
+                 moments: list[Moments], images: Tensor):
+        self.config, self.layers, self.output = config, layers, output
+        self.moments, self._images = moments, images
+
+    @classmethod
+    def prepare(cls, config: NetworkConfig, weights: dict[str, Tensor], plans: Plans,
+                images: Tensor, ways: int, generator: torch.Generator, age: float = 3600.0,
+                law: DeviceLaw = HERMES_TWO_DEVICE, faults: FaultRates = NO_FAULTS,
+                granularity: Granularity = EXACT_UPDATE) -> 'ChipNetwork':
+        """Return a chip that holds the network, was left for `age` s and calibrated once."""
+        regions = layout(config, ways)
+        matrices = {}
+        for name, own in plans.layers.items():
+            matrix = Matrix(own.limits, own.weights.shape[1], regions.of(name), generator,
+                            law=law, faults=faults)
+            matrix.program(own.weights)
+            matrix.set_ranges(own.vectors)
+            matrix.wait(age)
+            matrices[name] = matrix
+        output = ChipSynapses.prepare(
+            torch.zeros(ways, config.features), None,
+            torch.full((config.features,), plans.weight_limit), generator, age, law, granularity,
+            plans.features, regions=regions.of('output'), to_come=plans.like,
+            calibration=plans.features, faults=faults)
+        network = cls(config, ChipLayers(config, plans, matrices), output,
+                      of_training(config, weights), images)
+        network._calibrate()
+        return network
+
+    def features(self, images: Tensor) -> Tensor:
+        return features(self.config, self.layers, images, lambda k, x: self.moments[k])
+
+    def _calibrate(self, moments=True):
+        for name, matrix in self.layers.matrices.items():
+            matrix.calibrate(self.layers.plans.layers[name].vectors)
+        if moments:
+            def measured(k, x):
+                self.moments[k] = moments_of(x)
+                return self.moments[k]
+            self.moments = list(self.moments)
+            features(self.config, self.layers, self._images, measured)
+
+    def wait(self, seconds):
+        for matrix in self.layers.matrices.values():
+            matrix.wait(seconds)
+        self.output.wait(seconds)
+
+    def copy(self, generator):
+        matrices = {n: m.copy(generator) for n, m in self.layers.matrices.items()}
+        return ChipNetwork(self.config, ChipLayers(self.config, self.layers.plans, matrices),
+                           self.output.copy(generator), list(self.moments), self._images)
