@@ -16,10 +16,10 @@ import time
 import numpy as np
 
 from smallbot.demonstration.drawings import drawings_of
+from smallbot.experiment.figures import spread, TEST_SEED
+from smallbot.experiment.workers import cores, results
 from smallbot.one_shot.families import Movements
-from smallbot.one_shot.figures import spread, TEST_SEED
 from smallbot.one_shot.model import arm_of, load_model, MODELS, read_card, write_card
-from smallbot.outer_loop.workers import cores, results
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements, evaluate, summary
 from smallbot.study.on_arm import Execution

@@ -73,8 +73,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
+    from smallbot.experiment.processes import in_processes, LostProcess
+    from smallbot.experiment.workers import cores
     from smallbot.outer_loop.checkpoint import CHECKPOINT
-    from smallbot.outer_loop.processes import in_processes, LostProcess, usable_cores
 
     if args.resume:
         given = given_of(args, ('config', 'minutes', 'iterations', *ARM, 'start'))
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                  option='--resume' if args.resume else '--out')
     try:
         with interruption.kept():
-            return in_processes(_train, args.processes or usable_cores(), args)
+            return in_processes(_train, args.processes or cores(), args)
     except LostProcess as error:
         complain(VERB, f'{error}; what was done is in {args.resume or args.out}: go on with '
                        f'--resume, or with fewer --processes')
@@ -125,7 +126,7 @@ def _files(model: str) -> list[str]:
 
 def _next(model: Path) -> str:
     """Return what to do with a model that was made, as commands to be copied."""
-    from smallbot.one_shot.figures import VALIDATION_SEED
+    from smallbot.experiment.figures import VALIDATION_SEED
 
     path = shlex.quote(str(model))
     return (f'measure it with\n  smallbot evaluate --model {path} --seed {VALIDATION_SEED}\n'
@@ -215,11 +216,11 @@ def _training(group, args: argparse.Namespace):
     """Return the run to go on with, or a new one, and its folder."""
     from dataclasses import replace
 
+    from smallbot.experiment.processes import restarted
     from smallbot.one_shot.model import load_model
     from smallbot.outer_loop.checkpoint import CHECKPOINT
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import going_on
-    from smallbot.outer_loop.processes import restarted
     from smallbot.outer_loop.run import MetaTraining, planned_iterations
 
     directory = args.resume or args.out
@@ -250,7 +251,7 @@ def _configured(args: argparse.Namespace):
     """Return the configuration that the arguments ask for."""
     from dataclasses import replace
 
-    from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
+    from smallbot.experiment.figures import TEST_SEED, VALIDATION_SEED
     from smallbot.outer_loop.configuration import checked, load_config
     from smallbot.share import share_directory
 

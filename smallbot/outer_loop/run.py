@@ -13,8 +13,10 @@ from typing import NamedTuple
 import torch
 
 from smallbot.demonstration.drawings import pen_trials
+from smallbot.experiment.figures import VALIDATION_SEED
+from smallbot.experiment.processes import Group
 from smallbot.one_shot.families import brownian
-from smallbot.one_shot.figures import tip_rmse_cm, VALIDATION_SEED
+from smallbot.one_shot.figures import tip_rmse_cm
 from smallbot.one_shot.model import arm_of, initial_weights, ModelError, OneShotModel
 from smallbot.outer_loop.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from smallbot.outer_loop.closed_form import closed_form
@@ -26,7 +28,6 @@ from smallbot.outer_loop.configuration import (
     Schedule,
 )
 from smallbot.outer_loop.iteration import attempt, Iteration, outer_loss
-from smallbot.outer_loop.processes import Group
 from smallbot.outer_loop.tasks import Batch, draw_batch
 
 TARGET_CM = 2.5

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from smallbot.errors import InputError
+from smallbot.experiment.processes import in_processes, LostProcess
 from smallbot.one_shot.model import ModelConfig
 from smallbot.outer_loop.configuration import MetaConfig, Products
 from smallbot.outer_loop.iteration import outer_loss
-from smallbot.outer_loop.processes import in_processes, LostProcess
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.outer_loop.tasks import draw_batch
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smallbot.one_shot.figures import VALIDATION_SEED
+from smallbot.experiment.figures import VALIDATION_SEED
 from smallbot.one_shot.model import arm_of, ModelConfig
 from smallbot.outer_loop.closed_form import Balance, closed_form
 from smallbot.outer_loop.configuration import Schedule

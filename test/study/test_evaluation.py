@@ -8,8 +8,9 @@ from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.csv_file import write_csv
 from smallbot.demonstration.drawings import pen_trials
 from smallbot.demonstration.samples import Demonstration
+from smallbot.experiment.figures import spread
 from smallbot.one_shot.families import from_positions
-from smallbot.one_shot.figures import spread, tip_rmse_cm
+from smallbot.one_shot.figures import tip_rmse_cm
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
