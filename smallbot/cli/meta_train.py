@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _closed_form(args: argparse.Namespace) -> int:
     """Make the model that a run would begin with, and nothing more."""
-    from smallbot.one_shot.model import save_model
+    from smallbot.models.weights_file import save_model
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 
@@ -135,7 +135,7 @@ def _next(model: Path) -> str:
 
 def _train(group, args: argparse.Namespace) -> int:
     """Train as one process of `group`; the first one writes and prints."""
-    from smallbot.one_shot.model import save_model
+    from smallbot.models.weights_file import save_model
     from smallbot.outer_loop.configuration import robot_name
     from smallbot.outer_loop.run import learning_rate, meta_train, TARGET_CM
 

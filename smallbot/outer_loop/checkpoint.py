@@ -18,7 +18,8 @@ from smallbot.files.plain import read_json
 from smallbot.files.schema import built
 from smallbot.files.sealed import BLANK, is_sealed, seal_bytes
 from smallbot.files.writing import made_folder, read_bytes, write_atomically
-from smallbot.one_shot.model import as_trained, ModelError
+from smallbot.models.weights_file import ModelError
+from smallbot.one_shot.model import as_trained
 from smallbot.outer_loop.configuration import MetaConfig
 
 CHECKPOINT = 'checkpoint.pt'

@@ -15,9 +15,10 @@ import torch
 from smallbot.demonstration.drawings import pen_trials
 from smallbot.experiment.figures import VALIDATION_SEED
 from smallbot.experiment.processes import Group
+from smallbot.models.weights_file import ModelError
 from smallbot.one_shot.families import brownian
 from smallbot.one_shot.figures import tip_rmse_cm
-from smallbot.one_shot.model import arm_of, initial_weights, ModelError, OneShotModel
+from smallbot.one_shot.model import arm_of, initial_weights, OneShotModel
 from smallbot.outer_loop.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from smallbot.outer_loop.closed_form import closed_form
 from smallbot.outer_loop.configuration import (

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import Arm, ArmError
-from smallbot.one_shot.model import arm_of, load_model, ModelConfig, ModelError, save_model
+from smallbot.models.weights_file import ModelError, save_model
+from smallbot.one_shot.model import arm_of, load_model, ModelConfig
 from smallbot.outer_loop.configuration import load_config, MetaConfig, tip_reach, with_arm
 from smallbot.outer_loop.run import meta_train, MetaTraining
 from smallbot.outer_loop.tasks import draw_batch

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from smallbot.one_shot.model import ModelError
+from smallbot.models.weights_file import ModelError
 from smallbot.outer_loop.run import meta_train, MetaTraining
 
 from .conftest import SMALL, weights_after
