@@ -73,9 +73,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
+    from smallbot.experiment.checkpoint import CHECKPOINT
     from smallbot.experiment.processes import in_processes, LostProcess
     from smallbot.experiment.workers import cores
-    from smallbot.outer_loop.checkpoint import CHECKPOINT
 
     if args.resume:
         given = given_of(args, ('config', 'minutes', 'iterations', *ARM, 'start'))
@@ -135,9 +135,10 @@ def _next(model: Path) -> str:
 
 def _train(group, args: argparse.Namespace) -> int:
     """Train as one process of `group`; the first one writes and prints."""
+    from smallbot.experiment.loop import advance
     from smallbot.models.weights_file import save_model
     from smallbot.outer_loop.configuration import robot_name
-    from smallbot.outer_loop.run import learning_rate, meta_train, TARGET_CM
+    from smallbot.outer_loop.run import TARGET_CM
 
     training, directory = _training(group, args)
     stopped = []
@@ -162,7 +163,7 @@ def _train(group, args: argparse.Namespace) -> int:
                 bar.update()
                 bar.set_postfix_str(f'{sum(recent) / len(recent):.2f} cm', refresh=False)
                 scalars = {**parts._asdict(),
-                           'learning_rate': learning_rate(state.config, state.iteration - 1)}
+                           'learning_rate': state.learning_rate(state.iteration - 1)}
                 if state.validations and state.validations[-1].iteration == state.iteration:
                     seen = state.validations[-1]
                     scalars['validation_tip_cm'] = seen.tip_cm
@@ -173,8 +174,8 @@ def _train(group, args: argparse.Namespace) -> int:
                 if curves:
                     for key, value in scalars.items():
                         curves.add_scalar(key, value, state.iteration)
-            meta_train(training, directory,
-                       lambda state: bool(stopped) or state.iteration >= total, report)
+            advance(training, directory,
+                    lambda state: bool(stopped) or state.iteration >= total, report)
     except KeyboardInterrupt:
         pass
     finally:
@@ -216,12 +217,13 @@ def _training(group, args: argparse.Namespace):
     """Return the run to go on with, or a new one, and its folder."""
     from dataclasses import replace
 
+    from smallbot.experiment.checkpoint import CHECKPOINT
+    from smallbot.experiment.loop import planned_iterations
     from smallbot.experiment.processes import restarted
     from smallbot.one_shot.model import load_model
-    from smallbot.outer_loop.checkpoint import CHECKPOINT
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import going_on
-    from smallbot.outer_loop.run import MetaTraining, planned_iterations
+    from smallbot.outer_loop.run import MetaTraining
 
     directory = args.resume or args.out
     there = group.first(lambda: (directory / CHECKPOINT).exists())
@@ -241,7 +243,8 @@ def _training(group, args: argparse.Namespace):
     if start is not None:
         config = going_on(config, start)
     if args.minutes:
-        config = replace(config, iterations=planned_iterations(config, args.minutes, group, start))
+        config = replace(config, iterations=planned_iterations(
+            MetaTraining(config, group, start), args.minutes))
     training = MetaTraining(config, group, start)
     group.first(lambda: made_folder(directory))
     return training, directory
