@@ -19,9 +19,11 @@ import tempfile
 import torch
 
 from smallbot.errors import InputError
-from smallbot.one_shot.model import initial_weights, load_model, OneShotModel, save_model
+from smallbot.experiment.checkpoint import CHECKPOINT
+from smallbot.models.weights_file import save_model
+from smallbot.one_shot.model import initial_weights, load_model, OneShotModel
 from smallbot.one_shot.trainee import prepare_synapses
-from smallbot.outer_loop.checkpoint import CHECKPOINT, read_checkpoint
+from smallbot.outer_loop.checkpoint import read_checkpoint
 from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.synapses.chip import ChipSynapses

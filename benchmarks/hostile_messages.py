@@ -19,13 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'nodes'))
 import hostile
 import torch
 
-from smallbot.one_shot.model import (
-    initial_weights,
-    load_model,
-    ModelConfig,
-    OneShotModel,
-    save_model,
-)
+from smallbot.models.weights_file import save_model
+from smallbot.one_shot.model import initial_weights, load_model, ModelConfig, OneShotModel
 
 
 def main() -> int:

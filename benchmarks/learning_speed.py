@@ -14,7 +14,7 @@ import time
 import numpy as np
 import torch
 
-from smallbot.one_shot.figures import VALIDATION_SEED
+from smallbot.experiment.figures import VALIDATION_SEED
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import arm_of, load_model
 from smallbot.one_shot.playback import Playback

@@ -16,8 +16,9 @@ import time
 
 import torch
 
+from smallbot.experiment.processes import in_processes
+from smallbot.experiment.workers import cores
 from smallbot.outer_loop.configuration import load_config, MetaConfig
-from smallbot.outer_loop.processes import in_processes, usable_cores
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.share import share_directory
 
@@ -79,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--generator', type=int, help='neurons of the generator')
     parser.add_argument('--batch', type=int, help='tasks of an iteration')
-    parser.add_argument('--processes', type=int, nargs='+', default=[1, usable_cores()])
+    parser.add_argument('--processes', type=int, nargs='+', default=[1, cores()])
     parser.add_argument('--iterations', type=int, default=8)
     args = parser.parse_args()
     configs = [paper(), load_config(SHIPPED)]

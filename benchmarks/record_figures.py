@@ -16,10 +16,11 @@ import time
 import numpy as np
 
 from smallbot.demonstration.drawings import drawings_of
+from smallbot.experiment.figures import spread, TEST_SEED
+from smallbot.experiment.workers import cores, results
+from smallbot.models.weights_file import MODELS, MOVEMENTS, read_card, write_card
 from smallbot.one_shot.families import Movements
-from smallbot.one_shot.figures import spread, TEST_SEED
-from smallbot.one_shot.model import arm_of, load_model, MODELS, read_card, write_card
-from smallbot.outer_loop.workers import cores, results
+from smallbot.one_shot.model import arm_of, load_model
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements, evaluate, summary
 from smallbot.study.on_arm import Execution
@@ -89,13 +90,13 @@ def main():
 
 def _keep(card_path: Path, digest: str, name: str, found: dict) -> None:
     """Write one row into the card; rows of other weights are dropped."""
-    card = read_card(card_path)
+    card = read_card(card_path, MOVEMENTS)
     figures = card.get('figures', {})
     if figures.get('digest') != digest:
         figures = {'digest': digest}
     figures[name] = _rounded(found)
     card['figures'] = figures
-    write_card(card_path, card)
+    write_card(card_path, card, MOVEMENTS)
 
 
 def _one_after_another(model, arm, tasks: int) -> dict:

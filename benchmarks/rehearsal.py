@@ -19,14 +19,14 @@ import torch
 from tqdm import tqdm
 
 from smallbot.arm.kinematics import Arm
+from smallbot.experiment.figures import VALIDATION_SEED
+from smallbot.experiment.workers import cores
 from smallbot.files.writing import write_json
 from smallbot.kinds import PROCESSES, SEED, Whole
-from smallbot.one_shot.figures import VALIDATION_SEED
 from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model, OneShotModel
 from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import rehearse
 from smallbot.one_shot.trainee import Trainee
-from smallbot.outer_loop.workers import cores
 from smallbot.plots.saving import save_figure
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import correlation, draw_movements, evaluate

@@ -13,7 +13,8 @@ from pathlib import Path
 import re
 
 from smallbot.files.writing import write_atomically
-from smallbot.one_shot.model import load_model, MODELS
+from smallbot.models.weights_file import MODELS
+from smallbot.one_shot.model import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / 'README.md', ROOT / 'docs' / 'results.md')

@@ -21,13 +21,13 @@ from tqdm import tqdm
 
 from smallbot.cli import interruption
 from smallbot.cli.arguments import complain, made_folder
+from smallbot.experiment.figures import TEST_SEED
+from smallbot.experiment.workers import cores, results
 from smallbot.files.plain import read_json
 from smallbot.files.sealed import sealed, unsealed
 from smallbot.files.writing import write_json
 from smallbot.kinds import OutputFolder, PROCESSES, SEED, Whole
-from smallbot.one_shot.figures import TEST_SEED
 from smallbot.one_shot.model import arm_of, load_model
-from smallbot.outer_loop.workers import cores, results
 from smallbot.plots.tolerance import draw_tolerance
 from smallbot.study.evaluation import draw_movements
 from smallbot.study.tolerance import (

@@ -14,7 +14,8 @@ from smallbot.errors import InputError
 from smallbot.files.plain import read_json, read_yaml
 from smallbot.files.sealed import unsealed
 from smallbot.files.writing import write_json
-from smallbot.one_shot.model import load_model, OneShotModel, save_model
+from smallbot.models.weights_file import save_model
+from smallbot.one_shot.model import load_model, OneShotModel
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ('card', 'weights', 'chip', 'checkpoint')

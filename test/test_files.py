@@ -30,7 +30,8 @@ from smallbot.files.writing import (
     write_json,
     WriteError,
 )
-from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel, save_model
+from smallbot.models.weights_file import save_model
+from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel
 from smallbot.one_shot.trainee import prepare_synapses
 from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.run import MetaTraining

@@ -25,6 +25,7 @@ ORDER = [
     {'demonstration'},
     {'demonstration/formats'},
     {'demonstration/storage'},
+    {'experiment'},
     {'snn', 'synapses'},
     {'chip'},
     {'chip/device'},

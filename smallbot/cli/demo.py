@@ -179,7 +179,7 @@ def _own_arm(args: argparse.Namespace):
 
 def _made(config, out: Path) -> tuple:
     """Make the model of a configuration in closed form; returns it and the path of its file."""
-    from smallbot.one_shot.model import save_model
+    from smallbot.models.weights_file import save_model
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 

@@ -216,7 +216,7 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
     """Return the movements done, by number, and their summary, `interrupted` or whole."""
     from tqdm import tqdm
 
-    from smallbot.outer_loop.workers import cores
+    from smallbot.experiment.workers import cores
     from smallbot.study.evaluation import evaluate, EvaluationError, summary
 
     done = {}
@@ -250,8 +250,8 @@ def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tupl
 
 def _baselines(args, model, arm, movements) -> dict[str, dict]:
     """Return the figures of all baselines by name, printed as they come, and what ended them."""
-    from smallbot.one_shot.figures import VALIDATION_SEED
-    from smallbot.outer_loop.workers import cores, results
+    from smallbot.experiment.figures import VALIDATION_SEED
+    from smallbot.experiment.workers import cores, results
     from smallbot.study.baselines import BASELINES, compared
     from smallbot.study.evaluation import draw_movements
     from smallbot.study.movement_primitive import MISSING

@@ -73,8 +73,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train until the planned iteration, or until Ctrl-C."""
-    from smallbot.outer_loop.checkpoint import CHECKPOINT
-    from smallbot.outer_loop.processes import in_processes, LostProcess, usable_cores
+    from smallbot.experiment.checkpoint import CHECKPOINT
+    from smallbot.experiment.processes import in_processes, LostProcess
+    from smallbot.experiment.workers import cores
 
     if args.resume:
         given = given_of(args, ('config', 'minutes', 'iterations', *ARM, 'start'))
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                  option='--resume' if args.resume else '--out')
     try:
         with interruption.kept():
-            return in_processes(_train, args.processes or usable_cores(), args)
+            return in_processes(_train, args.processes or cores(), args)
     except LostProcess as error:
         complain(VERB, f'{error}; what was done is in {args.resume or args.out}: go on with '
                        f'--resume, or with fewer --processes')
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _closed_form(args: argparse.Namespace) -> int:
     """Make the model that a run would begin with, and nothing more."""
-    from smallbot.one_shot.model import save_model
+    from smallbot.models.weights_file import save_model
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 
@@ -125,7 +126,7 @@ def _files(model: str) -> list[str]:
 
 def _next(model: Path) -> str:
     """Return what to do with a model that was made, as commands to be copied."""
-    from smallbot.one_shot.figures import VALIDATION_SEED
+    from smallbot.experiment.figures import VALIDATION_SEED
 
     path = shlex.quote(str(model))
     return (f'measure it with\n  smallbot evaluate --model {path} --seed {VALIDATION_SEED}\n'
@@ -134,9 +135,10 @@ def _next(model: Path) -> str:
 
 def _train(group, args: argparse.Namespace) -> int:
     """Train as one process of `group`; the first one writes and prints."""
-    from smallbot.one_shot.model import save_model
+    from smallbot.experiment.loop import advance
+    from smallbot.models.weights_file import save_model
     from smallbot.outer_loop.configuration import robot_name
-    from smallbot.outer_loop.run import learning_rate, meta_train, TARGET_CM
+    from smallbot.outer_loop.run import TARGET_CM
 
     training, directory = _training(group, args)
     stopped = []
@@ -161,7 +163,7 @@ def _train(group, args: argparse.Namespace) -> int:
                 bar.update()
                 bar.set_postfix_str(f'{sum(recent) / len(recent):.2f} cm', refresh=False)
                 scalars = {**parts._asdict(),
-                           'learning_rate': learning_rate(state.config, state.iteration - 1)}
+                           'learning_rate': state.learning_rate(state.iteration - 1)}
                 if state.validations and state.validations[-1].iteration == state.iteration:
                     seen = state.validations[-1]
                     scalars['validation_tip_cm'] = seen.tip_cm
@@ -172,8 +174,8 @@ def _train(group, args: argparse.Namespace) -> int:
                 if curves:
                     for key, value in scalars.items():
                         curves.add_scalar(key, value, state.iteration)
-            meta_train(training, directory,
-                       lambda state: bool(stopped) or state.iteration >= total, report)
+            advance(training, directory,
+                    lambda state: bool(stopped) or state.iteration >= total, report)
     except KeyboardInterrupt:
         pass
     finally:
@@ -215,12 +217,13 @@ def _training(group, args: argparse.Namespace):
     """Return the run to go on with, or a new one, and its folder."""
     from dataclasses import replace
 
+    from smallbot.experiment.checkpoint import CHECKPOINT
+    from smallbot.experiment.loop import planned_iterations
+    from smallbot.experiment.processes import restarted
     from smallbot.one_shot.model import load_model
-    from smallbot.outer_loop.checkpoint import CHECKPOINT
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import going_on
-    from smallbot.outer_loop.processes import restarted
-    from smallbot.outer_loop.run import MetaTraining, planned_iterations
+    from smallbot.outer_loop.run import MetaTraining
 
     directory = args.resume or args.out
     there = group.first(lambda: (directory / CHECKPOINT).exists())
@@ -240,7 +243,8 @@ def _training(group, args: argparse.Namespace):
     if start is not None:
         config = going_on(config, start)
     if args.minutes:
-        config = replace(config, iterations=planned_iterations(config, args.minutes, group, start))
+        config = replace(config, iterations=planned_iterations(
+            MetaTraining(config, group, start), args.minutes))
     training = MetaTraining(config, group, start)
     group.first(lambda: made_folder(directory))
     return training, directory
@@ -250,7 +254,7 @@ def _configured(args: argparse.Namespace):
     """Return the configuration that the arguments ask for."""
     from dataclasses import replace
 
-    from smallbot.one_shot.figures import TEST_SEED, VALIDATION_SEED
+    from smallbot.experiment.figures import TEST_SEED, VALIDATION_SEED
     from smallbot.outer_loop.configuration import checked, load_config
     from smallbot.share import share_directory
 

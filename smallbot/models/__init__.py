@@ -1,1 +1,1 @@
-"""Shipped weights, each with its card: data only, read by `one_shot.model`."""
+"""Shipped weights, each with its card, and `weights_file`, which writes and reads both."""

@@ -1,31 +1,23 @@
 """What meta-training makes and all else uses: the weights of both networks, their setting.
 
-A model is two files of one name: `NAME.safetensors` with the weights and `NAME.json`, its card:
-the configuration that gives the weights their meaning, how they were made and what they reached.
+Its files: `models.weights_file`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
-import hashlib
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le, Len
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm, urdf_path
-from smallbot.errors import InputError
 from smallbot.files.bounds import Name, NotNegative, Positive, Real, Size, Steps, Text
-from smallbot.files.plain import read_json
 from smallbot.files.schema import built
-from smallbot.files.sealed import FORMAT, SEAL, unsealed
-from smallbot.files.writing import file_name, made_folder, read_bytes, write_atomically, write_json
+from smallbot.models.weights_file import CardFormat, Model, ModelError, MOVEMENTS, read_model
 from smallbot.snn.codes import BinaryCode, clock_spikes, LinearCode, PopulationCode
 from smallbot.snn.neuron import NeuronParameters, Reset
 
@@ -34,19 +26,8 @@ LINEAR_GAIN = 0.12
 0.063 brings a LIF neuron with the generator's constants to its threshold."""
 THRESHOLD_SHIFT, THRESHOLD_SPREAD = 0.03, 0.05
 """Mean and s.d. of the first weights for the linear code's current of 1."""
-MODELS = Path(__file__).resolve().parent.parent / 'models'
 DEFAULT_MODEL = 'ed_scorbot'
-CARD = 'smallbot-model-1'
-"""Format of a model's card."""
-WEIGHTS = 'weights_sha256'
-"""Key of the card that says whose weights it is about."""
-LARGEST_CARD = 2 ** 26
-"""Bytes."""
 PerJoint = tuple[Real, ...]
-
-
-class ModelError(InputError):
-    """A model file or configuration that cannot be used; the message is one line."""
 
 
 class Watched(str, Enum):
@@ -256,31 +237,12 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class OneShotModel:
-    """A configuration, its weights and its card."""
+class OneShotModel(Model):
+    """The weights of trainee, readout and generator, their configuration and their card."""
 
     config: ModelConfig
-    weights: dict[str, Tensor]
-    """float32, named and shaped as `ModelConfig.shapes` says."""
-    name: str = 'unnamed'
-    card: dict[str, Any] = field(default_factory=dict)
-    """How the weights were made and the figures they reached."""
 
-    def __post_init__(self) -> None:
-        """Refuse weights that do not fit the configuration."""
-        shapes = self.config.shapes()
-        if set(shapes) != set(self.weights):
-            raise ModelError(f'model {self.name}: weights {sorted(self.weights)}, '
-                             f'expected {sorted(shapes)}')
-        for key, shape in shapes.items():
-            if tuple(self.weights[key].shape) != shape:
-                raise ModelError(f'model {self.name}: weight {key} has shape '
-                                 f'{tuple(self.weights[key].shape)}, expected {shape}')
-            if self.weights[key].dtype != torch.float32:
-                raise ModelError(f'model {self.name}: weight {key} is of '
-                                 f'{self.weights[key].dtype}, expected torch.float32')
-            if not torch.isfinite(self.weights[key]).all():
-                raise ModelError(f'model {self.name}: weight {key} is not finite')
+    card_format: ClassVar[CardFormat] = MOVEMENTS
 
     joints = property(lambda self: self.config.joints)
     steps = property(lambda self: self.config.steps)
@@ -289,18 +251,10 @@ class OneShotModel:
     n = property(lambda self: self.config.neurons)
     n_in = property(lambda self: self.config.clock_neurons)
 
-    @cached_property
-    def weights_sha256(self) -> str:
-        """Return the SHA-256 of names and values of all weights."""
-        found = hashlib.sha256()
-        for key in sorted(self.weights):
-            found.update(key.encode() + self.weights[key].contiguous().numpy().tobytes())
-        return found.hexdigest()
-
-    @property
-    def digest(self) -> str:
-        """Return 12 hexadecimal digits that differ where the weights do, whatever the name."""
-        return self.weights_sha256[:12]
+    @classmethod
+    def configured(cls, values: Any, where: str) -> ModelConfig:
+        """Return the configuration that a card holds, an old one too; raises ModelError."""
+        return built(ModelConfig, as_trained(values), where, ModelError)
 
 
 def arm_of(config: ModelConfig) -> Arm:
@@ -359,87 +313,10 @@ def as_trained(config: Any) -> Any:
     return {**config, **populations}
 
 
-def save_model(model: OneShotModel, directory: Path) -> Path:
-    """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path.
-
-    Raises InputError for a name that leads out of it, WriteError where they cannot be written.
-    """
-    path = directory / f'{file_name(model.name, "model")}.safetensors'
-    made_folder(directory)
-    weights = {key: value.contiguous() for key, value in model.weights.items()}
-    write_atomically(path, safetensors.torch.save(weights))
-    write_card(path.with_suffix('.json'), {
-        'name': model.name, 'config': asdict(model.config), **model.card,
-        WEIGHTS: model.weights_sha256})
-    return path
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Return what a model's card holds, without format and checksum.
-
-    Raises OSError and, in one line, ValueError where it is none or not what was written.
-    """
-    return unsealed(_card(path), CARD)
-
-
-def write_card(path: Path, card: dict[str, Any]) -> None:
-    """Write a model's card, with format and checksum."""
-    write_json(path, card, CARD)
-
-
 def load_model(name: str | Path = DEFAULT_MODEL) -> OneShotModel:
     """Load a shipped model by name, or any model by the path of its `.safetensors` file.
 
     Raises ModelError where there is none, its card and weights do not fit, or either is not what
     was written.
     """
-    try:
-        path = _weights_file(name)
-        card_path = path.with_suffix('.json')
-        card = _card(card_path)
-        weights = safetensors.torch.load(read_bytes(path))
-        # Fields first: who has changed one by hand is told what is wrong with it.
-        config = built(ModelConfig, as_trained(card['config']), f'{card_path.name}: config',
-                       ModelError)
-        called = file_name(card.get('name', path.stem), f'{card_path.name}: name')
-        model = OneShotModel(config, weights, called, {
-            key: value for key, value in card.items()
-            if key not in ('name', 'config', WEIGHTS, FORMAT, SEAL)})
-        unsealed(card, CARD)
-    except ModelError:
-        raise
-    except OSError as error:
-        raise ModelError(f'model {name}: cannot be read: {error.strerror}') from None
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise ModelError(f'model {name}: cannot be read: {" ".join(str(error).split())}'
-                         ) from None
-    if card.get(WEIGHTS, model.weights_sha256) != model.weights_sha256:
-        raise ModelError(f'model {name}: {path.name} does not hold the weights that '
-                         f'{card_path.name} is about: damaged, or of another model')
-    return model
-
-
-def _card(path: Path) -> dict[str, Any]:
-    """Return all that a model's card holds."""
-    try:
-        card = read_json(read_bytes(path, LARGEST_CARD))
-    except ValueError as error:
-        raise ValueError(f'{path.name}: {error}') from None
-    if not isinstance(card, dict) or 'config' not in card:
-        raise ValueError(f'{path.name} has no field "config"')
-    return card
-
-
-def _weights_file(name: str | Path) -> Path:
-    """Return the path of a model's weights, with a card beside it; raises ModelError."""
-    path = Path(name)
-    if path.suffix != '.safetensors' and not path.exists():
-        path = MODELS / f'{name}.safetensors'
-    elif path.suffix != '.safetensors':
-        raise ModelError(f'model {name}: expected the path of a .safetensors file')
-    for part in (path, path.with_suffix('.json')):
-        if not part.is_file():
-            shipped = ', '.join(sorted(p.stem for p in MODELS.glob('*.safetensors')))
-            raise ModelError(f'model {name}: no file {part}; shipped models: {shipped}; '
-                             f'`smallbot meta-train` makes others')
-    return path
+    return read_model(OneShotModel, name)

@@ -19,6 +19,7 @@ from torch import Tensor
 from smallbot.arm.kinematics import Arm
 from smallbot.chip.state import CORE_SIDE
 from smallbot.demonstration.drawings import pen_trials
+from smallbot.experiment.chance import stream
 from smallbot.files.bounds import NotNegative, Positive, Real, Size, Steps
 from smallbot.one_shot.families import (
     brownian,
@@ -31,7 +32,6 @@ from smallbot.one_shot.families import (
 from smallbot.one_shot.learner import learning_signals, weight_update
 from smallbot.one_shot.model import arm_of, Coding, ModelConfig, OneShotModel, Watched
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.outer_loop.chance import stream
 from smallbot.snn.filters import filtered
 from smallbot.snn.neuron import NeuronParameters
 from smallbot.snn.unroll import unroll

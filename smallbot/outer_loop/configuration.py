@@ -20,15 +20,9 @@ from smallbot.files.bounds import NotNegative, Share, Size, Whole
 from smallbot.files.plain import read_yaml
 from smallbot.files.schema import built
 from smallbot.files.writing import LONGEST_NAME, read_bytes
+from smallbot.models.weights_file import ModelError
 from smallbot.one_shot.families import BROWNIAN_WINDOW, start_pose
-from smallbot.one_shot.model import (
-    arm_of,
-    ArmConfig,
-    Coding,
-    ModelConfig,
-    ModelError,
-    OneShotModel,
-)
+from smallbot.one_shot.model import arm_of, ArmConfig, Coding, ModelConfig, OneShotModel
 from smallbot.outer_loop.closed_form import Balance
 from smallbot.outer_loop.stand_in import EXACT, StandIn
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
+from smallbot.experiment.chance import stream
 from smallbot.one_shot.families import brownian, from_positions, Movements, place
-from smallbot.outer_loop.chance import stream
 from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.stand_in import Draw, EXACT, INITIAL_AGES, StandIn
 

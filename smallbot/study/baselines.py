@@ -20,8 +20,9 @@ from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
 from smallbot.errors import InputError
+from smallbot.experiment.figures import spread
 from smallbot.one_shot.families import Movements
-from smallbot.one_shot.figures import spread, tip_rmse_cm
+from smallbot.one_shot.figures import tip_rmse_cm
 from smallbot.one_shot.model import initial_weights, OneShotModel
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.study.movement_primitive import MISSING, movement_primitives, WEIGHTS

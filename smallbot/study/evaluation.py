@@ -14,20 +14,15 @@ import torch
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.drawings import pen_trials
 from smallbot.errors import InputError
+from smallbot.experiment.figures import spread, VALIDATION_SEED
+from smallbot.experiment.workers import results
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
-from smallbot.one_shot.figures import (
-    path_rmse_cm,
-    spread,
-    tip_rmse_cm,
-    VALIDATION_SEED,
-    velocity_rmse,
-)
+from smallbot.one_shot.figures import path_rmse_cm, tip_rmse_cm, velocity_rmse
 from smallbot.one_shot.learner import learning_signals, sparse_update, weight_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import Expectation, rehearse
 from smallbot.one_shot.trainee import Trainee
-from smallbot.outer_loop.workers import results
 from smallbot.study.conditions import Conditions
 from smallbot.study.on_arm import executed, Execution, PERIOD
 from smallbot.synapses.chip import ChipSynapses

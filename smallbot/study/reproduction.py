@@ -9,7 +9,8 @@ import torch
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import trial_positions
-from smallbot.one_shot.figures import path_rmse_cm, spread, velocity_rmse
+from smallbot.experiment.figures import spread
+from smallbot.one_shot.figures import path_rmse_cm, velocity_rmse
 from smallbot.one_shot.model import OneShotModel
 from smallbot.snn.filters import filtered
 

@@ -8,7 +8,8 @@ import pytest
 from smallbot.arm.description import ArmError, read_description
 from smallbot.arm.kinematics import Arm, DEFAULT_ACCELERATION
 from smallbot.arm.limits_file import Bounds, read_limits, stated
-from smallbot.one_shot.model import arm_of, load_model, OneShotModel, save_model
+from smallbot.models.weights_file import save_model
+from smallbot.one_shot.model import arm_of, load_model, OneShotModel
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.outer_loop.configuration import accelerations_from, MetaConfig, with_arm
 from smallbot.study.on_arm import limits_scale

@@ -14,12 +14,13 @@ from smallbot.arm.description import read_description
 from smallbot.arm.kinematics import Arm
 from smallbot.arm.workspace import workspace
 from smallbot.cli.main import main
+from smallbot.experiment.loop import advance
 from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.families import brownian
 from smallbot.one_shot.model import arm_of, load_model, ModelConfig
 from smallbot.outer_loop.closed_form import Balance, closed_form
 from smallbot.outer_loop.configuration import MetaConfig, said_of_arm, with_arm
-from smallbot.outer_loop.run import meta_train, MetaTraining
+from smallbot.outer_loop.run import MetaTraining
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import draw_movements, evaluate
 
@@ -60,7 +61,7 @@ def test_it_is_described_made_and_learns_a_movement_within_its_limits(number, tm
     assert workspace(arm, 64).farthest > 0 and said_of_arm(config)
     if number % 5:
         run = MetaTraining(config)
-        meta_train(run, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
+        advance(run, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
         model = run.model('tiny')
     else:
         model = closed_form(SMALL, config.model, on_chips=False)

@@ -89,7 +89,7 @@ def test_before_anything_is_done_nothing_is_written(capsys, tmp_path, monkeypatc
 
 def test_the_baselines_may_be_interrupted_when_the_evaluation_is_done(capsys, tmp_path,
                                                                       monkeypatch):
-    from smallbot.outer_loop import workers
+    from smallbot.experiment import workers
 
     def interrupted(*arguments):
         raise KeyboardInterrupt

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from smallbot.cli.main import main
+from smallbot.experiment.checkpoint import CHECKPOINT
 from smallbot.one_shot.model import load_model
-from smallbot.outer_loop.checkpoint import CHECKPOINT
 from smallbot.share import share_directory
 
 SMALL = """

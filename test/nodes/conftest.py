@@ -32,13 +32,9 @@ from std_srvs.srv import Trigger  # noqa: E402
 import torch  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
+from smallbot.models.weights_file import save_model  # noqa: E402
 from smallbot.nodes.common.messages import to_trajectory, values_of  # noqa: E402
-from smallbot.one_shot.model import (  # noqa: E402
-    initial_weights,
-    ModelConfig,
-    OneShotModel,
-    save_model,
-)
+from smallbot.one_shot.model import initial_weights, ModelConfig, OneShotModel  # noqa: E402
 
 from .fork_server import ForkServer  # noqa: E402
 

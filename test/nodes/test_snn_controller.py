@@ -15,6 +15,7 @@ import torch
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.arm.safety import EASE_SPEED
+from smallbot.models.weights_file import save_model
 from smallbot.nodes.common.messages import (
     RELIABLE,
     STREAM,
@@ -24,7 +25,7 @@ from smallbot.nodes.common.messages import (
     values_of,
 )
 from smallbot.one_shot.figures import path_rmse_cm
-from smallbot.one_shot.model import ArmConfig, load_model, OneShotModel, save_model
+from smallbot.one_shot.model import ArmConfig, load_model, OneShotModel
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.synapses.chip import ChipSynapses
 

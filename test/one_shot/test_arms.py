@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from smallbot.arm.kinematics import Arm, ArmError
-from smallbot.one_shot.model import arm_of, load_model, ModelConfig, ModelError, save_model
+from smallbot.experiment.loop import advance
+from smallbot.models.weights_file import ModelError, save_model
+from smallbot.one_shot.model import arm_of, load_model, ModelConfig
 from smallbot.outer_loop.configuration import load_config, MetaConfig, tip_reach, with_arm
-from smallbot.outer_loop.run import meta_train, MetaTraining
+from smallbot.outer_loop.run import MetaTraining
 from smallbot.outer_loop.tasks import draw_batch
 from smallbot.share import share_directory
 from smallbot.study.conditions import Conditions
@@ -52,7 +54,7 @@ def test_the_ur5e_is_the_one_of_the_published_constants():
 def test_any_arm_can_be_trained_saved_loaded_and_resumed(tmp_path, urdf, joints, tip):
     run = MetaTraining(with_arm(SMALL, urdf, joints, tip))
     before = {key: value.detach().clone() for key, value in run.weights.items()}
-    meta_train(run, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
+    advance(run, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
     for key, value in before.items():
         assert not torch.equal(value, run.weights[key].detach()), key
     model = load_model(save_model(run.model('other'), tmp_path))

@@ -4,14 +4,8 @@ import pytest
 import torch
 
 from smallbot.files.schema import built
-from smallbot.one_shot.model import (
-    initial_weights,
-    load_model,
-    ModelConfig,
-    ModelError,
-    OneShotModel,
-    save_model,
-)
+from smallbot.models.weights_file import ModelError, save_model
+from smallbot.one_shot.model import initial_weights, load_model, ModelConfig, OneShotModel
 from smallbot.snn.neuron import Reset
 
 SMALL = ModelConfig(neurons=20, generator_neurons=12, steps=50)

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from smallbot.one_shot.model import ModelError
-from smallbot.outer_loop.run import meta_train, MetaTraining
+from smallbot.experiment.loop import advance
+from smallbot.models.weights_file import ModelError
+from smallbot.outer_loop.run import MetaTraining
 
 from .conftest import SMALL, weights_after
 
@@ -12,7 +13,7 @@ def test_resumed_training_equals_unbroken_training(tmp_path):
     for _ in range(6):
         unbroken.step()
     broken = MetaTraining(SMALL)
-    meta_train(broken, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
+    advance(broken, tmp_path, lambda run: run.iteration >= 3, lambda run, parts: None)
     resumed = MetaTraining.restore(tmp_path)
     assert resumed.iteration == 3 and resumed.config == unbroken.config
     for _ in range(3):

@@ -4,9 +4,11 @@ import math
 import pytest
 import torch
 
+from smallbot.experiment.figures import VALIDATION_SEED
+from smallbot.models.weights_file import save_model
 from smallbot.one_shot.families import brownian
-from smallbot.one_shot.figures import tip_rmse_cm, VALIDATION_SEED
-from smallbot.one_shot.model import arm_of, ArmConfig, load_model, ModelConfig, save_model
+from smallbot.one_shot.figures import tip_rmse_cm
+from smallbot.one_shot.model import arm_of, ArmConfig, load_model, ModelConfig
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
 from smallbot.outer_loop.closed_form import (
     Balance,

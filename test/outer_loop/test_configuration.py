@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smallbot.one_shot.model import ModelError
+from smallbot.models.weights_file import ModelError
 from smallbot.outer_loop.configuration import load_config, Products
 from smallbot.outer_loop.run import learning_rate, MetaTraining
 from smallbot.share import share_directory

@@ -1,16 +1,12 @@
-"""Real processes that talk gloo over the loopback."""
-
-from dataclasses import replace
-import os
+"""A batch shared by real processes that talk gloo over the loopback."""
 
 import pytest
 import torch
 
-from smallbot.errors import InputError
+from smallbot.experiment.processes import in_processes
 from smallbot.one_shot.model import ModelConfig
 from smallbot.outer_loop.configuration import MetaConfig, Products
 from smallbot.outer_loop.iteration import outer_loss
-from smallbot.outer_loop.processes import in_processes, LostProcess
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.outer_loop.tasks import draw_batch
 
@@ -40,24 +36,6 @@ def leave_weights(group, directory):
     return 0
 
 
-def refuse(group, directory):
-    group.first(lambda: MetaTraining(replace(SMALL, batch=0)))
-    return 0
-
-
-def answer(group, directory):
-    assert group.first(lambda: group.rank) == 0
-    assert group.any(group.rank == 1) and not group.any(False)
-    return 3 + group.rank
-
-
-def vanish(group, directory):
-    if group.rank == 1:
-        os._exit(3)
-    group.any(False)
-    return 0
-
-
 def left(directory, work, processes):
     directory.mkdir()
     assert in_processes(work, processes, directory) == 0
@@ -84,14 +62,3 @@ def test_processes_hold_the_same_weights_and_see_the_same_validation(tmp_path):
     for one, other, alone in zip(first, second, expected):
         assert torch.equal(one, other)
         assert torch.allclose(one, alone, atol=1e-5)
-
-
-def test_bad_input_is_refused_by_all_and_answers_are_the_first_process_s(tmp_path):
-    with pytest.raises(InputError, match='batch 0'):
-        in_processes(refuse, 2, tmp_path)
-    assert in_processes(answer, 2, tmp_path) == 3
-
-
-def test_a_process_that_vanishes_is_an_error_not_a_long_wait(tmp_path):
-    with pytest.raises(LostProcess, match='another process'):
-        in_processes(vanish, 2, tmp_path)

@@ -3,11 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from smallbot.one_shot.figures import VALIDATION_SEED
+from smallbot.experiment.figures import VALIDATION_SEED
+from smallbot.experiment.loop import advance
 from smallbot.one_shot.model import arm_of, ModelConfig
 from smallbot.outer_loop.closed_form import Balance, closed_form
 from smallbot.outer_loop.configuration import Schedule
-from smallbot.outer_loop.run import learning_rate, meta_train, MetaTraining
+from smallbot.outer_loop.run import learning_rate, MetaTraining
 from smallbot.outer_loop.stand_in import EXACT
 from smallbot.outer_loop.tasks import draw_batch
 from smallbot.study.conditions import Conditions
@@ -120,7 +121,7 @@ def test_validations_are_noted_with_their_time_and_change_nothing(tmp_path):
     silent = MetaTraining(replace(SMALL, validate_every=0))
     loud = MetaTraining(replace(SMALL, validate_every=2, validation_tasks=3))
     for run in (silent, loud):
-        meta_train(run, tmp_path, lambda run: run.iteration >= 5, lambda run, parts: None)
+        advance(run, tmp_path, lambda run: run.iteration >= 5, lambda run, parts: None)
     for key, value in weights_after(silent).items():
         assert torch.equal(value, loud.weights[key].detach()), key
     assert [seen.iteration for seen in loud.validations] == [2, 4] and not silent.validations

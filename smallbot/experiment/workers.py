@@ -11,8 +11,10 @@ from typing import Any
 
 
 def cores() -> int:
-    """Return how many processes this machine runs at once."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    """Return on how many cores this process may run."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def results(work: Callable[..., Any], common: tuple, items: list, processes: int

@@ -19,7 +19,7 @@ import torch
 from torch import distributed, Tensor
 
 from smallbot.errors import InputError
-from smallbot.outer_loop.workers import undisturbed
+from smallbot.experiment.workers import undisturbed
 
 LOOPBACK = '127.0.0.1'
 ARRIVED = 'arrived'
@@ -103,13 +103,6 @@ def _answered(exchange: Callable[..., Any], *arguments: Any, **options: Any) -> 
         exchange(*arguments, **options)
     except RuntimeError as error:
         raise LostProcess(f'another process is gone ({str(error).splitlines()[0]})') from None
-
-
-def usable_cores() -> int:
-    """Return on how many cores this process may run."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def under_torchrun() -> bool:
