@@ -62,8 +62,8 @@ class NetworkConfig:
     """Neurons of a rectified dense layer before the one that learns; 0: none."""
     bias: bool = False
     """Whether the layer that learns has a bias for each class."""
-    rate: Positive = 0.1
-    """Inner learning rate alpha that meta-training begins with."""
+    rate: Positive = 0.3
+    """Inner learning rate alpha that meta-training begins with (0.1 throughout in the paper)."""
     updates: Size = 4
     """Of the inner loop at most."""
 

@@ -6,13 +6,11 @@ layer by layer. What the paper leaves to the host is in float32 there: sums of t
 matrix, rectification, batch normalisation, the maximum, the softmax and its gradient.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from smallbot.chip import energy
 from smallbot.chip.device.faults import FaultRates, NO_FAULTS
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.state import ChipError
@@ -29,7 +27,6 @@ from smallbot.few_shot.network import (
 )
 from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.granularity import Granularity
-from smallbot.synapses.interface import CalibrationReport
 
 LEAST_LIMIT = 0.05
 """Of a row, as share of its layer's largest: below it pulses would have too few lengths."""
@@ -39,6 +36,9 @@ VECTORS = 2048
 """Inputs of a layer that its columns are calibrated with."""
 MOST_CORES = 64
 """The HERMES project chip's (Le Gallo et al., Nature Electronics 2023)."""
+WEIGHT_SPREADS = 1.5
+"""Largest magnitude of a learned weight, in standard deviations of learned weights. What is beyond
+stops there: programming errors grow with the range, and cost more than the few that are cut."""
 EXACT_UPDATE = Granularity(rounding='exact')
 
 
@@ -122,8 +122,8 @@ def plan(config: NetworkConfig, weights: dict[str, Tensor], images: Tensor, labe
     if config.bias:
         full = max(full, _range(h[:, :-1]))
     learned = _learned(config, weights, h, labels, ways) * full
-    return Plans(plans, (h / full).clamp(-1, 1), full, float(learned.abs().max()),
-                 learned[0])
+    limit = WEIGHT_SPREADS * float(learned.std())
+    return Plans(plans, (h / full).clamp(-1, 1), full, limit, learned[0].clamp(-limit, limit))
 
 
 def _range(x: Tensor) -> float:

@@ -16,6 +16,7 @@ from smallbot.arm.description import ArmError, Description, read_description
 from smallbot.arm.kinematics import Arm, urdf_path
 from smallbot.arm.limits_file import LimitsFile, stated
 from smallbot.arm.workspace import workspace
+from smallbot.experiment.products import Products
 from smallbot.files.bounds import NotNegative, Share, Size, Whole
 from smallbot.files.plain import read_yaml
 from smallbot.files.schema import built
@@ -42,16 +43,6 @@ class Schedule(str, Enum):
     """To a hundredth, along half a cosine over the planned iterations."""
     STEPS = 'steps'
     """By the factor `decay` every `decay_every` iterations."""
-
-
-class Products(str, Enum):
-    """Numbers in which the generator's backward products are taken."""
-
-    FLOAT32 = 'float32'
-    BFLOAT16 = 'bfloat16'
-    """Half the time where the processor has it; gradients are within 0.2 % of the others."""
-    FASTER = 'faster'
-    """Bfloat16 where the processor has it, else float32; decided when a run begins."""
 
 
 @dataclass(frozen=True)

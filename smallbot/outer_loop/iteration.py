@@ -13,10 +13,11 @@ from torch import Tensor
 
 from smallbot.arm.kinematics import Arm
 from smallbot.experiment.processes import Group
+from smallbot.experiment.products import Products
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.learner import generator_trial
 from smallbot.one_shot.model import ModelConfig
-from smallbot.outer_loop.configuration import MetaConfig, Products
+from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.stand_in import begun_weights, share_written, Written
 from smallbot.outer_loop.tasks import Batch
 from smallbot.snn.eligibility import Eligibility, eligibility_traces, eprop_update

@@ -14,6 +14,7 @@ from smallbot.demonstration.drawings import pen_trials
 from smallbot.experiment.figures import VALIDATION_SEED
 from smallbot.experiment.loop import cosine, Training
 from smallbot.experiment.processes import Group
+from smallbot.experiment.products import faster_products, Products
 from smallbot.models.weights_file import ModelError, MOVEMENTS
 from smallbot.one_shot.families import brownian
 from smallbot.one_shot.figures import tip_rmse_cm
@@ -24,7 +25,6 @@ from smallbot.outer_loop.configuration import (
     checked,
     going_on,
     MetaConfig,
-    Products,
     Schedule,
 )
 from smallbot.outer_loop.iteration import attempt, Iteration, outer_loss
@@ -49,13 +49,6 @@ def learning_rate(config: MetaConfig, iteration: int) -> float:
     if config.schedule is Schedule.STEPS:
         return config.learning_rate * config.decay ** (iteration // config.decay_every)
     return cosine(config.learning_rate, iteration, config.iterations)
-
-
-def faster_products() -> Products:
-    """Return the numbers in which this processor multiplies faster."""
-    has = any(getattr(torch.cpu, name, bool)()
-              for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported'))
-    return Products.BFLOAT16 if has else Products.FLOAT32
 
 
 class MetaTraining(Training):

@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from smallbot.experiment.products import Products
 from smallbot.models.weights_file import ModelError
-from smallbot.outer_loop.configuration import load_config, Products
+from smallbot.outer_loop.configuration import load_config
 from smallbot.outer_loop.run import learning_rate, MetaTraining
 from smallbot.share import share_directory
 from smallbot.snn.neuron import Reset

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from smallbot.experiment.processes import in_processes
+from smallbot.experiment.products import Products
 from smallbot.one_shot.model import ModelConfig
-from smallbot.outer_loop.configuration import MetaConfig, Products
+from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.iteration import outer_loss
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.outer_loop.tasks import draw_batch

@@ -1,0 +1,282 @@
+"""Meta-training of the network for few-shot images: MAML on its last layer.
+
+The inner loop changes the dense layer alone and is differentiated through, second-order terms
+included. Every iteration passes the images of many classes through the network once, and makes
+many tasks of their features: the convolutions cost nearly all the time, the tasks nearly none.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from smallbot.experiment.chance import stream
+from smallbot.experiment.checkpoint import read_checkpoint
+from smallbot.experiment.figures import VALIDATION_SEED
+from smallbot.experiment.loop import Training
+from smallbot.experiment.processes import Group
+from smallbot.experiment.products import faster_products, Products
+from smallbot.few_shot.batches import Batch, draw_batch, kinds_of, scaled
+from smallbot.few_shot.configuration import checked, configured, FewShotConfig
+from smallbot.few_shot.inner_loop import adapted, rates, targets
+from smallbot.few_shot.labelled import LabelledImages
+from smallbot.few_shot.model import CALIBRATION_SIZE, ImageModel, ImageModelConfig
+from smallbot.few_shot.network import (
+    EPSILON,
+    Exact,
+    features,
+    initial_weights,
+    Moments,
+    NetworkConfig,
+    of_training,
+)
+from smallbot.few_shot.tasks import draw_tasks
+from smallbot.models.weights_file import IMAGES, ModelError
+
+VALIDATED = ((5, 5), (5, 1))
+"""Ways and shots of a validation's tasks, whose error rates are averaged."""
+
+
+class Validation(NamedTuple):
+    """One look at unseen classes, with exact weights and the moments of training."""
+
+    iteration: int
+    seconds: float
+    """Since the beginning of the run, interruptions left out."""
+    error_percent: float
+    """Share of queries told wrong after all updates, mean of the kinds of tasks validated."""
+
+
+class Parts(NamedTuple):
+    """What an iteration says of itself."""
+
+    loss: float
+    """Cross-entropy, in units of that of a guess."""
+    accuracy: float
+    """Of the tasks of the mixture's first kind after all updates, per cent."""
+
+
+class ImageTraining(Training):
+    """A run on images; each process draws its own classes, and gradients are averaged.
+
+    Batch normalisation takes the moments of a process's own images, so that the number of
+    processes is a setting: a run comes out the same only with the same number.
+    """
+
+    card_format = IMAGES
+    validation = Validation
+
+    def __init__(self, config: FewShotConfig, images: LabelledImages, unseen: LabelledImages,
+                 group: Group | None = None):
+        """Begin with random weights; `images` to train with, `unseen` to validate with.
+
+        Raises ModelError or ImageSetError where images and configuration do not fit.
+        """
+        group = group or Group()
+        if config.products is Products.FASTER:
+            config = replace(config, products=group.first(faster_products))
+        config = checked(config)
+        own = config.classes // group.size
+        _check_images(config, images, own)
+        weights = initial_weights(config.network, torch.Generator().manual_seed(config.seed))
+        super().__init__(config, group, weights, trained=_trained(config.network))
+        self.images, self.unseen = images, unseen
+        self.own_classes = own
+        self._moments: list[Moments] = []
+        self._validated = [(shots, draw_tasks(
+            unseen.counts, ways, shots, 5, config.validation_tasks,
+            torch.Generator().manual_seed(VALIDATION_SEED))) for ways, shots in VALIDATED]
+
+    def loss(self) -> tuple[Tensor, Parts]:
+        """Return the loss of this process's own tasks, divided by the number of processes."""
+        config = self.config
+        chance = stream(config.seed + 1, self.iteration + 1, self.group.rank + 1)
+        batch = draw_batch(config, self.images, self.own_classes, chance)
+        seen, asked, self._moments = _features_of(config, self.weights, batch, chance)
+        total, parts = 0.0, None
+        for answers, wanted, ways in _answers(config, self.weights, seen, asked, chance):
+            total = total + sum(
+                weight * functional.cross_entropy(one.flatten(0, -2), wanted)
+                for weight, one in zip(config.update_weights, answers)) / math.log(ways)
+            if parts is None:
+                right = answers[-1].detach().flatten(0, -2).argmax(-1) == wanted
+                parts = 100 * float(right.float().mean())
+        total = total / (len(config.mixture) + len(config.all_ways))
+        return total / self.group.size, Parts(float(total.detach()), parts)
+
+    def descend(self) -> None:
+        """Let the optimiser take its step, and the running moments follow."""
+        self.optimiser.step()
+        with torch.no_grad():
+            moments = torch.cat([torch.cat(own) for own in self._moments])
+            moments = self.group.total(moments) / self.group.size
+            parts = iter(moments.split(self.config.network.filters))
+            for k in range(self.config.network.blocks):
+                for name in ('mean', 'variance'):
+                    self.weights[f'block{k}.{name}'].lerp_(next(parts), self.config.momentum)
+
+    def measure(self) -> float:
+        """Return the share of queries told wrong, per cent."""
+        network = self.config.network
+        layers, trained = Exact(network, self.average), of_training(network, self.average)
+        mine = scaled(self.unseen.images).chunk(self.group.size)
+        share = [torch.zeros(0, network.features) for _ in mine]
+        if self.group.rank < len(mine):
+            share[self.group.rank] = torch.cat([
+                features(network, layers, some, lambda k, x: trained[k])
+                for some in mine[self.group.rank].split(500)])
+        known = self._gathered(share, [len(part) for part in mine])
+        wrong = []
+        for shots, tasks in self._validated:
+            support, queries = (known[rows.flatten(1)] for rows in tasks.rows(self.unseen.counts))
+            ways = tasks.classes.shape[1]
+            learned = adapted(support, targets(ways, shots),
+                              rates(self.average['log_rates'], ways))[-1]
+            told = (queries @ learned.transpose(1, 2)).argmax(-1)
+            right = torch.arange(ways).repeat_interleave(queries.shape[1] // ways)
+            wrong.append(100 * float((told != right).float().mean()))
+        return sum(wrong) / len(wrong)
+
+    def _gathered(self, share: list[Tensor], lengths: list[int]) -> Tensor:
+        """Return the features of all processes, one after another."""
+        whole = torch.zeros(sum(lengths), self.config.network.features)
+        if self.group.rank < len(share):
+            begin = sum(lengths[:self.group.rank])
+            whole[begin:begin + lengths[self.group.rank]] = share[self.group.rank]
+        return self.group.total(whole)
+
+    def model(self, name: str, split: dict[str, Any]) -> ImageModel:
+        """Return the model as it is now; `split` says in the card what it was trained with."""
+        chosen = draw_tasks(self.images.counts, min(CALIBRATION_SIZE // 2,
+                                                    len(self.images.counts)), 1, 1, 1,
+                            stream(self.config.seed + 1))
+        rows = torch.cat(chosen.rows(self.images.counts), dim=-1)[0].flatten()
+        weights = {key: value.detach().clone() for key, value in self.average.items()}
+        weights['calibration'] = scaled(self.images.images[rows])
+        card = {'made_by': 'smallbot few-shot train', 'seed': self.config.seed,
+                'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
+                'processes': self.group.size, 'images': split,
+                'validations': [seen._asdict() for seen in self.validations[-3:]],
+                'training': {key: value for key, value in asdict(self.config).items()
+                             if key != 'network'}}
+        config = ImageModelConfig(self.config.network, len(rows))
+        return ImageModel(config, weights, name, card)
+
+    @classmethod
+    def restore(cls, directory: Path, images: LabelledImages, unseen: LabelledImages,
+                group: Group | None = None) -> 'ImageTraining':
+        """Read the checkpoint in `directory`; the first process of a group reads it for all.
+
+        Raises ModelError where there is none or it cannot be used.
+        """
+        group = group or Group()
+        saved = group.first(lambda: read_checkpoint(
+            directory, IMAGES, configured, lambda config: config.network.shapes(),
+            lambda config: _trained(config.network)))
+        run = cls(saved.config, images, unseen, group)
+        run.take_up(saved)
+        return run
+
+
+def _trained(config: NetworkConfig) -> list[str]:
+    """Return the names of the weights that the optimiser moves."""
+    return [key for key in config.shapes() if not key.endswith(('.mean', '.variance'))]
+
+
+def _check_images(config: FewShotConfig, images: LabelledImages, own: int) -> None:
+    network = config.network
+    shape = tuple(scaled(images.images[:1]).shape[1:])
+    if shape != (network.channels, network.side, network.side):
+        raise ModelError(f'{images.source}: images of {shape}, the network takes '
+                         f'{(network.channels, network.side, network.side)}')
+    most = max(ways for ways, _, _ in config.mixture)
+    if own < most:
+        raise ModelError(f'classes {config.classes}: leaves {own} for each process, expected at '
+                         f'least the {most} ways of mixture; take more classes or fewer '
+                         f'--processes')
+    there = kinds_of(config) * len(images.counts)
+    if there < own:
+        raise ModelError(f'{images.source}: {there} classes to train with, turned and mirrored '
+                         f'ones counted: expected at least {own}')
+
+
+def _noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
+           generator: torch.Generator) -> dict[str, Tensor]:
+    """Return the fixed layers' weights as a chip of its own would hold them.
+
+    With `common` programming errors and rounding are added, else what a read adds.
+    """
+    found = dict(weights)
+    sd = config.weight_noise if common else config.read_noise
+    bits = config.bits if common else 0
+    if not sd and not bits:
+        return found
+    for key, value in weights.items():
+        if not key.endswith(('.weight', '.bias')):
+            continue
+        held = value.detach()
+        limit = held.abs().amax(0, keepdim=True) if held.ndim > 1 else held.abs().amax()
+        change = torch.zeros_like(held)
+        if bits:
+            step = (limit / 2 ** (bits - 1)).clamp(min=1e-12)
+            chance = torch.rand(held.shape, generator=generator)
+            change = (held / step + chance).floor() * step - held
+        if sd:
+            change = change + sd * limit * torch.randn(held.shape, generator=generator)
+        found[key] = value + change
+    return found
+
+
+def _features_of(config: FewShotConfig, weights: dict[str, Tensor], batch: Batch,
+                 generator: torch.Generator) -> tuple[Tensor, Tensor, list[Moments]]:
+    """Return the features [C, support, D] and [C, queries, D], and the moments of both."""
+    weights = _noisy(config, weights, True, generator)
+    found, moments = [], []
+    for images in batch:
+        own = _noisy(config, weights, False, generator)
+        x = images.flatten(0, 1)
+        with torch.autocast('cpu', torch.bfloat16,
+                            enabled=config.products is Products.BFLOAT16):
+            x, seen = _trained_features(config.network, own, x)
+        moments.append(seen)
+        found.append(x.float().view(*images.shape[:2], -1))
+    both = [Moments(*(sum(pair) / 2 for pair in zip(one, other)))
+            for one, other in zip(*moments)]
+    return *found, both
+
+
+def _trained_features(network: NetworkConfig, weights: dict[str, Tensor], x: Tensor
+                      ) -> tuple[Tensor, list[Moments]]:
+    """Return `network.features` with the moments of the batch itself, fused to be fast."""
+    layers, moments = Exact(network, weights), []
+    x = x.contiguous(memory_format=torch.channels_last)
+    for k in range(network.blocks):
+        x = functional.relu(layers.convolve(k, x))
+        own = Moments(torch.zeros(network.filters), torch.zeros(network.filters))
+        x = functional.batch_norm(x, *own, training=True, momentum=1.0, eps=EPSILON)
+        moments.append(own)
+    x = functional.max_pool2d(x, network.pool, 1).flatten(1)
+    if network.hidden:
+        x = functional.relu(layers.dense(x))
+    return (functional.pad(x, (0, 1), value=1.0) if network.bias else x), moments
+
+
+def _answers(config: FewShotConfig, weights: dict[str, Tensor], seen: Tensor, asked: Tensor,
+             generator: torch.Generator) -> Iterator[tuple[list[Tensor], Tensor, int]]:
+    """Yield logits [T, ways * queries, ways] after each update, labels and ways of some tasks."""
+    classes, there = seen.shape[:2]
+    kinds = [(classes, shots, 1) for shots in config.all_ways]
+    for ways, shots, count in (*config.mixture, *kinds):
+        chosen = torch.rand(count, classes, generator=generator).argsort(1)[:, :ways]
+        first = torch.randint(there - shots + 1, (count, 1, 1), generator=generator)
+        taken = first + torch.arange(shots)
+        support = seen[chosen[:, :, None], taken].flatten(1, 2)
+        queries = asked[chosen].flatten(1, 2)
+        learned = adapted(support, targets(ways, shots), rates(weights['log_rates'], ways))
+        wanted = torch.arange(ways).repeat_interleave(config.queries).repeat(count)
+        yield [queries @ one.transpose(1, 2) for one in learned], wanted, ways
