@@ -17,6 +17,7 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
+        f'{NAME}.few_shot': ['examples/*', 'examples/support/*/*', 'examples/unknown/*'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
     },
     data_files=[
@@ -35,6 +36,7 @@ setup(
         'lz4',
         'matplotlib>=3.5',
         'numpy>=1.23',
+        'pillow>=9',
         'pydantic>=2.5',
         'pyyaml>=5.4',
         'rosbags>=0.11',

@@ -21,7 +21,7 @@ ORDER = [
     {'ed_scorbot/emulated'},
     {'ed_scorbot'},
     {'ed_scorbot/network'},
-    {'one_shot'},
+    {'one_shot', 'few_shot'},
     {'demonstration'},
     {'demonstration/formats'},
     {'demonstration/storage'},
