@@ -17,7 +17,7 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
-        f'{NAME}.few_shot': ['examples/*', 'examples/support/*/*', 'examples/unknown/*'],
+        f'{NAME}.few_shot': ['examples/LICENSE', 'examples/support/*/*', 'examples/unknown/*'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
     },
     data_files=[

@@ -23,8 +23,8 @@ from smallbot.few_shot.strokes import area_averaged, centre_lines, redrawn, SIDE
 from smallbot.files.writing import read_bytes
 from smallbot.paths import unreadable
 
-FORMATS = ('PNG', 'JPEG', 'MPO', 'GIF', 'WEBP', 'BMP')
-"""Pillow's names of what is opened; MPO is what many phones call their JPEG files."""
+FORMATS = ('PNG', 'JPEG', 'GIF', 'WEBP', 'BMP')
+"""Pillow's names of what is opened."""
 MOST_BYTES = 2 ** 26
 """Of a file; a photograph of 50 megapixels has 20 MB."""
 MOST_PIXELS = 89_478_485
@@ -226,6 +226,8 @@ def _opened(path: Path) -> tuple[Image.Image, tuple[int, int], list[str]]:
             warnings.simplefilter('ignore')
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             _check_size(image.size)
+            # Phones put several pictures into a JPEG, which Pillow then calls MPO; it shows the
+            # first.
             if image.format != 'MPO' and getattr(image, 'is_animated', False):
                 raise PictureError(f'an animated {image.format}: save one frame of it as PNG or '
                                    f'JPEG')
