@@ -17,7 +17,8 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
-        f'{NAME}.few_shot': ['omniglot_test.npz', 'omniglot_test.LICENSE'],
+        f'{NAME}.few_shot': ['omniglot_test.npz', 'omniglot_test.LICENSE', 'examples/LICENSE',
+                             'examples/support/*/*', 'examples/unknown/*'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
     },
     data_files=[
@@ -36,6 +37,7 @@ setup(
         'lz4',
         'matplotlib>=3.5',
         'numpy>=1.23',
+        'pillow>=9',
         'pydantic>=2.5',
         'pyyaml>=5.4',
         'rosbags>=0.11',

@@ -1,5 +1,5 @@
-"""Few-shot images on the chip: new classes of pictures told apart from a few examples of each.
+"""Few-shot images on the chip: new classes of pictures told apart after a few examples of each.
 
-For every room above; it needs no robot and no ROS. Begin with `characters.read_characters` and
-`tasks.draw_tasks`.
+The second experiment of the paper, beside the robot's in `one_shot`; it needs no robot and no
+ROS. Begin with `classifier`; one's own pictures come in through `pictures`.
 """
