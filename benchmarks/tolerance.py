@@ -19,8 +19,8 @@ import time
 
 from tqdm import tqdm
 
-from smallbot.cli import interruption
-from smallbot.cli.arguments import complain, made_folder
+from smallbot.cli.common import interruption
+from smallbot.cli.common.arguments import complain, made_folder
 from smallbot.experiment.figures import TEST_SEED
 from smallbot.experiment.workers import cores, results
 from smallbot.files.plain import read_json

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'smallbot'
 ORDER = [
     {'__main__'},
     {'cli'},
+    {'cli/common'},
     {'nodes'},
     {'nodes/common'},
     {'plots'},

@@ -6,13 +6,12 @@ meta-train and demo.
 """
 
 import argparse
-from collections.abc import Iterable
 import json
 import math
 import shlex
 from typing import Any
 
-from smallbot.cli.arguments import add_common, no_ros, write_result
+from smallbot.cli.common.arguments import add_common, no_ros, write_result
 from smallbot.kinds import InputPath, Listed, Name, OutputFile, Parsed, ROBOT
 
 VERB = 'arm'
@@ -59,11 +58,6 @@ def add_chosen(verb: argparse._ActionsContainer) -> None:
     verb.add_argument('--hold', type=POSE, metavar='C=X,...',
                       help='where joints that are not driven are held, rad (m) (default: zero, or '
                            'the middle of limits that exclude zero)')
-
-
-def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
-    """Return those of the options that were given, as they are written."""
-    return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
 
 
 def limits(text: str) -> tuple[tuple[float, ...], ...]:

@@ -8,7 +8,13 @@ read-noise spectrum, error of products over age, convergence of program-and-veri
 import argparse
 from pathlib import Path
 
-from smallbot.cli.arguments import add_common, add_law, check_folder, made_folder, write_result
+from smallbot.cli.common.arguments import (
+    add_common,
+    add_law,
+    check_folder,
+    made_folder,
+    write_result,
+)
 from smallbot.files.writing import write_json
 from smallbot.kinds import OutputFolder
 

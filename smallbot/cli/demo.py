@@ -10,9 +10,16 @@ from contextlib import nullcontext
 import math
 from pathlib import Path
 
-from smallbot.cli import interruption
-from smallbot.cli.arguments import add_common, check_folder, made_folder, no_ros, write_result
-from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, given_of, URDF
+from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, URDF
+from smallbot.cli.common import interruption
+from smallbot.cli.common.arguments import (
+    add_common,
+    check_folder,
+    given_of,
+    made_folder,
+    no_ros,
+    write_result,
+)
 from smallbot.cli.real_arm import add_access, may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.ed_scorbot.network.broker import ACCESS

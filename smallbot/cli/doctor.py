@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 
-from smallbot.cli.arguments import add_common, write_result
+from smallbot.cli.common.arguments import add_common, write_result
 from smallbot.errors import InputError
 from smallbot.kinds import Real
 

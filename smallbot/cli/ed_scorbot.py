@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from smallbot.cli.arguments import add_common, write_result
+from smallbot.cli.common.arguments import add_common, write_result
 from smallbot.cli.real_arm import add_access, broker_in
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.files.writing import open_for_lines

@@ -5,32 +5,21 @@ chip). Needs no ROS and runs faster than real time.
 """
 
 import argparse
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 import sys
 from typing import Any
 
-from smallbot.cli import interruption
-from smallbot.cli.arguments import add_common, add_law, complain, ROUNDINGS, write_result
+from smallbot.cli.common import interruption, measuring
+from smallbot.cli.common.arguments import add_common, write_result
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
-from smallbot.kinds import (
-    FIGURES,
-    InputPath,
-    Listed,
-    MODEL,
-    OutputFile,
-    Parsed,
-    PROCESSES,
-    Real,
-    Whole,
-)
+from smallbot.kinds import InputPath, MODEL, Real, Whole
 
 VERB = 'evaluate'
-SWEPT = {'noise': Real(0, 20), 'stuck': Real(0, 1), 'age': Real(0, 1e10), 'cells': Real(0, 1),
-         'step': Real(1e-6, 1)}
+CELLS = Real(0, 1)
+SWEPT = {**{name: measuring.SWEPT[name] for name in ('noise', 'stuck', 'age')}, 'cells': CELLS,
+         'step': measuring.STEP}
 """What a sweep may vary, and an option sets."""
-
 FEW = 8
 """Movements that are not worth a process of their own."""
 TUNING = 32
@@ -50,33 +39,15 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--demonstrations', type=InputPath(True), metavar='DIR',
                       help='folder of demonstrations: CSV files, bags; bad ones are listed with '
                            'reasons, and the exit code is 1')
-    verb.add_argument('--cells', type=SWEPT['cells'], default=1.0, metavar='F',
+    verb.add_argument('--cells', type=CELLS, default=1.0, metavar='F',
                       help='largest share of the cells the update may write (default 1)')
     verb.add_argument('--model', type=MODEL, default='ed_scorbot', metavar='PATH',
                       help='a shipped model or the path of a .safetensors file '
                            '(default ed_scorbot)')
-    verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
-                      help='phase-change memory (default) or float32')
-    chip = verb.add_argument_group('the chip')
-    chip.add_argument('--age', type=SWEPT['age'], default=300.0, metavar='S',
-                      help='seconds between the update and the playback (default 300)')
-    chip.add_argument('--recalibrate', action='store_true',
-                      help='calibrate the columns once more, just before the playback')
+    chip = measuring.add_chip(verb, 'the update', 'the playback')
     chip.add_argument('--same-chip', action='store_true',
                       help='let one chip learn all movements, one after another, each forgotten '
                            'before the next, instead of a fresh chip for each')
-    add_law(chip, '')
-    chip.add_argument('--noise', type=SWEPT['noise'], default=1.0, metavar='F',
-                      help="factor on the law's programming error, drift and 1/f noise "
-                           '(default 1)')
-    chip.add_argument('--stuck', type=SWEPT['stuck'], default=0.0, metavar='F',
-                      help='share of stuck devices, half in SET, half in RESET (default 0)')
-    chip.add_argument('--rounding', choices=ROUNDINGS, default='stochastic',
-                      help='of the update: the change itself, or to the nearest or one of the '
-                           'neighbouring multiples of --step (default stochastic)')
-    chip.add_argument('--step', type=SWEPT['step'], default=1 / 16, metavar='F',
-                      help='step of the rounding, as share of the largest weight of an input '
-                           '(default 0.0625)')
     arm = verb.add_argument_group('the arm')
     arm.add_argument('--arm', choices=('kinematic', 'mujoco', 'measured'),
                      help='also play each movement on a simulated arm: ideal, in MuJoCo, or as '
@@ -88,31 +59,16 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                      help='velocity for each rad that the arm is astray, 1/s (default 0: blind; '
                           'measured: 1)')
     more = verb.add_argument_group('comparing')
-    more.add_argument('--sweep', type=SWEEP, metavar='WHAT=A,B,...',
-                      help=f'evaluate at several values of one of {", ".join(SWEPT)}, as in '
-                           f'--sweep noise=0,0.5,1,2')
+    measuring.add_sweep(more, SWEPT)
     more.add_argument('--baselines', action='store_true',
                       help='also tell what the same movements come to in software without the '
                            'generator: no update, plain e-prop with the true error, dynamic '
                            'movement primitives (some minutes)')
-    more.add_argument('--figure', type=OutputFile(FIGURES), metavar='FILE.png',
-                      help='draw the errors and some movements, or the sweep; of files, every '
-                           'movement shown and played')
-    more.add_argument('--processes', type=PROCESSES, metavar='N',
-                      help='processes that share the movements (default: one for each core)')
+    measuring.add_figure(more, 'the errors and some movements, or the sweep; of files, every '
+                               'movement shown and played')
+    measuring.add_processes(more, 'movements')
     add_reading(verb)
     add_common(verb, 2000, 'the movements and the chips')
-
-
-def sweep(text: str) -> tuple[str, list[float]]:
-    """Return what `--sweep` varies, and its values; raises ValueError."""
-    what, _, values = text.partition('=')
-    if what not in SWEPT:
-        raise ValueError(text)
-    return what, list(Listed(SWEPT[what])(values))
-
-
-SWEEP = Parsed(sweep, f'WHAT=A,B,... with one of {", ".join(SWEPT)}')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -158,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         _draw_files(args.figure, result['files'], arm, movements, done)
     elif args.figure:
         _draw(args.figure, result, arm, movements, done)
-    return max(_ended(args, result), int(bad))
+    return max(measuring.ended(VERB, args, result), int(bad))
 
 
 def _files(args: argparse.Namespace, model, arm):
@@ -195,57 +151,33 @@ def conditions_of(args: argparse.Namespace):
     """Return the conditions that the options ask for."""
     from smallbot.study.conditions import Conditions
     from smallbot.study.on_arm import Execution
-    from smallbot.synapses.granularity import Granularity
 
     if args.arm is None and (args.time_scale is not None or args.correction is not None):
         raise InputError('--time-scale and --correction go with --arm')
-    for option in ('recalibrate', 'same_chip'):
-        if getattr(args, option) and args.synapses != 'chip':
-            raise InputError(f'--{option.replace("_", "-")} goes with --synapses chip')
     correction = args.correction
     if correction is None:
         correction = 1.0 if args.arm == 'measured' else 0.0
     return Conditions(
-        synapses=args.synapses, cells=args.cells, age=args.age, recalibrate=args.recalibrate,
-        law=args.law, noise=args.noise, stuck=args.stuck,
-        granularity=Granularity(args.rounding, args.step), same_chip=args.same_chip,
+        **measuring.chip_asked(args, 'same_chip'), cells=args.cells, same_chip=args.same_chip,
         execution=Execution(args.arm, args.time_scale, correction) if args.arm else None)
 
 
 def _evaluated(args, model, arm, movements, conditions, label: str = '') -> tuple[dict, dict]:
     """Return the movements done, by number, and their summary, `interrupted` or whole."""
-    from tqdm import tqdm
-
     from smallbot.experiment.workers import cores
-    from smallbot.study.evaluation import evaluate, EvaluationError, summary
+    from smallbot.study.evaluation import evaluate, summary
 
-    done = {}
-    interrupted = ''
-    with tqdm(total=len(movements.start), unit='task', disable=None, leave=False,
-              desc=label or None) as bar:
-        def report(number, performance):
-            done[number] = performance
-            bar.update()
-            mean = sum(p.tip_rmse_cm[1] for p in done.values()) / len(done)
-            bar.set_postfix_str(f'{mean:.2f} cm')
-        try:
-            with interruption.kept():
-                evaluate(model, arm, movements, conditions, args.seed, report,
-                         args.processes or min(cores(), -(-len(movements.start) // FEW)))
-        except KeyboardInterrupt:
-            interrupted = 'interrupted'
-        except BrokenExecutor:
-            interrupted = 'a process was lost, perhaps for want of memory: try --processes 1'
-    if not done and interrupted == 'interrupted':
-        raise KeyboardInterrupt
-    if not done:
-        raise EvaluationError(interrupted)
-    done = dict(sorted(done.items()))
+    asked = len(movements.start)
+    processes = args.processes or min(cores(), -(-asked // FEW))
+
+    def told(done) -> str:
+        return f'{sum(p.tip_rmse_cm[1] for p in done.values()) / len(done):.2f} cm'
+
+    done, why = measuring.collected(
+        asked, lambda report: evaluate(model, arm, movements, conditions, args.seed, report,
+                                       processes), told, label)
     result = summary(model, list(done.values()), conditions, args.seed)
-    result.update(family=args.family, asked=len(movements.start), interrupted=bool(interrupted))
-    if interrupted:
-        result['ended_by'] = interrupted
-    return done, result
+    return done, measuring.closed({**result, 'family': args.family}, asked, why)
 
 
 def _baselines(args, model, arm, movements) -> dict[str, dict]:
@@ -279,40 +211,28 @@ def _baselines(args, model, arm, movements) -> dict[str, dict]:
 
 def _swept(args, model, arm, movements, conditions) -> int:
     what, values = args.sweep
-    settings = [conditions.at(what, value) for value in values]
-    points = []
+    settings = {value: conditions.at(what, value) for value in values}
     print(f'{len(movements.start)} movements of the {args.family} family at each point, '
           f'{args.synapses} synapses, model {model.name}, seed {args.seed}\n'
           f'{what:>10}{"mean, cm":>10}{"95 % interval":>17}{"s.d.":>8}{"median":>8}'
           f'{"cells":>9}')
-    try:
-        with interruption.kept():
-            for value, setting in zip(values, settings):
-                _, result = _evaluated(args, model, arm, movements, setting, f'{what} {value:g}')
-                points.append({'value': value, **result})
-                print(_point(value, result), flush=True)
-                if result['interrupted']:
-                    break
-    except KeyboardInterrupt:
-        pass
-    if not points:
-        raise KeyboardInterrupt
-    if len(points) < len(values) and not points[-1]['interrupted']:
-        points[-1].update(interrupted=True, ended_by='interrupted')
-    found = {'sweep': what, 'points': points, 'model': model.name,
-             'weights': model.digest, 'seed': args.seed}
-    write_result(args.json, found)
-    if args.figure:
-        from smallbot.plots.evaluation import draw_sweep
-        draw_sweep(found, args.figure)
-    return _ended(args, points[-1], f'{len(points)} of {len(values)} points, the last ')
+    points = measuring.swept(what, values, lambda value, label: _evaluated(
+        args, model, arm, movements, settings[value], label)[1], _point)
+    return measuring.sweep_ended(VERB, args, {
+        'sweep': what, 'points': points, 'model': model.name, 'weights': model.digest,
+        'seed': args.seed}, _draw_sweep)
 
 
 def _point(value: float, result: dict[str, Any]) -> str:
     row = result['tip_rmse_cm']['after']
-    interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
-    return (f'{value:10g}{row["mean"]:10.2f}{interval:>17}{row["sd"]:8.2f}{row["median"]:8.2f}'
-            f'{100 * result["cells_written"]["fraction"]:7.1f} %')
+    return (f'{value:10g}{row["mean"]:10.2f}{measuring.interval(row):>17}{row["sd"]:8.2f}'
+            f'{row["median"]:8.2f}{100 * result["cells_written"]["fraction"]:7.1f} %')
+
+
+def _draw_sweep(found: dict[str, Any], path: Path) -> None:
+    from smallbot.plots.evaluation import draw_sweep
+
+    draw_sweep(found, path)
 
 
 def _draw(path: Path, result: dict, arm, movements, done: dict) -> None:
@@ -340,19 +260,9 @@ def _draw_files(path: Path, rows: list[dict[str, Any]], arm, movements, done: di
                    [bool(row['poor']) for row in drawn], path)
 
 
-def _ended(args: argparse.Namespace, result: dict[str, Any], points: str = '') -> int:
-    if result['interrupted']:
-        kept = ' and '.join(str(path) for path in (args.json, args.figure) if path)
-        complain(VERB, f'{result["ended_by"]} after {points}{result["tasks"]} of '
-                       f'{result["asked"]} tasks, '
-                       + (f'kept in {kept}' if kept else 'of which the figures are above'))
-    return int(result['interrupted'])
-
-
 def _row(name: str, row: dict[str, Any], more: str) -> str:
-    interval = '{:.2f} to {:.2f}'.format(*row['ci95']) if row['ci95'] else ''
-    return (f'{name:24}{row["mean"]:9.2f}{row["sd"]:9.2f}{row["median"]:9.2f}{interval:>20}'
-            f'{more}')
+    return (f'{name:24}{row["mean"]:9.2f}{row["sd"]:9.2f}{row["median"]:9.2f}'
+            f'{measuring.interval(row):>20}{more}')
 
 
 def table(result: dict) -> str:

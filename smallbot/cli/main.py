@@ -6,7 +6,7 @@ Ctrl-C is minded before anything else is imported, which takes a while.
 from collections.abc import Sequence
 import os
 
-from smallbot.cli import interruption
+from smallbot.cli.common import interruption
 from smallbot.output import told
 
 PLACE = 'SMALLBOT_TRACEBACK'
@@ -17,7 +17,7 @@ def parser():
     """Build the parser of the whole command."""
     from smallbot import __version__
     from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train
-    from smallbot.cli.arguments import Parser
+    from smallbot.cli.common.arguments import Parser
 
     top = Parser(
         prog='smallbot',
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(chosen) -> int:
     """Run a verb; whatever ends it is said in one line."""
-    from smallbot.cli.arguments import complain
+    from smallbot.cli.common.arguments import complain
     from smallbot.errors import InputError
 
     try:

@@ -9,14 +9,12 @@ import numpy as np
 
 from smallbot.plots.report import COLOURS, LABELS
 from smallbot.plots.saving import save_figure
+from smallbot.plots.sweep import AXES, draw_points, Panel
 
 _PICKED = ((0.1, 'one in ten is better'), (0.5, 'the median'), (0.9, 'one in ten is worse'),
            (1.0, 'the worst'))
-_AXES = {'noise': 'noise of the devices, times their law', 'stuck': 'stuck devices',
-         'age': 'seconds between update and playback',
-         'cells': 'share of cells that may be written',
-         'step': 'step of the rounding, share of the range'}
-_SHARES = ('stuck', 'cells')
+_AXES = {**AXES, 'age': 'seconds between update and playback',
+         'cells': 'share of cells that may be written'}
 
 
 def draw_evaluation(result: dict[str, Any], errors: dict[str, np.ndarray],
@@ -70,36 +68,11 @@ def draw_evaluation(result: dict[str, Any], errors: dict[str, np.ndarray],
 
 def draw_sweep(result: dict[str, Any], path: Path) -> None:
     """Draw a sweep into a PNG file: error and cells written over what was varied."""
-    figure = Figure(figsize=(8, 6.6), layout='constrained')
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
-    points = result['points']
-    x = np.array([point['value'] for point in points])
-    after = [point['tip_rmse_cm']['after'] for point in points]
-    mean = np.array([row['mean'] for row in after])
-    above.plot(x, mean, 'o-', color=COLOURS['after'], label='mean')
-    if all(row['ci95'] for row in after):
-        low, high = np.array([row['ci95'] for row in after]).T
-        above.fill_between(x, low, high, color=COLOURS['after'], alpha=0.2, lw=0,
-                           label='its 95 % confidence interval')
-    above.plot(x, [row['median'] for row in after], 's--', color=COLOURS['arm'], ms=4,
-               label='median')
-    above.set(ylabel='tool-tip error after one update, cm')
-    above.legend()
-    below.plot(x, [100 * point['cells_written']['fraction'] for point in points], 'o-',
-               color='#495057')
-    below.set(ylabel='cells written, %', xlabel=_AXES[result['sweep']])
-    for axis in (above, below):
-        axis.set_ylim(0, 1.08 * axis.dataLim.ymax)
-    least = x[x > 0].min(initial=np.inf)
-    if np.isfinite(least) and x.max() / least > 30:
-        below.set_xscale('symlog', linthresh=least) if (x == 0).any() else below.set_xscale('log')
-    if result['sweep'] in _SHARES:
-        below.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    for axis in (above, below):
-        axis.grid(alpha=0.25)
-    first = points[0]
-    figure.suptitle(f'{first["tasks"]} movements of the {first["family"]} family at each point, '
-                    f'{first["synapses"]} synapses, model {first["model"]} '
-                    f'({first["weights"]}), seed {first["seed"]}',
-                    fontsize=10)
-    save_figure(figure, path, 110)
+    panels = [Panel('tool-tip error after one update, cm',
+                    lambda point: point['tip_rmse_cm']['after']),
+              Panel('cells written, %', lambda point: 100 * point['cells_written']['fraction'])]
+    first = result['points'][0]
+    draw_points(result['sweep'], _AXES[result['sweep']], result['points'], panels,
+                f'{first["tasks"]} movements of the {first["family"]} family at each point, '
+                f'{first["synapses"]} synapses, model {first["model"]} '
+                f'({first["weights"]}), seed {first["seed"]}', path)

@@ -6,7 +6,7 @@ import pytest
 from smallbot.chip import characterisation as measure
 from smallbot.chip.device.laws import HERMES_ONE_DEVICE, HERMES_TWO_DEVICE, IDEAL, LAWS, PCM_LIKE
 from smallbot.chip.mapping import place
-from smallbot.cli.arguments import LAW_NAMES, ROUNDINGS
+from smallbot.cli.common.arguments import LAW_NAMES, ROUNDINGS
 from smallbot.plots.chip import draw_map
 from smallbot.synapses.granularity import ROUNDINGS as KNOWN_ROUNDINGS
 

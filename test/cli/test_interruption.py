@@ -104,7 +104,7 @@ def test_the_baselines_may_be_interrupted_when_the_evaluation_is_done(capsys, tm
 
 KEPT = """
 import os, signal, sys
-from smallbot.cli import interruption
+from smallbot.cli.common import interruption
 
 class Deaf:
     def __del__(self):

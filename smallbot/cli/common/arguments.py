@@ -4,6 +4,7 @@ What options take: `smallbot.kinds`.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 import re
 import sys
@@ -48,6 +49,11 @@ def add_law(verb: argparse.ArgumentParser, of: str) -> None:
     """Add the choice of a device law."""
     verb.add_argument('--law', choices=LAW_NAMES, default=LAW_NAMES[0],
                       help=f'law of the devices{of} (default {LAW_NAMES[0]})')
+
+
+def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
+    """Return those of the options that were given, as they are written."""
+    return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
 
 
 def no_ros(error: ImportError) -> InputError:

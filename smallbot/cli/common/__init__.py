@@ -1,0 +1,4 @@
+"""What several verbs of the command have in common: options, Ctrl-C, sessions of training, sweeps.
+
+Each is for a verb that knows what is trained or measured; here nothing does.
+"""
