@@ -2,7 +2,7 @@
 
     python benchmarks/make_omniglot_test.py omniglot28_background.npz [--out FILE]
 
-They are the characters of the alphabets that `smallbot.few_shot.characters` keeps for test, all
+They are the characters of the alphabets that `smallbot.few_shot.images.characters` keeps for test, all
 drawings of each, with nothing of them lost.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from smallbot.few_shot.characters import read_characters, split_by_group, TEST_FILE
+from smallbot.few_shot.images.characters import read_characters, split_by_group, TEST_FILE
 from smallbot.files.writing import write_atomically
 
 

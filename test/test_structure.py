@@ -23,7 +23,7 @@ ORDER = [
     {'ed_scorbot'},
     {'ed_scorbot/network'},
     {'one_shot', 'few_shot'},
-    {'demonstration'},
+    {'few_shot/images', 'demonstration'},
     {'demonstration/formats'},
     {'demonstration/storage'},
     {'experiment'},

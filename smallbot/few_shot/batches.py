@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from smallbot.few_shot.configuration import FewShotConfig
-from smallbot.few_shot.labelled import LabelledImages
-from smallbot.few_shot.tasks import draw_tasks
+from smallbot.few_shot.images.labelled import LabelledImages
+from smallbot.few_shot.images.tasks import draw_tasks
 
 
 class Batch(NamedTuple):

@@ -23,8 +23,9 @@ from smallbot.experiment.processes import Group
 from smallbot.experiment.products import faster_products, Products
 from smallbot.few_shot.batches import Batch, draw_batch, kinds_of, scaled
 from smallbot.few_shot.configuration import checked, configured, FewShotConfig
+from smallbot.few_shot.images.labelled import LabelledImages
+from smallbot.few_shot.images.tasks import draw_tasks
 from smallbot.few_shot.inner_loop import adapted, rates, targets
-from smallbot.few_shot.labelled import LabelledImages
 from smallbot.few_shot.model import CALIBRATION_SIZE, ImageModel, ImageModelConfig
 from smallbot.few_shot.network import (
     EPSILON,
@@ -35,7 +36,6 @@ from smallbot.few_shot.network import (
     NetworkConfig,
     of_training,
 )
-from smallbot.few_shot.tasks import draw_tasks
 from smallbot.models.weights_file import IMAGES, ModelError
 
 VALIDATED = ((5, 5), (5, 1))

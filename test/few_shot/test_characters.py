@@ -9,7 +9,7 @@ from PIL import Image
 import pytest
 import torch
 
-from smallbot.few_shot.characters import (
+from smallbot.few_shot.images.characters import (
     read_characters,
     shipped_characters,
     Split,
@@ -17,7 +17,7 @@ from smallbot.few_shot.characters import (
     TEST,
     VALIDATION,
 )
-from smallbot.few_shot.labelled import ImageSetError
+from smallbot.few_shot.images.labelled import ImageSetError
 
 SHARED = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'omniglot28_background.npz'
 NO_SHARED = pytest.mark.skipif(not SHARED.is_file(), reason=f'needs {SHARED}')

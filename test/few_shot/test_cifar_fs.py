@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from smallbot.few_shot.cifar_fs import read_cifar_fs, TEST, TRAINING, VALIDATION
-from smallbot.few_shot.labelled import ImageSetError
+from smallbot.few_shot.images.cifar_fs import read_cifar_fs, TEST, TRAINING, VALIDATION
+from smallbot.few_shot.images.labelled import ImageSetError
 
 NAMES = sorted({*TRAINING, *VALIDATION, *TEST})
 CHANCE = np.random.default_rng(0)

@@ -4,8 +4,8 @@ from hypothesis import given, settings, strategies as st
 import pytest
 import torch
 
-from smallbot.few_shot.labelled import ImageSetError
-from smallbot.few_shot.tasks import draw_tasks
+from smallbot.few_shot.images.labelled import ImageSetError
+from smallbot.few_shot.images.tasks import draw_tasks
 
 
 @st.composite

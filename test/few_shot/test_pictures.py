@@ -15,7 +15,13 @@ import torch
 
 from smallbot.errors import InputError
 import smallbot.few_shot
-from smallbot.few_shot.pictures import EXAMPLES, PictureError, read_picture, read_support, SHOWN
+from smallbot.few_shot.images.pictures import (
+    EXAMPLES,
+    PictureError,
+    read_picture,
+    read_support,
+    SHOWN,
+)
 
 EXAMPLE = Path(smallbot.few_shot.__file__).with_name('examples')
 OMNIGLOT = Path(__file__).parents[3] / 'shared' / 'data' / 'omniglot28_background.npz'

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from smallbot.errors import in_one_line
-from smallbot.few_shot.labelled import ImageSetError, LabelledImages
+from smallbot.few_shot.images.labelled import ImageSetError, LabelledImages
 from smallbot.files.writing import read_bytes
 
 SIDE = 32

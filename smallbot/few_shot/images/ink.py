@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from smallbot.errors import InputError
-from smallbot.few_shot.strokes import stroke_width
+from smallbot.few_shot.images.strokes import stroke_width
 
 OFFSET = 0.25
 """Added to brightness, 0..1, before its logarithm: light then is a sum, and dark stays quiet."""

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops
 import torch
 
 from smallbot.errors import in_one_line
-from smallbot.few_shot.labelled import ImageSetError, LabelledImages
+from smallbot.few_shot.images.labelled import ImageSetError, LabelledImages
 from smallbot.files.arrays import read_arrays
 from smallbot.files.writing import read_bytes
 

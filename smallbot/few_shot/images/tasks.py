@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from smallbot.few_shot.labelled import ImageSetError
+from smallbot.few_shot.images.labelled import ImageSetError
 
 
 @dataclass(frozen=True, eq=False)

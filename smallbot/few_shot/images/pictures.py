@@ -18,8 +18,8 @@ from PIL import Image
 import torch
 
 from smallbot.errors import in_one_line, InputError
-from smallbot.few_shot.ink import FAINTEST, find_ink, MOST, NothingDrawnError
-from smallbot.few_shot.strokes import area_averaged, centre_lines, redrawn, SIDE
+from smallbot.few_shot.images.ink import FAINTEST, find_ink, MOST, NothingDrawnError
+from smallbot.few_shot.images.strokes import area_averaged, centre_lines, redrawn, SIDE
 from smallbot.files.writing import read_bytes
 from smallbot.paths import unreadable
 

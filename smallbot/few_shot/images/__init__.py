@@ -1,0 +1,4 @@
+"""Images and where they come from: data sets, tasks drawn from them, people's own pictures.
+
+Knows nothing of networks. Begin with `characters.read_characters` and `pictures.read_support`.
+"""
