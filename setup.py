@@ -17,8 +17,9 @@ setup(
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
-        f'{NAME}.few_shot.images': ['omniglot_test.npz', 'omniglot_test.LICENSE', 'examples/LICENSE',
-                             'examples/support/*/*', 'examples/unknown/*'],
+        f'{NAME}.few_shot.images': ['omniglot_test.npz', 'omniglot_test.LICENSE',
+                                    'examples/LICENSE', 'examples/support/*/*',
+                                    'examples/unknown/*'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
     },
     data_files=[

@@ -2,8 +2,8 @@
 
     python benchmarks/make_omniglot_test.py omniglot28_background.npz [--out FILE]
 
-They are the characters of the alphabets that `smallbot.few_shot.images.characters` keeps for test, all
-drawings of each, with nothing of them lost.
+They are the characters of the alphabets that `smallbot.few_shot.images.characters` keeps for
+test, all drawings of each, with nothing of them lost.
 """
 
 import argparse

@@ -27,13 +27,15 @@ def targets(ways: int, shots: int) -> Tensor:
     return torch.eye(ways).repeat_interleave(shots, dim=0)
 
 
-def gradient(logits: Tensor, wanted: Tensor, seen: Tensor) -> Tensor:
+def gradient(logits: Tensor, wanted: Tensor, seen: Tensor, share: Tensor | None = None) -> Tensor:
     """Return (y - f) h averaged over examples, [..., ways, D], by which weights are to grow.
 
-    Parameters: `logits` and `wanted` y, [..., S, ways]; features `seen` h, [..., S, D].
+    Parameters: `logits` and `wanted` y, [..., S, ways]; features `seen` h, [..., S, D]; `share`
+    [S], the weight of each example in the average, together 1 (default: the same for all).
     """
     wrong = wanted - logits.softmax(-1)
-    return wrong.transpose(-1, -2) @ seen / seen.shape[-2]
+    wrong = wrong / seen.shape[-2] if share is None else wrong * share[:, None]
+    return wrong.transpose(-1, -2) @ seen
 
 
 def adapted(seen: Tensor, wanted: Tensor, steps: Tensor) -> list[Tensor]:

@@ -10,7 +10,7 @@ Who convolves is left open: `Exact` here, the chip in `on_chip`. Normalisation, 
 pooling are the host's in either case.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 import math
@@ -35,12 +35,17 @@ class Statistics(str, Enum):
     """Whose mean and variance batch normalisation takes."""
 
     TRAINING = 'training'
-    """Those of the training images: an image is classified by itself."""
+    """Those of images of training: an image is classified by itself."""
     SUPPORT = 'support'
     """Those of the task's own examples: an image is still classified by itself."""
     BATCH = 'batch'
     """Those of examples and queries together, as published: transductive, an answer depends on
     the other queries."""
+
+    @property
+    def transductive(self) -> bool:
+        """Return whether the answer to a query depends on the others."""
+        return self is Statistics.BATCH
 
 
 @dataclass(frozen=True)
@@ -190,6 +195,23 @@ def of_training(config: NetworkConfig, weights: dict[str, Tensor]) -> list[Momen
             for k in range(config.blocks)]
 
 
+def given(moments: list[Moments]) -> Normalise:
+    """Return what normalises every batch by the same moments."""
+    return lambda block, x: moments[block]
+
+
+class Watched:
+    """Normalises a batch by its own moments, and keeps them."""
+
+    def __init__(self):
+        self.moments: list[Moments] = []
+
+    def __call__(self, block: int, x: Tensor) -> Moments:
+        """Return the moments of x [B, F, H, W]."""
+        self.moments.append(moments_of(x))
+        return self.moments[-1]
+
+
 def features(config: NetworkConfig, layers: Layers, images: Tensor, moments: Normalise) -> Tensor:
     """Return the features [B, D] of images [B, C, H, W], 0 to 1 (with the bias's 1, if any)."""
     x = images
@@ -201,27 +223,3 @@ def features(config: NetworkConfig, layers: Layers, images: Tensor, moments: Nor
     if config.hidden:
         x = functional.relu(layers.dense(x))
     return functional.pad(x, (0, 1), value=1.0) if config.bias else x
-
-
-def task_features(config: NetworkConfig, layers: Layers, support: Tensor, queries: Tensor,
-                  statistics: Statistics, trained: Sequence[Moments], queries_at_once: int = 256
-                  ) -> tuple[Tensor, Tensor]:
-    """Return the features of a task's examples [S, D] and queries [Q, D].
-
-    `support` [S, C, H, W], `queries` [Q, C, H, W]; `trained`, moments of the training images.
-    But for `Statistics.BATCH` a query's features do not depend on the other queries.
-    """
-    if statistics is Statistics.BATCH:
-        both = features(config, layers, torch.cat([support, queries]), lambda k, x: moments_of(x))
-        return both[:len(support)], both[len(support):]
-    moments = list(trained)
-
-    def of_support(k: int, x: Tensor) -> Moments:
-        if statistics is Statistics.SUPPORT:
-            moments[k] = moments_of(x)
-        return moments[k]
-
-    seen = features(config, layers, support, of_support)
-    asked = [features(config, layers, some, lambda k, x: moments[k])
-             for some in queries.split(queries_at_once)]
-    return seen, torch.cat(asked) if asked else seen[:0]

@@ -6,27 +6,35 @@ layer by layer. What the paper leaves to the host is in float32 there: sums of t
 matrix, rectification, batch normalisation, the maximum, the softmax and its gradient.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from smallbot.chip import energy
+from smallbot.chip.core import Core
 from smallbot.chip.device.faults import FaultRates, NO_FAULTS
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.state import ChipError
-from smallbot.chip.mapping import im2col, Map, Matrix, place
+from smallbot.chip.mapping import im2col, Map, Matrix, place, Region
+from smallbot.few_shot.classifier import Classifier
 from smallbot.few_shot.inner_loop import adapted, rates, targets
+from smallbot.few_shot.model import ImageModel
 from smallbot.few_shot.network import (
     Exact,
     features,
-    Moments,
-    moments_of,
+    given,
     NetworkConfig,
     of_training,
+    Statistics,
     unrolled,
+    Watched,
 )
+from smallbot.synapses.ageing import parts
 from smallbot.synapses.chip import ChipSynapses
 from smallbot.synapses.granularity import Granularity
+from smallbot.synapses.interface import ReadReport
 
 LEAST_LIMIT = 0.05
 """Of a row, as share of its layer's largest: below it pulses would have too few lengths."""
@@ -42,6 +50,7 @@ stops there: programming errors grow with the range, and cost more than the few 
 EXACT_UPDATE = Granularity(rounding='exact')
 
 
+@lru_cache
 def layout(config: NetworkConfig, ways: int) -> Map:
     """Return where the layers lie, on as few cores as it takes.
 
@@ -74,6 +83,8 @@ class Plans(NamedTuple):
 
     layers: dict[str, Plan]
     """Of all but the one that learns."""
+    images: Tensor
+    """To calibrate with, [K, C, H, W]."""
     features: Tensor
     """Of the calibration images, [K, D], in the unit of `feature_range`."""
     feature_range: float
@@ -99,12 +110,12 @@ class _Watching(Exact):
         return super().dense(x)
 
 
-def plan(config: NetworkConfig, weights: dict[str, Tensor], images: Tensor, labels: Tensor,
-         ways: int) -> Plans:
-    """Return how a model is to lie on a chip, from calibration images [K, C, H, W] and labels."""
+def plan(model: ImageModel, ways: int) -> Plans:
+    """Return how a model is to lie on a chip, from its calibration images."""
+    config, weights = model.config.network, model.weights
+    images, labels = model.calibration
     watching = _Watching(config, weights)
-    trained = of_training(config, weights)
-    h = features(config, watching, images, lambda k, x: trained[k])
+    h = features(config, watching, images, given(of_training(config, weights)))
     generator = torch.Generator().manual_seed(0)  # which inputs, not what noise
     plans = {}
     for name, x in watching.seen.items():
@@ -123,7 +134,8 @@ def plan(config: NetworkConfig, weights: dict[str, Tensor], images: Tensor, labe
         full = max(full, _range(h[:, :-1]))
     learned = _learned(config, weights, h, labels, ways) * full
     limit = WEIGHT_SPREADS * float(learned.std())
-    return Plans(plans, (h / full).clamp(-1, 1), full, limit, learned[0].clamp(-limit, limit))
+    return Plans(plans, images, (h / full).clamp(-1, 1), full, limit,
+                 learned[0].clamp(-limit, limit))
 
 
 def _range(x: Tensor) -> float:
@@ -163,62 +175,104 @@ class ChipLayers:
         return self.matrices['hidden'].read(torch.cat([x, torch.ones(len(x), 1)], dim=1))
 
 
-class ChipNetwork:
-    """A model's network on a chip; make it with `prepare`.
+class ChipClassifier(Classifier):
+    """A classifier on a chip, as `on_chip` prepares it.
 
-    `layers` are fixed, `output` learns, [ways, D]. `moments` are those of the training images as
-    this chip shows them.
+    Its moments are those of the calibration images as this chip convolves them: they take up what
+    is left of the columns' errors.
     """
 
-    def __init__(self, config: NetworkConfig, layers: ChipLayers, output: ChipSynapses,
-                 moments: list[Moments], images: Tensor):
-        self.config, self.layers, self.output = config, layers, output
-        self.moments, self._images = moments, images
+    layers: ChipLayers
+    output: ChipSynapses
 
-    @classmethod
-    def prepare(cls, config: NetworkConfig, weights: dict[str, Tensor], plans: Plans,
-                images: Tensor, ways: int, generator: torch.Generator, age: float = 3600.0,
-                law: DeviceLaw = HERMES_TWO_DEVICE, faults: FaultRates = NO_FAULTS,
-                granularity: Granularity = EXACT_UPDATE) -> 'ChipNetwork':
-        """Return a chip that holds the network, was left for `age` s and calibrated once."""
-        regions = layout(config, ways)
-        matrices = {}
-        for name, own in plans.layers.items():
-            matrix = Matrix(own.limits, own.weights.shape[1], regions.of(name), generator,
-                            law=law, faults=faults)
-            matrix.program(own.weights)
-            matrix.set_ranges(own.vectors)
-            matrix.wait(age)
-            matrices[name] = matrix
-        output = ChipSynapses.prepare(
-            torch.zeros(ways, config.features), None,
-            torch.full((config.features,), plans.weight_limit), generator, age, law, granularity,
-            plans.features, regions=regions.of('output'), to_come=plans.like,
-            calibration=plans.features, faults=faults)
-        network = cls(config, ChipLayers(config, plans, matrices), output,
-                      of_training(config, weights), images)
-        network._calibrate()
-        return network
-
-    def features(self, images: Tensor) -> Tensor:
-        return features(self.config, self.layers, images, lambda k, x: self.moments[k])
-
-    def _calibrate(self, moments=True):
-        for name, matrix in self.layers.matrices.items():
-            matrix.calibrate(self.layers.plans.layers[name].vectors)
-        if moments:
-            def measured(k, x):
-                self.moments[k] = moments_of(x)
-                return self.moments[k]
-            self.moments = list(self.moments)
-            features(self.config, self.layers, self._images, measured)
-
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> None:
+        """Let `seconds` pass: all devices drift."""
+        super().wait(seconds)
         for matrix in self.layers.matrices.values():
             matrix.wait(seconds)
-        self.output.wait(seconds)
 
-    def copy(self, generator):
-        matrices = {n: m.copy(generator) for n, m in self.layers.matrices.items()}
-        return ChipNetwork(self.config, ChipLayers(self.config, self.layers.plans, matrices),
-                           self.output.copy(generator), list(self.moments), self._images)
+    def calibrate_reading(self) -> ReadReport:
+        """Correct the columns of all layers, and measure the moments of training once more."""
+        before = self.products()
+        for name, matrix in self.layers.matrices.items():
+            matrix.calibrate(self.layers.plans.layers[name].vectors)
+        if self.output.weights().any():
+            self.output.calibrate_reading()
+        self.measure_moments()
+        return self.cost_since(before)
+
+    def measure_moments(self) -> None:
+        """Take the moments of the calibration images as the chip convolves them."""
+        watched = Watched()
+        features(self.config, self.layers, self.layers.plans.images, watched)
+        self.moments = watched.moments
+
+    def devices(self) -> int:
+        """Return how many devices the unit cells in use have."""
+        return layout(self.config, self.ways).devices
+
+    def writes(self) -> Tensor:
+        """Return how often each device of the layer that learns was written."""
+        return torch.cat([core.devices.writes.flatten() for core, _ in parts(self.output.core, 0)])
+
+    def copy(self, generator: torch.Generator) -> 'ChipClassifier':
+        """Return an independent chip in the same state, with its own noise."""
+        layers = ChipLayers(self.config, self.layers.plans, {
+            name: matrix.copy(generator) for name, matrix in self.layers.matrices.items()})
+        twin = ChipClassifier(self.config, self.log_rates, layers, self.output.copy(generator),
+                              self.moments, self.feature_range, self.statistics)
+        twin._support, twin._own = self._support, self._own
+        return twin
+
+    def products(self) -> dict[int, int]:
+        """Return how many vectors each core of the chip has been read with so far."""
+        found: dict[int, int] = {}
+        for array, region in self._arrays():
+            found[region.core] = found.get(region.core, 0) + array.account.products
+        return found
+
+    def cost_since(self, before: dict[int, int]) -> ReadReport:
+        """Return the cost of the reads since `products` returned `before`."""
+        done = {core: count - before[core] for core, count in self.products().items()}
+        total, phases = sum(done.values()), self._arrays()[0][0].phases
+        return ReadReport(total, max(done.values()) * energy.READ_SECONDS[phases],
+                          1e6 * total * energy.READ_ENERGY[phases])
+
+    def _arrays(self) -> list[tuple[Core, Region]]:
+        """Return every part of a core that a layer uses, and where it lies."""
+        places = layout(self.config, self.ways)
+        found = [pair for name, matrix in self.layers.matrices.items()
+                 for pair in zip(matrix.cores, places.of(name), strict=True)]
+        own = [core for core, _ in parts(self.output.core, 0)]
+        return found + list(zip(own, places.of('output'), strict=True))
+
+
+def on_chip(model: ImageModel, plans: Plans, ways: int, generator: torch.Generator,
+            statistics: Statistics = Statistics.TRAINING, age: float = 3600.0,
+            law: DeviceLaw = HERMES_TWO_DEVICE, faults: FaultRates = NO_FAULTS,
+            granularity: Granularity = EXACT_UPDATE) -> ChipClassifier:
+    """Return a chip that holds a model, was left for `age` s and calibrated once.
+
+    `plans` are `plan`'s for as many `ways`; `generator` is kept by the chip for all noise to come.
+    Raises ChipError where the model does not fit on a chip.
+    """
+    config = model.config.network
+    regions = layout(config, ways)
+    matrices = {}
+    for name, own in plans.layers.items():
+        matrix = Matrix(own.limits, own.weights.shape[1], regions.of(name), generator, law=law,
+                        faults=faults)
+        matrix.program(own.weights)
+        matrix.set_ranges(own.vectors)
+        matrix.wait(age)
+        matrices[name] = matrix
+    output = ChipSynapses.prepare(
+        torch.zeros(ways, config.features), None,
+        torch.full((config.features,), plans.weight_limit), generator, age, law, granularity,
+        plans.features, regions=regions.of('output'), to_come=plans.like,
+        calibration=plans.features, faults=faults)
+    classifier = ChipClassifier(
+        config, model.weights['log_rates'], ChipLayers(config, plans, matrices), output,
+        of_training(config, model.weights), plans.feature_range, statistics)
+    classifier.calibrate_reading()
+    return classifier

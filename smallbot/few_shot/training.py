@@ -31,6 +31,7 @@ from smallbot.few_shot.network import (
     EPSILON,
     Exact,
     features,
+    given,
     initial_weights,
     Moments,
     NetworkConfig,
@@ -128,7 +129,7 @@ class ImageTraining(Training):
         share = [torch.zeros(0, network.features) for _ in mine]
         if self.group.rank < len(mine):
             share[self.group.rank] = torch.cat([
-                features(network, layers, some, lambda k, x: trained[k])
+                features(network, layers, some, given(trained))
                 for some in mine[self.group.rank].split(500)])
         known = self._gathered(share, [len(part) for part in mine])
         wrong = []

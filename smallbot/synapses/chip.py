@@ -18,7 +18,7 @@ from smallbot.files.bounds import NotNegative, Real, Share, Steps
 from smallbot.files.schema import built
 from smallbot.synapses.ageing import corrected, FreshFit, measure_fresh, Measured, parts, READINGS
 from smallbot.synapses.granularity import DEFAULT_GRANULARITY, Granularity
-from smallbot.synapses.interface import CalibrationReport, checked, checked_mask, WriteReport
+from smallbot.synapses.interface import checked, checked_mask, ReadReport, WriteReport
 
 CALIBRATION_VECTORS = 1024
 CALIBRATION_DENSITY = 0.1
@@ -172,7 +172,7 @@ class ChipSynapses:
         weights = checked(weights, (self.outputs, self.inputs), 'weights')
         return self._write(weights, self.mask & (weights != self.weights()), 0)
 
-    def calibrate(self) -> CalibrationReport:
+    def calibrate(self) -> ReadReport:
         """Fit the correction of every column anew, by reading `calibration` or random 0 and 1.
 
         Where there are fresh rows, the others alone are read.
@@ -189,7 +189,7 @@ class ChipSynapses:
         fitted_at = (self._to_write_by or self.core.correction).at
         return self.core.now > RECALIBRATION * fitted_at
 
-    def calibrate_reading(self) -> CalibrationReport:
+    def calibrate_reading(self) -> ReadReport:
         """Calibrate for the reads until the next write; that goes by the correction before.
 
         A column has one correction for devices of every age. Fitted to an update of yesterday,
@@ -335,7 +335,7 @@ class ChipSynapses:
     def _products(self) -> list[int]:
         return [core.account.products for core, _ in parts(self.core, 0)]
 
-    def _cost(self, before: list[int]) -> CalibrationReport:
+    def _cost(self, before: list[int]) -> ReadReport:
         """Return the cost of the products since those `before`, of each part."""
         done = [now - then for now, then in zip(self._products(), before, strict=True)]
         busy: dict[int, int] = {}
@@ -343,7 +343,7 @@ class ChipSynapses:
             place = self.core.regions[k].core if isinstance(self.core, Matrix) else 0
             busy[place] = busy.get(place, 0) + own
         phases = parts(self.core, 0)[0][0].phases
-        return CalibrationReport(sum(done), max(busy.values()) * energy.READ_SECONDS[phases],
+        return ReadReport(sum(done), max(busy.values()) * energy.READ_SECONDS[phases],
                                  1e6 * sum(done) * energy.READ_ENERGY[phases])
 
     def _as_written(self) -> Core | Matrix:

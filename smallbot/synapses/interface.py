@@ -38,8 +38,8 @@ class WriteReport(NamedTuple):
     """Time of programming on the chip."""
 
 
-class CalibrationReport(NamedTuple):
-    """What a calibration has cost (`smallbot.chip.energy`)."""
+class ReadReport(NamedTuple):
+    """What reads, such as those of a calibration, have cost (`smallbot.chip.energy`)."""
 
     products: int
     """Vectors read, on all cores together."""
@@ -67,13 +67,13 @@ class Synapses(Protocol):
     def restore(self, weights: Tensor) -> WriteReport:
         """Write the synapses whose intended weight is not that of `weights`, and no other."""
 
-    def calibrate(self) -> CalibrationReport | None:
+    def calibrate(self) -> ReadReport | None:
         """Correct the reads of what the weights have become since they were written."""
 
     def calibration_due(self) -> bool:
         """Return whether so much time has passed that a calibration is worth its noise."""
 
-    def calibrate_reading(self) -> CalibrationReport | None:
+    def calibrate_reading(self) -> ReadReport | None:
         """Correct the reads until the next write, which goes by the correction before."""
 
     def reading_aged(self) -> bool:
