@@ -8,8 +8,8 @@ from annotated_types import Ge, Gt, Le, Len
 
 from smallbot.experiment.products import Products
 from smallbot.few_shot.network import CIFAR_FS, NetworkConfig, NetworkError
-from smallbot.files.bounds import NotNegative, Positive, Share, Size, Steps, Whole
-from smallbot.files.plain import read_yaml
+from smallbot.files.bounds import NotNegative, Positive, Share, Size, Steps, Text, Whole
+from smallbot.files.plain import plain, read_yaml
 from smallbot.files.schema import built
 from smallbot.files.writing import read_bytes
 from smallbot.models.weights_file import ModelError
@@ -65,6 +65,8 @@ class FewShotConfig:
     """Iterations between two validations; 0: none."""
     validation_tasks: Size = 300
     products: Products = Products.FASTER
+    images: Text = ''
+    """Digest of the images to train with; a run notes it when it begins."""
 
 
 CIFAR_TRAINING = FewShotConfig(
@@ -100,12 +102,18 @@ def configured(values: Any, where: str) -> FewShotConfig:
         raise ModelError(f'{where}: {error}') from None
 
 
-def read_config(path: Path) -> FewShotConfig:
-    """Return the configuration that a YAML file holds; raises ModelError."""
+def read_config(path: Path, usual: FewShotConfig) -> FewShotConfig:
+    """Return `usual` with the fields that a YAML file holds in place; raises ModelError."""
     import yaml
 
     try:
         values = read_yaml(read_bytes(path))
     except (ValueError, yaml.YAMLError) as error:
         raise ModelError(f'{path}: {" ".join(str(error).split())}') from None
-    return configured(values or {}, str(path))
+    values = values or {}
+    if not isinstance(values, dict):
+        raise ModelError(f'{path}: expected a mapping of fields')
+    network = values.get('network', {})
+    if isinstance(network, dict):
+        values['network'] = {**asdict(usual.network), **network}
+    return configured({**plain(asdict(usual)), **values}, str(path))

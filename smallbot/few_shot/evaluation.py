@@ -24,7 +24,7 @@ from smallbot.few_shot.images.labelled import LabelledImages
 from smallbot.few_shot.images.tasks import draw_tasks, Tasks
 from smallbot.few_shot.model import ImageModel
 from smallbot.few_shot.network import NetworkError, Statistics
-from smallbot.few_shot.on_chip import ChipClassifier, EXACT_UPDATE, on_chip, plan, Plans
+from smallbot.few_shot.on_chip import ChipClassifier, EXACT_UPDATE, layout, on_chip, plan, Plans
 from smallbot.synapses.granularity import Granularity
 
 TASKS_PER_CHIP = 20
@@ -160,8 +160,7 @@ def _task(base: Classifier, support: Tensor, queries: Tensor, conditions: ImageC
 
 
 def summary(model: ImageModel, images: LabelledImages, tasks: Tasks, told: list[Told],
-            conditions: ImageConditions, seed: int, classifier_devices: int | None
-            ) -> dict[str, Any]:
+            conditions: ImageConditions, seed: int) -> dict[str, Any]:
     """Return the figures of an evaluation under their contracted names; accuracies in per cent."""
     right = np.array([one.right for one in told])
     writes = [one.learned.writes for one in told]
@@ -178,12 +177,15 @@ def summary(model: ImageModel, images: LabelledImages, tasks: Tasks, told: list[
         values = each(field)
         return None if None in values else float(sum(values))
 
+    ways, devices = tasks.classes.shape[1], None
+    if conditions.synapses == 'chip':
+        devices = layout(model.config.network, ways).devices
     accuracy = [spread(100 * column) for column in right.T]
     written = [one.devices_written for one in told]
     return {
-        'accuracy': accuracy, 'ways': tasks.classes.shape[1], 'shots': tasks.shots,
+        'accuracy': accuracy, 'ways': ways, 'shots': tasks.shots,
         'queries': tasks.examples.shape[2] - tasks.shots, 'tasks': len(told),
-        'synapses': conditions.synapses, 'devices': classifier_devices,
+        'synapses': conditions.synapses, 'devices': devices,
         'devices_written': mean(written),
         'devices_written_in_all': None if None in written else int(sum(written)),
         'cells_written': each('cells'), 'pulses': added('pulses'),

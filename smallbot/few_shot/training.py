@@ -81,7 +81,10 @@ class ImageTraining(Training):
         group = group or Group()
         if config.products is Products.FASTER:
             config = replace(config, products=group.first(faster_products))
-        config = checked(config)
+        if config.images not in ('', images.digest):
+            raise ModelError(f'{images.source}: other images ({images.digest}) than those the run '
+                             f'began with ({config.images}); give it the same --data')
+        config = checked(replace(config, images=images.digest))
         own = config.classes // group.size
         _check_images(config, images, own)
         weights = initial_weights(config.network, torch.Generator().manual_seed(config.seed))

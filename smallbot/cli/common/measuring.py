@@ -23,11 +23,12 @@ class MeasuringError(InputError):
     """Something that could not be measured at all; the message is one line."""
 
 
-def add_chip(verb: argparse.ArgumentParser, learned: str, read: str):
+def add_chip(verb: argparse.ArgumentParser, learned: str, read: str,
+             rounding: str = 'stochastic'):
     """Add what is asked for of synapses, and return the group of a chip's options.
 
     Parameters: `learned`, what stands at the beginning of --age ("the update"), and `read`, what
-    at its end ("the playback").
+    at its end ("the playback"); `rounding` of an update by default.
     """
     verb.add_argument('--synapses', choices=('chip', 'software'), default='chip',
                       help='phase-change memory (default) or float32')
@@ -42,9 +43,9 @@ def add_chip(verb: argparse.ArgumentParser, learned: str, read: str):
                            '(default 1)')
     chip.add_argument('--stuck', type=STUCK, default=0.0, metavar='F',
                       help='share of stuck devices, half in SET, half in RESET (default 0)')
-    chip.add_argument('--rounding', choices=ROUNDINGS, default='stochastic',
+    chip.add_argument('--rounding', choices=ROUNDINGS, default=rounding,
                       help='of the update: the change itself, or to the nearest or one of the '
-                           'neighbouring multiples of --step (default stochastic)')
+                           f'neighbouring multiples of --step (default {rounding})')
     chip.add_argument('--step', type=STEP, default=1 / 16, metavar='F',
                       help='step of the rounding, as share of the largest weight of an input '
                            '(default 0.0625)')
