@@ -18,7 +18,7 @@ import numpy as np
 from smallbot.demonstration.drawings import drawings_of
 from smallbot.experiment.figures import spread, TEST_SEED
 from smallbot.experiment.workers import cores, results
-from smallbot.models.weights_file import MODELS, MOVEMENTS, read_card, write_card
+from smallbot.models.weights_file import CardFormat, MODELS, MOVEMENTS, read_card, write_card
 from smallbot.one_shot.families import Movements
 from smallbot.one_shot.model import arm_of, load_model
 from smallbot.study.conditions import Conditions
@@ -85,18 +85,19 @@ def main():
             found.pop('weights')
             print(f'| {name} | {found["tip_rmse_cm"]["after"]["mean"]:.2f} |', flush=True)
         found['seconds'] = time.perf_counter() - began
-        _keep(card_path, model.digest, name, found)
+        keep(card_path, model.digest, name, found)
 
 
-def _keep(card_path: Path, digest: str, name: str, found: dict) -> None:
+def keep(card_path: Path, digest: str, name: str, found: dict,
+         form: CardFormat = MOVEMENTS) -> None:
     """Write one row into the card; rows of other weights are dropped."""
-    card = read_card(card_path, MOVEMENTS)
+    card = read_card(card_path, form)
     figures = card.get('figures', {})
     if figures.get('digest') != digest:
         figures = {'digest': digest}
     figures[name] = _rounded(found)
     card['figures'] = figures
-    write_card(card_path, card, MOVEMENTS)
+    write_card(card_path, card, form)
 
 
 def _one_after_another(model, arm, tasks: int) -> dict:

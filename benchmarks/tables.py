@@ -1,6 +1,6 @@
-"""Write the tables of README and docs from the card of the shipped model.
+"""Write the tables of README and docs from the cards of the shipped models.
 
-    python benchmarks/tables.py            # after record_figures.py
+    python benchmarks/tables.py            # after record_figures.py or record_few_shot.py
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->` and names the digest of the
 weights it was taken with; a test fails where that is not the shipped model's, or where the text
@@ -12,29 +12,45 @@ import json
 from pathlib import Path
 import re
 
+from smallbot.few_shot.baselines import PAPER
+from smallbot.few_shot.model import load_image_model
 from smallbot.files.writing import write_atomically
 from smallbot.models.weights_file import MODELS
 from smallbot.one_shot.model import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / 'README.md', ROOT / 'docs' / 'results.md')
+PAGES = (ROOT / 'README.md', ROOT / 'docs' / 'results.md', ROOT / 'docs' / 'few_shot.md')
 BLOCK = re.compile(r'(<!-- table (?P<name>[a-z_]+) -->\n).*?(<!-- end -->)', re.DOTALL)
 COMMAND = '`python benchmarks/record_figures.py`'
+OF_IMAGES = '`python benchmarks/record_few_shot.py`'
+IMAGES = 'few_shot'
+"""How the names of tables begin that are of the model for images."""
 
 
-def figures() -> dict:
-    """Return the shipped model's figures; ValueError where they are of other weights."""
-    found = json.loads((MODELS / 'ed_scorbot.json').read_text())['figures']
-    digest = load_model().digest
-    if found.get('digest') != digest:
-        raise ValueError(f'figures of weights {found.get("digest")}, shipped are {digest}: run '
-                         f'benchmarks/record_figures.py')
+def figures() -> dict[str, dict]:
+    """Return the shipped models' figures by name; ValueError where they are of other weights."""
+    found = {}
+    for model in (load_model(), load_image_model()):
+        own = json.loads((MODELS / f'{model.name}.json').read_text())['figures']
+        if own.get('digest') != model.digest:
+            raise ValueError(f'figures of weights {own.get("digest")}, shipped are '
+                             f'{model.digest}: run benchmarks/record_figures.py or '
+                             f'record_few_shot.py')
+        found[model.name] = own
     return found
 
 
-def written(page: str, found: dict) -> str:
+def model_of(table: str) -> str:
+    """Return the name of the model that a table is of."""
+    return 'omniglot' if table.startswith(IMAGES) else 'ed_scorbot'
+
+
+def written(page: str, found: dict[str, dict]) -> str:
     """Return the text of a page with its tables as `found` says."""
-    return BLOCK.sub(lambda block: f'{block[1]}{TABLES[block["name"]](found)}\n{block[3]}', page)
+    def table(block: re.Match) -> str:
+        made = TABLES[block['name']](found[model_of(block['name'])])
+        return f'{block[1]}{made}\n{block[3]}'
+    return BLOCK.sub(table, page)
 
 
 def _pm(result: dict, of: str = 'tip_rmse_cm') -> str:
@@ -42,8 +58,8 @@ def _pm(result: dict, of: str = 'tip_rmse_cm') -> str:
     return f'{after["mean"]:.2f} ± {after["sd"]:.2f}'
 
 
-def _signed(found: dict, rows: list[str]) -> str:
-    return '\n'.join([*rows, '', f'*Weights `{found["digest"]}`, {COMMAND}.*'])
+def _signed(found: dict, rows: list[str], command: str = COMMAND) -> str:
+    return '\n'.join([*rows, '', f'*Weights `{found["digest"]}`, {command}.*'])
 
 
 def _main_table(found: dict) -> str:
@@ -112,8 +128,61 @@ def _record_table(found: dict) -> str:
     return _signed(found, rows)
 
 
+def _right(row: dict) -> str:
+    low, high = row['ci95']
+    return f'{row["mean"]:.2f} ± {(high - low) / 2:.2f}'
+
+
+def _images_table(found: dict) -> str:
+    rows = ['| tasks | software | chip | chip, one update | prototypes | pixels |',
+            '|---|---|---|---|---|---|']
+    for kind in ('5-way 5-shot', '5-way 1-shot', '20-way 1-shot', '20-way 5-shot'):
+        chip, software = (found[f'{kind}, {name}']['accuracy'] for name in ('chip', 'software'))
+        others = [_right(found[f'{kind}, {name}']['accuracy']) if f'{kind}, {name}' in found
+                  else '' for name in ('prototypes', 'pixels')]
+        rows.append(f'| {kind} | {_right(software[-1])} | **{_right(chip[-1])}** | '
+                    f'{_right(chip[1])} | {others[0]} | {others[1]} |')
+    chip = found['5-way 5-shot, chip']
+    rows += ['', f'{chip["tasks"]} tasks of {chip["classes"]} characters that no network saw, '
+             f'per cent right after four updates with the 95 % interval, non-transductive. One '
+             f'learning (5-way 5-shot) writes {chip["devices_written"]:,.0f} of '
+             f'{chip["devices"]:,} devices with {chip["pulses"]:,.0f} pulses, at most '
+             f'{chip["energy_uj"]:.2f} µJ, in {chip["learn_seconds"]:.2f} s of computing.']
+    return _signed(found, rows, OF_IMAGES)
+
+
+def _images_record(found: dict) -> str:
+    rows = ['| tasks | transductive | one update | two | three | four | 95 % interval |',
+            '|---|---|---|---|---|---|---|']
+    for name, row in found.items():
+        if isinstance(row, dict) and isinstance(row.get('accuracy'), list):
+            after = [f'{one["mean"]:.2f}' for one in row['accuracy'][1:]]
+            low, high = row['accuracy'][-1]['ci95']
+            rows.append(f'| {name} | {"yes" if row["transductive"] else "no"} | '
+                        f'{" | ".join(after)} | {low:.2f} to {high:.2f} |')
+    return _signed(found, rows, OF_IMAGES)
+
+
+def _images_baselines(found: dict) -> str:
+    kinds = ('5-way 5-shot', '5-way 1-shot', '20-way 1-shot')
+    rows = [f'| in software, non-transductive | {" | ".join(kinds)} |', '|---|---|---|---|']
+    for name, said in (('pixels', 'nearest example by pixels'), ('no update', 'no update'),
+                       ('prototypes', 'prototypes on the same features'),
+                       ('ridge', 'ridge regression on the same features'),
+                       ('software', 'four updates of the layer that learns'),
+                       ('chip', 'the same on the chip')):
+        own = [found[f'{kind}, {name}']['accuracy'] for kind in kinds]
+        cells = [_right(one[-1] if isinstance(one, list) else one) for one in own]
+        rows.append(f'| {said} | {" | ".join(cells)} |')
+    rows += [f'| published: {one.what} | {one.accuracy:.1f}: {one.differs} | | |'
+             for one in PAPER]
+    return _signed(found, rows, OF_IMAGES)
+
+
 TABLES: dict[str, Callable[[dict], str]] = {
-    'main': _main_table, 'arms': _arms_table, 'record': _record_table}
+    'main': _main_table, 'arms': _arms_table, 'record': _record_table,
+    'few_shot': _images_table, 'few_shot_record': _images_record,
+    'few_shot_baselines': _images_baselines}
 
 
 def main() -> None:

@@ -96,7 +96,7 @@ def _read(paths: list[Path]) -> tuple[list, list[str]]:
 
 
 def _table(answers, pictures: list) -> str:
-    wide = max(len(one.name) for one in pictures) + 2
+    wide = max(len('picture'), *(len(one.name) for one in pictures)) + 2
     lines = [f'{"picture":{wide}}{"class":16}{"probability":>11}   next']
     for number, one in enumerate(pictures):
         (name, most), (other, less), *_ = answers.likeliest(number)

@@ -307,8 +307,9 @@ def table(result: dict[str, Any]) -> str:
             f'{"of reading, uJ":24}{result["read_energy_uj"]:9.1f}   the examples; '
             f'{result["classify_energy_uj"]:.1f} an image that is told']
         if result['cells_compensated'] or result['cells_out_of_reach']:
-            lines.append(f'{"cells with faults":24}{result["cells_compensated"]:9.0f} '
-                         f'compensated, {result["cells_out_of_reach"]:.0f} out of reach')
+            lines.append(f'{"cells out of reach":24}{result["cells_out_of_reach"]:9.0f}   which '
+                         f'hold what they can; {result["cells_compensated"]:.0f} with faults '
+                         f'made up for')
     lines.append(f'{"learning, s":24}{result["learn_seconds"]:9.3f}   computing; an image told '
                  f'in {1e3 * result["classify_seconds"]:.1f} ms')
     return '\n'.join(lines)
