@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 import numpy as np
 
@@ -21,6 +20,7 @@ from smallbot.plots.sheet import (
     as_drawn,
     LINE,
     MUTED,
+    put_bar,
     put_frame,
     put_name,
     put_picture,
@@ -275,7 +275,7 @@ class _TaskSheet:
     def _draw_class(self, sheet: Axes, number: int, left: float, top: float, height: float
                     ) -> None:
         side, pitch = self._side, self._pitch
-        sheet.add_patch(Rectangle((left, top), self._column, height, color=BAND, lw=0, zorder=0))
+        put_bar(sheet, left, top, self._column, height, BAND)
         middle = top + 0.04 + side / 2
         put_words(sheet, left + 0.3, middle, str(number + 1), 11, 'right', weight='bold')
         words = self._shown.names[number].rsplit('/', 1)
@@ -347,9 +347,8 @@ class _Row:
         middle, begin, longest = top + icon / 2, left + 1.3, 0.95
         put_name(sheet, left + 0.27, middle, self._names[k], 0.97, 8.5,
                  'bold' if first else 'normal')
-        sheet.add_patch(Rectangle((begin, top + 0.04), longest, icon - 0.08, color=BAND, lw=0))
-        sheet.add_patch(Rectangle((begin, top + 0.04), longest * share, icon - 0.08, lw=0,
-                                  color=FIRST if first else OTHER))
+        put_bar(sheet, begin, top + 0.04, longest, icon - 0.08, BAND)
+        put_bar(sheet, begin, top + 0.04, longest * share, icon - 0.08, FIRST if first else OTHER)
         put_words(sheet, begin + longest + 0.06, middle, _percent(share), 8.5,
                   weight='bold' if first else 'normal')
 

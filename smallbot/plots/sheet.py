@@ -5,6 +5,7 @@ people name is drawn as it stands: a dollar sign begins no formula.
 """
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -57,8 +58,15 @@ def put_frame(axis: Axes, place: tuple[float, float, float, float], colour: str 
               lw: float = 0.7, ls: str = '-') -> None:
     """Put a frame around a place (left, top, width, height)."""
     left, top, width, height = place
-    axis.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=colour, lw=lw,
-                             ls=ls, zorder=3))
+    axis.add_artist(Rectangle((left, top), width, height, fill=False, edgecolor=colour, lw=lw,
+                              ls=ls, zorder=3))
+
+
+def put_bar(axis: Axes, left: float, top: float, width: float, height: float, colour: str
+            ) -> None:
+    """Put a rectangle of one colour at a place, behind all else."""
+    # Not as a patch: with each of those the limits, which are fixed here, are looked over.
+    axis.add_artist(Rectangle((left, top), width, height, color=colour, lw=0, zorder=0))
 
 
 def put_words(axis: Axes, left: float, top: float, words: str, size: float = 9,
@@ -74,9 +82,11 @@ def put_name(axis: Axes, left: float, top: float, name: str, width: float, size:
     """Put a name into one line of so many inches, its middle left out where it is too long."""
     name = in_one_line(name)
     text = put_words(axis, left, top, name, size, weight=weight)
-    dots = axis.figure.dpi
+    # The figure's own would be as large as it is, and made anew for every name.
+    renderer = RendererAgg(1, 1, axis.figure.dpi)
     letters = len(name)
-    while letters > 1 and (drawn := text.get_window_extent().width / dots) > width:
+    while letters > 1 and (
+            drawn := text.get_window_extent(renderer).width / renderer.dpi) > width:
         letters = max(1, min(letters - 1, int(letters * width / drawn) + 1))
         end = (letters - 1) // 3
         text.set_text(f'{name[:letters - end]}…{name[len(name) - end:]}')
