@@ -265,10 +265,11 @@ TUNING = 100
 def _draw(path: Path, result: dict, images, tasks, done: dict) -> None:
     from smallbot.plots.few_shot import draw_accuracy, Shown
 
-    support, queries = (images.images[rows[0]].numpy() for rows in tasks.rows(images.counts))
-    names = [images.names[k] for k in tasks.classes[0]]
-    shown = Shown(support[:, 0], queries, done[0].answers, names) if 0 in done else None
-    draw_accuracy([(f'{result["synapses"]}', result)], shown, path)
+    first = min(done)
+    support, queries = (images.images[rows[first]].numpy() for rows in tasks.rows(images.counts))
+    names = [images.names[k] for k in tasks.classes[first]]
+    draw_accuracy([(result['synapses'], result)],
+                  Shown(support[:, 0], queries, done[first].answers, names), path)
 
 
 def _draw_sweep(found: dict[str, Any], path: Path) -> None:

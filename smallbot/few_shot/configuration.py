@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Len
+from annotated_types import Ge, Le, Len
 
 from smallbot.experiment.products import Products
 from smallbot.few_shot.network import CIFAR_FS, NetworkConfig, NetworkError
@@ -59,8 +59,6 @@ class FewShotConfig:
     jitter_shear: NotNegative = 0.12
     jitter_shift: NotNegative = 0.07
     """s.d. of a shift, in halves of the image."""
-    momentum: Annotated[float, Gt(0), Le(1)] = 0.02
-    """Share of a batch's moments in the running ones, which classify later on."""
     validate_every: Steps = 500
     """Iterations between two validations; 0: none."""
     validation_tasks: Size = 300
