@@ -31,12 +31,12 @@ def test_learning_makes_the_weights_of_the_inner_loop():
                              after=lambda number: written.append(classifier.output.weights()))
     assert len(written) == len(found.writes) == 4 and found.reads is None
     for weights, wanted_weights in zip(written, expected, strict=True):
-        torch.testing.assert_close(weights, wanted_weights, rtol=1e-4, atol=1e-6)
+        assert torch.allclose(weights, wanted_weights, rtol=1e-4, atol=1e-6)
     assert [done.cells for done in found.writes] == 4 * [5 * SMALL.features]
     right = (classifier.told(queries).argmax(1) == wanted).float().mean()
     assert right > 0.5
-    torch.testing.assert_close(classifier.told(queries),
-                               (classifier.features(queries) @ expected[-1].T).softmax(1))
+    assert torch.allclose(classifier.told(queries),
+                          (classifier.features(queries) @ expected[-1].T).softmax(1))
 
 
 @pytest.mark.parametrize('updates', range(5))
@@ -70,13 +70,13 @@ def test_every_class_counts_as_much_however_many_examples_it_has():
         gradient(logits[own], torch.eye(5)[labels[uneven][own]], seen[own])
         for own in (labels[uneven] == k for k in range(5))]).mean(0)
     rate = rates(MODEL.weights['log_rates'], 5)[0]
-    torch.testing.assert_close(classifier.output.weights(), rate * by_class)
+    assert torch.allclose(classifier.output.weights(), rate * by_class)
     even, again = in_software(MODEL, 5), in_software(MODEL, 5)
     even.learn(support[::2], labels[::2])
     more = torch.tensor([0, 0, 0, 2, 4, 4, 6, 8])
     again.learn(support[more], labels[more])
-    torch.testing.assert_close(again.output.weights(), even.output.weights(),
-                               rtol=1e-4, atol=1e-6)
+    assert torch.allclose(again.output.weights(), even.output.weights(),
+                          rtol=1e-4, atol=1e-6)
 
 
 def test_examples_in_another_order_make_the_same_weights():
@@ -84,8 +84,8 @@ def test_examples_in_another_order_make_the_same_weights():
     order = torch.randperm(10, generator=generator(3))
     other = in_software(MODEL, 5)
     other.learn(support[order], labels[order])
-    torch.testing.assert_close(other.output.weights(), learned().output.weights(),
-                               rtol=1e-4, atol=1e-6)
+    assert torch.allclose(other.output.weights(), learned().output.weights(),
+                          rtol=1e-4, atol=1e-6)
 
 
 @settings(max_examples=15, deadline=None)
@@ -96,8 +96,8 @@ def test_an_answer_does_not_depend_on_the_other_queries(statistics, place, seed)
     others[place] = queries[place]
     together = classifier.told(queries)
     assert torch.equal(classifier.told(others)[place], together[place])
-    torch.testing.assert_close(classifier.told(queries[place:place + 1])[0], together[place],
-                               rtol=1e-4, atol=1e-5)
+    assert torch.allclose(classifier.told(queries[place:place + 1])[0], together[place],
+                          rtol=1e-4, atol=1e-5)
     assert torch.equal(classifier.told(queries), together)  # nothing is left of having been asked
 
 
@@ -134,8 +134,8 @@ def test_more_queries_than_pass_at_once_are_all_told():
     classifier = learned()
     told = classifier.told(many)
     assert told.shape == (300, 5)
-    torch.testing.assert_close(told.sum(1), torch.ones(300))
-    torch.testing.assert_close(told[290:], classifier.told(many[290:]), rtol=1e-4, atol=1e-5)
+    assert torch.allclose(told.sum(1), torch.ones(300))
+    assert torch.allclose(told[290:], classifier.told(many[290:]), rtol=1e-4, atol=1e-5)
     assert classifier.told(many[:0]).shape == (0, 5)
 
 
@@ -178,7 +178,7 @@ def test_a_network_with_a_hidden_layer_and_a_bias_learns_as_well():
     seen = classifier.features(support)
     assert classifier.output.inputs == 11 and (seen[:, -1] == 1).all()
     expected = adapted(seen, targets(5, 2), rates(classifier.log_rates, 5))[-1]
-    torch.testing.assert_close(classifier.output.weights(), expected, rtol=1e-4, atol=1e-6)
+    assert torch.allclose(classifier.output.weights(), expected, rtol=1e-4, atol=1e-6)
     assert (classifier.output.weights()[:, -1] != 0).all()
     assert (classifier.told(queries).argmax(1) == wanted).float().mean() > 0.2
 

@@ -82,7 +82,7 @@ def test_features_are_those_of_torchs_own_modules(config):
     found = features(config, Exact(config, model.weights), images,
                      given(of_training(config, model.weights)))
     assert found.shape == (12, config.features) and found.std() > 0.1
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_normalising_by_a_batchs_own_moments_is_what_torch_does_in_training():
@@ -92,7 +92,7 @@ def test_normalising_by_a_batchs_own_moments_is_what_torch_does_in_training():
     found = features(SMALL, Exact(SMALL, model.weights), images, watched)
     with torch.no_grad():
         expected = as_modules(SMALL, model.weights).train()(images)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert len(watched.moments) == SMALL.blocks
     again = features(SMALL, Exact(SMALL, model.weights), images, given(watched.moments))
     assert torch.equal(again, found)
@@ -102,8 +102,8 @@ def test_moments_are_mean_and_variance_over_images_and_places():
     x = torch.randn(5, 3, 4, 4, generator=generator())
     mean, variance = moments_of(x)
     flat = x.transpose(0, 1).flatten(1)
-    torch.testing.assert_close(mean, flat.mean(1))
-    torch.testing.assert_close(variance, flat.square().mean(1) - flat.mean(1) ** 2)
+    assert torch.allclose(mean, flat.mean(1))
+    assert torch.allclose(variance, flat.square().mean(1) - flat.mean(1) ** 2)
 
 
 def test_a_layer_unrolled_multiplies_patches_to_the_convolution():
@@ -112,8 +112,8 @@ def test_a_layer_unrolled_multiplies_patches_to_the_convolution():
     x = torch.rand(2, 3, 32, 32, generator=generator(3))
     product = im2col(x, 3, 2, 1, bias=True) @ unrolled(HIDDEN, weights, 'block0')
     expected = Exact(HIDDEN, weights).convolve(0, x)
-    torch.testing.assert_close(product.view(2, 256, 6).transpose(1, 2).reshape(2, 6, 16, 16),
-                               expected, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(product.view(2, 256, 6).transpose(1, 2).reshape(2, 6, 16, 16),
+                          expected, rtol=1e-4, atol=1e-5)
     assert unrolled(HIDDEN, weights, 'hidden').shape == HIDDEN.matrices(5)['hidden']
 
 
