@@ -28,6 +28,7 @@ from smallbot.few_shot.images.tasks import draw_tasks
 from smallbot.few_shot.inner_loop import adapted, rates, targets
 from smallbot.few_shot.model import CALIBRATION_SIZE, ImageModel, ImageModelConfig
 from smallbot.few_shot.network import (
+    check_images,
     EPSILON,
     Exact,
     features,
@@ -76,7 +77,7 @@ class ImageTraining(Training):
                  group: Group | None = None):
         """Begin with random weights; `images` to train with, `unseen` to validate with.
 
-        Raises ModelError or ImageSetError where images and configuration do not fit.
+        Raises ModelError, ImageSetError or NetworkError where images and configuration do not fit.
         """
         group = group or Group()
         if config.products is Products.FASTER:
@@ -86,7 +87,9 @@ class ImageTraining(Training):
                              f'began with ({config.images}); give it the same --data')
         config = checked(replace(config, images=images.digest))
         own = config.classes // group.size
-        _check_images(config, images, own)
+        for some in (images, unseen):
+            check_images(config.network, scaled(some.images[:1]), some.source)
+        _check_classes(config, images, own)
         weights = initial_weights(config.network, torch.Generator().manual_seed(config.seed))
         super().__init__(config, group, weights, trained=_trained(config.network))
         self.images, self.unseen = images, unseen
@@ -192,12 +195,8 @@ def _trained(config: NetworkConfig) -> list[str]:
     return [key for key in config.shapes() if not key.endswith(('.mean', '.variance'))]
 
 
-def _check_images(config: FewShotConfig, images: LabelledImages, own: int) -> None:
-    network = config.network
-    shape = tuple(scaled(images.images[:1]).shape[1:])
-    if shape != (network.channels, network.side, network.side):
-        raise ModelError(f'{images.source}: images of {shape}, the network takes '
-                         f'{(network.channels, network.side, network.side)}')
+def _check_classes(config: FewShotConfig, images: LabelledImages, own: int) -> None:
+    """Refuse images of fewer classes than each process draws; raises ModelError."""
     most = max(ways for ways, _, _ in config.mixture)
     if own < most:
         raise ModelError(f'classes {config.classes}: leaves {own} for each process, expected at '
@@ -209,8 +208,8 @@ def _check_images(config: FewShotConfig, images: LabelledImages, own: int) -> No
                          f'ones counted: expected at least {own}')
 
 
-def _noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
-           generator: torch.Generator) -> dict[str, Tensor]:
+def noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
+          generator: torch.Generator) -> dict[str, Tensor]:
     """Return the fixed layers' weights as a chip of its own would hold them.
 
     With `common` programming errors and rounding are added, else what a read adds.
@@ -239,10 +238,10 @@ def _noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
 def _features_of(config: FewShotConfig, weights: dict[str, Tensor], batch: Batch,
                  generator: torch.Generator) -> tuple[Tensor, Tensor, list[Moments]]:
     """Return the features [C, support, D] and [C, queries, D], and the moments of both."""
-    weights = _noisy(config, weights, True, generator)
+    weights = noisy(config, weights, True, generator)
     found, moments = [], []
     for images in batch:
-        own = _noisy(config, weights, False, generator)
+        own = noisy(config, weights, False, generator)
         x = images.flatten(0, 1)
         with torch.autocast('cpu', torch.bfloat16,
                             enabled=config.products is Products.BFLOAT16):
