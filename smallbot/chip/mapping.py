@@ -134,6 +134,16 @@ def place(shapes: Mapping[str, tuple[int, int]], cores: int = 2) -> Map:
     return Map(tuple(regions), cores)
 
 
+def check_regions(regions: tuple[Region, ...], shape: tuple[int, int]) -> None:
+    """Refuse regions that do not hold a matrix of `shape`, rows and columns; raises ChipError."""
+    held = sum(math.prod(region.shape) for region in regions)
+    reach = tuple(max((end for _, end in ends), default=0) for ends in (
+        [region.rows for region in regions], [region.columns for region in regions]))
+    if held != math.prod(shape) or reach != shape:
+        raise ChipError(f'regions of {held} cells up to row {reach[0]}, column {reach[1]}: '
+                        f'expected those of a matrix of {shape[0]} x {shape[1]}')
+
+
 def im2col(images: Tensor, kernel: int, stride: int = 1, padding: int = 0, bias: bool = False
            ) -> Tensor:
     """Return the patches of `images` [B, C, H, W] that a convolution multiplies, [B * L, rows].
@@ -151,12 +161,14 @@ class Matrix:
 
     Parameters: `limits` [rows], the largest magnitude of a weight in each row; `columns`;
     `regions` of this matrix; `generator` and whatever else `Core` takes.
+    Raises ChipError for regions of another matrix.
     """
 
     def __init__(self, limits: Tensor, columns: int, regions: tuple[Region, ...],
                  generator: torch.Generator, **options):
         self.regions = regions
         self.rows, self.columns = len(limits), columns
+        check_regions(regions, (self.rows, columns))
         self.limits = torch.as_tensor(limits, dtype=torch.float32)
         self.cores = [Core(self.limits[slice(*r.rows)].clone(), r.shape[1], generator, **options)
                       for r in regions]

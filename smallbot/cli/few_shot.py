@@ -60,6 +60,9 @@ def _add_train(verb: argparse.ArgumentParser) -> None:
                       help=f'images to train with, which do not come with the package: {DATA}')
     verb.add_argument('--config', type=InputPath(), metavar='FILE',
                       help='YAML with fields of docs/few_shot.md, in place of the defaults')
+    verb.add_argument('--start', type=MODEL, metavar='MODEL',
+                      help='begin with the network of this model, shipped or a .safetensors '
+                           'file, instead of a random one')
     training.add_length(verb, 'plan N iterations (default: as configured)')
     training.add_output(verb, 'runs/few_shot', 'omniglot, or cifar_fs')
     training.add_processes(verb)
@@ -104,7 +107,7 @@ def _run_train(args: argparse.Namespace) -> int:
     if args.data is None:
         raise InputError('train needs --data PATH, the images: NPZ file or folder, see '
                          'docs/few_shot.md')
-    training.check_resumed(args, ('config', 'minutes', 'iterations'))
+    training.check_resumed(args, ('config', 'minutes', 'iterations', 'start'))
     return training.in_session(f'{VERB} train', _train, args)
 
 
@@ -138,6 +141,7 @@ def _begun(group, args: argparse.Namespace, parts):
     from smallbot.experiment.loop import planned_iterations
     from smallbot.few_shot.configuration import CIFAR_TRAINING, FewShotConfig, read_config
     from smallbot.few_shot.images.sources import is_cifar
+    from smallbot.few_shot.model import load_image_model
     from smallbot.few_shot.training import ImageTraining
 
     training.check_seed(args.seed)
@@ -145,10 +149,11 @@ def _begun(group, args: argparse.Namespace, parts):
     config = read_config(args.config, usual) if args.config else usual
     config = replace(config, seed=args.seed, iterations=args.iterations or config.iterations)
     group.first(lambda: args.out.is_dir() and made_folder(args.out))
+    start = load_image_model(args.start) if args.start else None
     if args.minutes:
         config = replace(config, iterations=planned_iterations(ImageTraining(
-            config, parts.training, parts.validation, group), args.minutes))
-    run = ImageTraining(config, parts.training, parts.validation, group)
+            config, parts.training, parts.validation, group, start), args.minutes))
+    run = ImageTraining(config, parts.training, parts.validation, group, start)
     group.first(lambda: made_folder(args.out))
     return run
 

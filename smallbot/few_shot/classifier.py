@@ -15,6 +15,8 @@ from torch import Tensor
 from smallbot.few_shot.inner_loop import gradient, rates
 from smallbot.few_shot.model import ImageModel
 from smallbot.few_shot.network import (
+    check_images,
+    check_ways,
     Exact,
     features,
     given,
@@ -51,11 +53,13 @@ class Classifier:
     Parameters: `log_rates` [updates] of the inner loop; `layers` that make features; `output`
     [ways, D], all zero; `moments` of training images, of each block; `feature_range`, feature of
     full scale for `output`; `statistics`, whose mean and variance normalise.
+    Raises NetworkError for fewer than two classes.
     """
 
     def __init__(self, config: NetworkConfig, log_rates: Tensor, layers: Layers, output: Synapses,
                  moments: list[Moments], feature_range: float = 1.0,
                  statistics: Statistics = Statistics.TRAINING):
+        check_ways(output.outputs)
         self.config, self.log_rates = config, log_rates
         self.layers, self.output = layers, output
         self.moments, self.feature_range, self.statistics = moments, feature_range, statistics
@@ -75,14 +79,15 @@ class Classifier:
         `after` is called with the number of each update when it is written; its time does not
         count. Raises NetworkError for labels and images that do not fit.
         """
-        counts = torch.bincount(labels, minlength=self.ways)
-        if len(counts) != self.ways or counts.min() < 1 or len(labels) != len(images):
-            raise NetworkError(f'{len(images)} examples with labels of {len(counts)} classes: '
-                               f'expected at least one of each of {self.ways} classes')
+        counts = self._counted(images, labels)
         most = len(self.log_rates)
         updates = most if updates is None else updates
         if not 0 <= updates <= most:
             raise NetworkError(f'{updates} updates: expected 0 to {most}')
+        if self.statistics.transductive and queries is None:
+            raise NetworkError('statistics batch: the queries are needed to learn, too')
+        if queries is not None:
+            check_images(self.config, queries, 'queries')
         self._support, self._own = images, []
         before, began, spent = self.products(), time.perf_counter(), 0.0
         seen = self._features(images, queries)
@@ -106,8 +111,10 @@ class Classifier:
     def features(self, images: Tensor) -> Tensor:
         """Return the features [Q, D] of images to be told, in units of full scale.
 
-        Raises NetworkError where statistics of examples are asked for and none were shown.
+        Raises NetworkError for images that do not fit, and where statistics of examples are asked
+        for and none were shown.
         """
+        check_images(self.config, images, 'queries')
         if self.statistics is Statistics.TRAINING:
             return self._scaled([features(self.config, self.layers, some, given(self.moments))
                                  for some in images.split(AT_ONCE)])
@@ -151,6 +158,18 @@ class Classifier:
         twin._support, twin._own = self._support, self._own
         return twin
 
+    def _counted(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return how many examples each class has, [ways]; raises NetworkError."""
+        check_images(self.config, images, 'examples')
+        if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
+            raise NetworkError(f'{len(images)} examples with labels of {labels.dtype} '
+                               f'{tuple(labels.shape)}: expected one of torch.int64 for each')
+        told = labels.unique().tolist()
+        if told != list(range(self.ways)):
+            raise NetworkError(f'{len(images)} examples of classes {told}: expected at least one '
+                               f'of each of {self.ways} classes, numbered from 0')
+        return torch.bincount(labels)
+
     def _features(self, support: Tensor, queries: Tensor | None, of_queries: bool = False
                   ) -> Tensor:
         """Return features of the examples, or of queries that are normalised with them."""
@@ -162,8 +181,6 @@ class Classifier:
             found = features(config, layers, support, watched)
             self._own = watched.moments
             return self._scaled([found])
-        if queries is None:
-            raise NetworkError('statistics batch: the queries are needed to learn, too')
         both = features(config, layers, torch.cat([support, queries]), Watched())
         return self._scaled([both[len(support):] if of_queries else both[:len(support)]])
 

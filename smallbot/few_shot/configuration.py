@@ -77,6 +77,9 @@ def checked(config: FewShotConfig, where: str = 'configuration') -> FewShotConfi
     """Return `config`; raises ModelError where a value makes no sense."""
     built(FewShotConfig, asdict(config), where, ModelError)
     for ways, shots, _ in config.mixture:
+        if ways < 2:
+            raise ModelError(f'{where}: mixture with {ways} ways: expected at least 2, there is '
+                             f'nothing to tell apart')
         if shots > config.support:
             raise ModelError(f'{where}: mixture with {shots} shots: expected at most the '
                              f'{config.support} of support')
@@ -89,6 +92,9 @@ def checked(config: FewShotConfig, where: str = 'configuration') -> FewShotConfi
     if len(config.update_weights) != config.network.updates:
         raise ModelError(f'{where}: {len(config.update_weights)} update_weights: expected one for '
                          f'each of {config.network.updates} updates')
+    if not any(config.update_weights):
+        raise ModelError(f'{where}: update_weights {config.update_weights}: expected one above 0 '
+                         f'at least, nothing would be learned')
     return config
 
 

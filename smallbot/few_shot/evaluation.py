@@ -23,7 +23,7 @@ from smallbot.few_shot.classifier import Classifier, in_software, Learned
 from smallbot.few_shot.images.labelled import LabelledImages
 from smallbot.few_shot.images.tasks import draw_tasks, Tasks
 from smallbot.few_shot.model import ImageModel
-from smallbot.few_shot.network import NetworkError, Statistics
+from smallbot.few_shot.network import check_images, Statistics
 from smallbot.few_shot.on_chip import ChipClassifier, EXACT_UPDATE, layout, on_chip, plan, Plans
 from smallbot.synapses.granularity import Granularity
 
@@ -99,12 +99,8 @@ def evaluate(model: ImageModel, images: LabelledImages, tasks: Tasks, conditions
 
 def check_fit(model: ImageModel, images: LabelledImages) -> None:
     """Refuse images that the model's network does not take; raises NetworkError."""
-    network = model.config.network
-    shape, expected = tuple(scaled(images.images[:1]).shape[1:]), (
-        network.channels, network.side, network.side)
-    if shape != expected:
-        raise NetworkError(f'{images.source}: images of {shape}, model {model.name} takes '
-                           f'{expected}')
+    check_images(model.config.network, scaled(images.images[:1]),
+                 f'{images.source} for model {model.name}')
 
 
 def prepared(model: ImageModel, ways: int, conditions: ImageConditions, seed: int,

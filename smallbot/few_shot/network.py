@@ -125,6 +125,20 @@ CIFAR_FS = NetworkConfig(side=32, channels=3, filters=256, hidden=256, bias=True
 """The paper's second network."""
 
 
+def check_images(config: NetworkConfig, images: Tensor, what: str) -> None:
+    """Refuse images that are not float32 [N, C, H, W] as the network takes; NetworkError."""
+    expected = config.channels, config.side, config.side
+    if tuple(images.shape[1:]) != expected or images.dtype != torch.float32:
+        raise NetworkError(f'{what}: images of {images.dtype} {tuple(images.shape[1:])}, the '
+                           f'network takes torch.float32 {expected}')
+
+
+def check_ways(ways: int) -> None:
+    """Refuse to tell fewer than two classes apart; raises NetworkError."""
+    if ways < 2:
+        raise NetworkError(f'{ways} ways: expected at least 2 classes to tell apart')
+
+
 def initial_weights(config: NetworkConfig, generator: torch.Generator) -> dict[str, Tensor]:
     """Draw the weights that meta-training begins with: Gaussian of variance 2 / fan-in."""
     found = {}

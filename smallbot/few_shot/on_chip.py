@@ -22,10 +22,13 @@ from smallbot.few_shot.classifier import Classifier
 from smallbot.few_shot.inner_loop import adapted, rates, targets
 from smallbot.few_shot.model import ImageModel
 from smallbot.few_shot.network import (
+    check_ways,
     Exact,
     features,
     given,
+    Moments,
     NetworkConfig,
+    NetworkError,
     of_training,
     Statistics,
     unrolled,
@@ -40,6 +43,8 @@ LEAST_LIMIT = 0.05
 """Of a row, as share of its layer's largest: below it pulses would have too few lengths."""
 CLIPPED = 0.9995
 """Share of a layer's inputs, of the calibration images, that the converters hold."""
+LEAST = 1e-12
+"""Magnitude that scaling to a chip's range can begin with: below it float32 loses digits."""
 VECTORS = 2048
 """Inputs of a layer that its columns are calibrated with."""
 MOST_CORES = 64
@@ -111,7 +116,11 @@ class _Watching(Exact):
 
 
 def plan(model: ImageModel, ways: int) -> Plans:
-    """Return how a model is to lie on a chip, from its calibration images."""
+    """Return how a model is to lie on a chip, from its calibration images.
+
+    Raises NetworkError for fewer than two ways, and where a layer has nothing to hold.
+    """
+    check_ways(ways)
     config, weights = model.config.network, model.weights
     images, labels = model.calibration
     watching = _Watching(config, weights)
@@ -119,7 +128,7 @@ def plan(model: ImageModel, ways: int) -> Plans:
     generator = torch.Generator().manual_seed(0)  # which inputs, not what noise
     plans = {}
     for name, x in watching.seen.items():
-        full = _range(x)
+        full = _positive(_range(x), model, f'inputs of {name}')
         vectors = (im2col(x, config.kernel, config.stride, config.padding, bias=True)
                    if name != 'hidden' else torch.cat([x, torch.ones(len(x), 1)], dim=1))
         vectors = vectors[torch.randperm(len(vectors), generator=generator)[:VECTORS]]
@@ -127,15 +136,23 @@ def plan(model: ImageModel, ways: int) -> Plans:
         matrix = unrolled(config, weights, name)
         matrix[:-1] *= full
         limits = matrix.abs().amax(1)
-        plans[name] = Plan(matrix, limits.clamp(min=LEAST_LIMIT * float(limits.max())), full,
-                           vectors)
-    full = 1.0 if config.bias else _range(h)
-    if config.bias:
-        full = max(full, _range(h[:, :-1]))
+        largest = _positive(float(limits.max()), model, f'weights of {name}')
+        plans[name] = Plan(matrix, limits.clamp(min=LEAST_LIMIT * largest), full, vectors)
+    full = (max(1.0, _range(h[:, :-1])) if config.bias
+            else _positive(_range(h), model, 'features'))
     learned = _learned(config, weights, h, labels, ways) * full
-    limit = WEIGHT_SPREADS * float(learned.std())
+    limit = _positive(WEIGHT_SPREADS * float(learned.std()), model, 'weights that are learned')
     return Plans(plans, images, (h / full).clamp(-1, 1), full, limit,
                  learned[0].clamp(-limit, limit))
+
+
+def _positive(largest: float, model: ImageModel, what: str) -> float:
+    """Return the largest magnitude of something, or raise NetworkError where a chip cannot."""
+    if not LEAST <= largest <= 1 / LEAST:
+        raise NetworkError(f'model {model.name}: {what} of up to {largest:g}, as its calibration '
+                           f'images have it: expected {LEAST:g} to {1 / LEAST:g}; '
+                           f'{model.card_format.made_by} makes others')
+    return largest
 
 
 def _range(x: Tensor) -> float:
@@ -202,10 +219,15 @@ class ChipClassifier(Classifier):
         return self.cost_since(before)
 
     def measure_moments(self) -> None:
-        """Take the moments of the calibration images as the chip convolves them."""
+        """Take the moments as the chip convolves now: of calibration images, and of examples."""
+        self.moments = self._moments_of(self.layers.plans.images)
+        if self._own:
+            self._own = self._moments_of(self._support)
+
+    def _moments_of(self, images: Tensor) -> list[Moments]:
         watched = Watched()
-        features(self.config, self.layers, self.layers.plans.images, watched)
-        self.moments = watched.moments
+        features(self.config, self.layers, images, watched)
+        return watched.moments
 
     def devices(self) -> int:
         """Return how many devices the unit cells in use have."""

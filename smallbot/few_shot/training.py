@@ -28,6 +28,7 @@ from smallbot.few_shot.images.tasks import draw_tasks
 from smallbot.few_shot.inner_loop import adapted, rates, targets
 from smallbot.few_shot.model import CALIBRATION_SIZE, ImageModel, ImageModelConfig
 from smallbot.few_shot.network import (
+    check_images,
     EPSILON,
     Exact,
     features,
@@ -41,7 +42,6 @@ from smallbot.models.weights_file import IMAGES, ModelError
 
 VALIDATED = ((5, 5), (5, 1))
 """Ways and shots of a validation's tasks, whose error rates are averaged."""
-
 
 MOMENT_IMAGES = 1000
 """Images of training whose moments batch normalisation takes later on."""
@@ -77,12 +77,16 @@ class ImageTraining(Training):
     validation = Validation
 
     def __init__(self, config: FewShotConfig, images: LabelledImages, unseen: LabelledImages,
-                 group: Group | None = None):
-        """Begin with random weights; `images` to train with, `unseen` to validate with.
+                 group: Group | None = None, start: ImageModel | None = None):
+        """Begin with the network of `start`, or random weights.
 
-        Raises ModelError or ImageSetError where images and configuration do not fit.
+        Parameters: `images` to train with, `unseen` to validate with.
+
+        Raises ModelError, ImageSetError or NetworkError where images and configuration do not fit.
         """
         group = group or Group()
+        if start is not None:
+            config = replace(config, network=start.config.network)
         if config.products is Products.FASTER:
             config = replace(config, products=group.first(faster_products))
         if config.images not in ('', images.digest):
@@ -90,9 +94,14 @@ class ImageTraining(Training):
                              f'began with ({config.images}); give it the same --data')
         config = checked(replace(config, images=images.digest))
         own = config.classes // group.size
-        _check_images(config, images, own)
+        for some in (images, unseen):
+            check_images(config.network, scaled(some.images[:1]), some.source)
+        _check_classes(config, images, own)
         weights = initial_weights(config.network, torch.Generator().manual_seed(config.seed))
-        super().__init__(config, group, weights, trained=_trained(config.network))
+        if start is not None:
+            weights = {key: start.weights[key] for key in weights}
+        super().__init__(config, group, weights, start and {'name': start.name, **start.card},
+                         _trained(config.network))
         self.images, self.unseen = images, unseen
         self.own_classes = own
         rows = torch.randperm(len(images.images), generator=stream(config.seed + 1))
@@ -176,6 +185,8 @@ class ImageTraining(Training):
                 'validations': [seen._asdict() for seen in self.validations[-3:]],
                 'training': {key: value for key, value in asdict(self.config).items()
                              if key != 'network'}}
+        if self.start:
+            card['started_from'] = self.start
         config = ImageModelConfig(self.config.network, len(rows))
         return ImageModel(config, weights, name, card)
 
@@ -200,12 +211,8 @@ def _trained(config: NetworkConfig) -> list[str]:
     return [key for key in config.shapes() if not key.endswith(('.mean', '.variance'))]
 
 
-def _check_images(config: FewShotConfig, images: LabelledImages, own: int) -> None:
-    network = config.network
-    shape = tuple(scaled(images.images[:1]).shape[1:])
-    if shape != (network.channels, network.side, network.side):
-        raise ModelError(f'{images.source}: images of {shape}, the network takes '
-                         f'{(network.channels, network.side, network.side)}')
+def _check_classes(config: FewShotConfig, images: LabelledImages, own: int) -> None:
+    """Refuse images of fewer classes than each process draws; raises ModelError."""
     most = max(ways for ways, _, _ in config.mixture)
     if own < most:
         raise ModelError(f'classes {config.classes}: leaves {own} for each process, expected at '
@@ -217,8 +224,8 @@ def _check_images(config: FewShotConfig, images: LabelledImages, own: int) -> No
                          f'ones counted: expected at least {own}')
 
 
-def _noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
-           generator: torch.Generator) -> dict[str, Tensor]:
+def noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
+          generator: torch.Generator) -> dict[str, Tensor]:
     """Return the fixed layers' weights as a chip of its own would hold them.
 
     With `common` programming errors and rounding are added, else what a read adds.
@@ -247,29 +254,37 @@ def _noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
 def _features_of(config: FewShotConfig, weights: dict[str, Tensor], batch: Batch,
                  generator: torch.Generator) -> tuple[Tensor, ...]:
     """Return the features [C, support, D] and [C, queries, D]."""
-    weights = _noisy(config, weights, True, generator)
-    found = []
+    weights = noisy(config, weights, True, generator)
+    found, moments = [], None
     for images in batch:
-        own = _noisy(config, weights, False, generator)
+        own = noisy(config, weights, False, generator)
         x = images.flatten(0, 1)
         with torch.autocast('cpu', torch.bfloat16,
                             enabled=config.products is Products.BFLOAT16):
-            x = _trained_features(config.network, own, x)
+            x, moments = _trained_features(config.network, own, x, moments)
         found.append(x.float().view(*images.shape[:2], -1))
     return tuple(found)
 
 
-def _trained_features(network: NetworkConfig, weights: dict[str, Tensor], x: Tensor) -> Tensor:
-    """Return `network.features` with the moments of the batch itself, fused to be fast."""
+def _trained_features(network: NetworkConfig, weights: dict[str, Tensor], x: Tensor,
+                      moments: list[Moments] | None) -> tuple[Tensor, list[Moments]]:
+    """Return `network.features`, fused to be fast, and the moments that normalised.
+
+    Without `moments` they are the batch's own. Queries take the examples': a chip's are measured
+    once, and what 1/f noise does to them afterwards must be borne.
+    """
     layers = Exact(network, weights)
+    of_batch = moments is None
+    moments = [Moments(torch.zeros(network.filters), torch.zeros(network.filters))
+               for _ in range(network.blocks)] if of_batch else moments
     x = x.contiguous(memory_format=torch.channels_last)
     for k in range(network.blocks):
         x = functional.relu(layers.convolve(k, x))
-        x = functional.batch_norm(x, None, None, training=True, eps=EPSILON)
+        x = functional.batch_norm(x, *moments[k], training=of_batch, momentum=1.0, eps=EPSILON)
     x = functional.max_pool2d(x, network.pool, 1).flatten(1)
     if network.hidden:
         x = functional.relu(layers.dense(x))
-    return functional.pad(x, (0, 1), value=1.0) if network.bias else x
+    return (functional.pad(x, (0, 1), value=1.0) if network.bias else x), moments
 
 
 def _answers(config: FewShotConfig, weights: dict[str, Tensor], seen: Tensor, asked: Tensor,

@@ -11,7 +11,7 @@ from smallbot.chip import energy
 from smallbot.chip.core import Core
 from smallbot.chip.device.laws import DeviceLaw, HERMES_TWO_DEVICE
 from smallbot.chip.device.state import ChipError
-from smallbot.chip.mapping import Matrix, place, Region
+from smallbot.chip.mapping import check_regions, Matrix, place, Region
 from smallbot.chip.state import Correction
 from smallbot.chip.storage import load_chip, save_chip
 from smallbot.files.bounds import NotNegative, Real, Share, Steps
@@ -70,10 +70,11 @@ class ChipSynapses:
         self.density = density
         self.fresh_rows, self.fresh_density = fresh_rows, fresh_density
         self.calibration = calibration
-        if calibration is not None and (calibration.ndim != 2 or len(calibration) < 2
-                                        or calibration.shape[1] != self.inputs):
-            raise ChipError(f'inputs to calibrate with of shape {tuple(calibration.shape)}: '
-                            f'expected at least 2 of {self.inputs}')
+        if calibration is not None:
+            if calibration.ndim != 2 or len(calibration) < 2:
+                raise ChipError(f'inputs to calibrate with of shape {tuple(calibration.shape)}: '
+                                f'expected at least 2 of {self.inputs}')
+            checked(calibration, (len(calibration), self.inputs), 'inputs to calibrate with')
         if fresh_rows < 0 or any(fresh >= part.rows for part, fresh in parts(core, fresh_rows)):
             raise ChipError(f'{fresh_rows} fresh rows of {self.inputs}: expected 0 or more, and '
                             f'other rows beside them on each core, to calibrate columns with')
@@ -108,7 +109,7 @@ class ChipSynapses:
         converters, faults, phases, rules. Cells without a synapse are RESET. Where no inputs are
         given, ranges and calibration come from random 0/1 inputs, a tenth of them 1.
         Raises ChipError for shapes that do not fit, numbers that are not finite, weights beyond
-        their limit and a matrix larger than the cores.
+        their limit, regions of another matrix and a matrix larger than the cores.
         """
         if weights.ndim != 2 or tuple(limits.shape) != weights.shape[1:]:
             raise ChipError(f'weights {tuple(weights.shape)} with limits {tuple(limits.shape)}: '
@@ -116,6 +117,9 @@ class ChipSynapses:
         mask = checked_mask(mask, tuple(weights.shape))
         if regions is None:
             regions = place({'weights': (weights.shape[1], weights.shape[0])}, cores).regions
+        check_regions(regions, (weights.shape[1], weights.shape[0]))
+        if to_come is not None:
+            to_come = checked(to_come, tuple(weights.shape), 'weights to come')
         core = (Core(limits, weights.shape[0], generator, law, **options) if len(regions) == 1
                 else Matrix(limits, weights.shape[0], regions, generator, law=law, **options))
         density = (CALIBRATION_DENSITY if inputs is None
