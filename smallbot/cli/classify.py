@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     result['left_out'] = [*support.left_out, *left_out]
     out = made_folder(args.out)
     picture, numbers = (out / name for name in NAMES)
-    draw_told(pictures, support, answers.probabilities, picture)
+    draw_told(pictures, support, answers.probabilities.numpy(), picture, left_out)
     write_json(numbers, result)
     write_result(args.json, result)
     print(f'{picture}\n{numbers}')

@@ -23,6 +23,7 @@ PACKAGES = (
      'pip install torch (2.4 or later; a CPU build is enough)'),
     ('scipy', 'demonstrations', True, 'pip install scipy'),
     ('matplotlib', 'report.png', True, 'pip install matplotlib'),
+    ('pillow', 'few-shot images', True, 'pip install pillow'),
     ('pyyaml', 'configuration', True, 'pip install pyyaml'),
     ('pydantic', 'models, chips, checkpoints', True, "pip install 'pydantic>=2.5'"),
     ('rosbags', 'recorded bags', True, 'pip install rosbags'),

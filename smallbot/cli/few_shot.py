@@ -56,8 +56,8 @@ def add_network(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_train(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument('--data', type=InputPath(None), required=True, metavar='PATH',
-                      help=f'images to train with: {DATA}')
+    verb.add_argument('--data', type=InputPath(None), metavar='PATH',
+                      help=f'images to train with, which do not come with the package: {DATA}')
     verb.add_argument('--config', type=InputPath(), metavar='FILE',
                       help='YAML with fields of docs/few_shot.md, in place of the defaults')
     training.add_length(verb, 'plan N iterations (default: as configured)')
@@ -101,6 +101,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_train(args: argparse.Namespace) -> int:
+    if args.data is None:
+        raise InputError('train needs --data PATH, the images: NPZ file or folder, see '
+                         'docs/few_shot.md')
     training.check_resumed(args, ('config', 'minutes', 'iterations'))
     return training.in_session(f'{VERB} train', _train, args)
 
@@ -262,10 +265,11 @@ TUNING = 100
 def _draw(path: Path, result: dict, images, tasks, done: dict) -> None:
     from smallbot.plots.few_shot import draw_accuracy, Shown
 
-    support, queries = (images.images[rows[0]].numpy() for rows in tasks.rows(images.counts))
-    names = [images.names[k] for k in tasks.classes[0]]
-    shown = Shown(support[:, 0], queries, done[0].answers, names) if 0 in done else None
-    draw_accuracy([(f'{result["synapses"]}', result)], shown, path)
+    first = min(done)
+    support, queries = (images.images[rows[first]].numpy() for rows in tasks.rows(images.counts))
+    names = [images.names[k] for k in tasks.classes[first]]
+    draw_accuracy([(result['synapses'], result)],
+                  Shown(support[:, 0], queries, done[first].answers, names), path)
 
 
 def _draw_sweep(found: dict[str, Any], path: Path) -> None:
@@ -294,13 +298,13 @@ def table(result: dict[str, Any]) -> str:
         f'after {k} updates' for k in range(2, len(result['accuracy']))]
     lines += [_row(name, row) for name, row in zip(names, result['accuracy'])]
     if result['devices'] is not None:
+        cells = [update['cells'] for update in result['each_update']]
         lines += [
             f'{"devices":24}{result["devices"]:9,}   of unit cells in use',
             f'{"devices written":24}{result["devices_written"]:9.0f}   in one learning, '
             f'{result["devices_written_in_all"]:,} in all',
-            f'{"cells written":24}{sum(result["cells_written"]):9.0f}   '
-            + ', '.join(f'{cells:.0f}' for cells in result['cells_written'])
-            + ' in the updates',
+            f'{"cells written":24}{sum(cells):9.0f}   '
+            + ', '.join(f'{count:.0f}' for count in cells) + ' in the updates',
             f'{"pulses":24}{result["pulses"]:9.0f}   {1e3 * result["write_seconds"]:.1f} ms on '
             f'the chip',
             f'{"energy of writing, uJ":24}{result["energy_uj"]:9.2f}   at most',

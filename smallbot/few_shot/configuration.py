@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Len
+from annotated_types import Ge, Le, Len
 
 from smallbot.experiment.products import Products
 from smallbot.few_shot.network import CIFAR_FS, NetworkConfig, NetworkError
@@ -23,7 +23,7 @@ class FewShotConfig:
 
     network: NetworkConfig = NetworkConfig()
     seed: Whole = 0
-    iterations: Size = 8000
+    iterations: Size = 7000
     classes: Annotated[int, Ge(2), Le(10_000)] = 96
     """Drawn in an iteration, over all processes; their images pass the network once, and many
     tasks are made of them."""
@@ -41,10 +41,10 @@ class FewShotConfig:
     """Adam's at the start."""
     averaging: Share = 0.99
     gradient_clip: NotNegative = 1.0
-    weight_noise: NotNegative = 0.0
+    weight_noise: NotNegative = 0.05
     """s.d. of what is added to the fixed weights, for examples and queries alike: programming
     errors. As share of the largest weight of a row, which the chip's devices are scaled to."""
-    read_noise: NotNegative = 0.0
+    read_noise: NotNegative = 0.03
     """The same, for examples and queries apart: 1/f noise and drift between learning and use."""
     bits: Annotated[int, Ge(0), Le(16)] = 0
     """Of the fixed weights, rounded stochastically (Ortner et al. 2025: 4); 0: float32."""
@@ -59,8 +59,6 @@ class FewShotConfig:
     jitter_shear: NotNegative = 0.12
     jitter_shift: NotNegative = 0.07
     """s.d. of a shift, in halves of the image."""
-    momentum: Annotated[float, Gt(0), Le(1)] = 0.02
-    """Share of a batch's moments in the running ones, which classify later on."""
     validate_every: Steps = 500
     """Iterations between two validations; 0: none."""
     validation_tasks: Size = 300

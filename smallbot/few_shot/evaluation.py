@@ -30,6 +30,8 @@ from smallbot.synapses.granularity import Granularity
 TASKS_PER_CHIP = 20
 QUERIES = 5
 """Images of each class that are to be told."""
+COUNTS = ('cells', 'devices', 'pulses', 'energy_uj', 'seconds')
+"""Of a write, in the means over tasks of each update."""
 CHIP, TASK = 1, 2
 """Of a seed: the noise of a chip as it is prepared, and of a task on it."""
 
@@ -184,7 +186,8 @@ def summary(model: ImageModel, images: LabelledImages, tasks: Tasks, told: list[
         'synapses': conditions.synapses, 'devices': devices,
         'devices_written': mean(written),
         'devices_written_in_all': None if None in written else int(sum(written)),
-        'cells_written': each('cells'), 'pulses': added('pulses'),
+        'each_update': [dict(zip(COUNTS, counts)) for counts in zip(*map(each, COUNTS))],
+        'pulses': added('pulses'),
         'energy_uj': added('energy_uj'), 'write_seconds': added('seconds'),
         'cells_compensated': added('compensated'), 'cells_out_of_reach': added('out_of_reach'),
         'saturated': added('saturated'),

@@ -36,12 +36,16 @@ from smallbot.few_shot.network import (
     initial_weights,
     Moments,
     NetworkConfig,
-    of_training,
+    Watched,
 )
 from smallbot.models.weights_file import IMAGES, ModelError
 
 VALIDATED = ((5, 5), (5, 1))
 """Ways and shots of a validation's tasks, whose error rates are averaged."""
+
+
+MOMENT_IMAGES = 1000
+"""Images of training whose moments batch normalisation takes later on."""
 
 
 class Validation(NamedTuple):
@@ -94,7 +98,8 @@ class ImageTraining(Training):
         super().__init__(config, group, weights, trained=_trained(config.network))
         self.images, self.unseen = images, unseen
         self.own_classes = own
-        self._moments: list[Moments] = []
+        rows = torch.randperm(len(images.images), generator=stream(config.seed + 1))
+        self._for_moments = scaled(images.images[rows[:MOMENT_IMAGES].sort().values])
         self._validated = [(shots, draw_tasks(
             unseen.counts, ways, shots, 5, config.validation_tasks,
             torch.Generator().manual_seed(VALIDATION_SEED))) for ways, shots in VALIDATED]
@@ -104,7 +109,7 @@ class ImageTraining(Training):
         config = self.config
         chance = stream(config.seed + 1, self.iteration + 1, self.group.rank + 1)
         batch = draw_batch(config, self.images, self.own_classes, chance)
-        seen, asked, self._moments = _features_of(config, self.weights, batch, chance)
+        seen, asked = _features_of(config, self.weights, batch, chance)
         total, parts = 0.0, None
         for answers, wanted, ways in _answers(config, self.weights, seen, asked, chance):
             total = total + sum(
@@ -116,21 +121,22 @@ class ImageTraining(Training):
         total = total / (len(config.mixture) + len(config.all_ways))
         return total / self.group.size, Parts(float(total.detach()), parts)
 
-    def descend(self) -> None:
-        """Let the optimiser take its step, and the running moments follow."""
-        self.optimiser.step()
-        with torch.no_grad():
-            moments = torch.cat([torch.cat(own) for own in self._moments])
-            moments = self.group.total(moments) / self.group.size
-            parts = iter(moments.split(self.config.network.filters))
-            for k in range(self.config.network.blocks):
-                for name in ('mean', 'variance'):
-                    self.weights[f'block{k}.{name}'].lerp_(next(parts), self.config.momentum)
+    @torch.no_grad()
+    def moments(self) -> list[Moments]:
+        """Return the moments of images of training, neither jittered nor turned, of each block.
+
+        A running average over batches would hold what jitter and noise add to a variance, and
+        two points of accuracy less.
+        """
+        watched = Watched()
+        features(self.config.network, Exact(self.config.network, self.average), self._for_moments,
+                 watched)
+        return watched.moments
 
     def measure(self) -> float:
         """Return the share of queries told wrong, per cent."""
         network = self.config.network
-        layers, trained = Exact(network, self.average), of_training(network, self.average)
+        layers, trained = Exact(network, self.average), self.moments()
         mine = scaled(self.unseen.images).chunk(self.group.size)
         share = [torch.zeros(0, network.features) for _ in mine]
         if self.group.rank < len(mine):
@@ -164,6 +170,8 @@ class ImageTraining(Training):
                             stream(self.config.seed + 1))
         rows = torch.cat(chosen.rows(self.images.counts), dim=-1)[0].flatten()
         weights = {key: value.detach().clone() for key, value in self.average.items()}
+        for k, moments in enumerate(self.moments()):
+            weights[f'block{k}.mean'], weights[f'block{k}.variance'] = moments
         weights['calibration'] = scaled(self.images.images[rows])
         card = {'made_by': 'smallbot few-shot train', 'seed': self.config.seed,
                 'iterations': self.iteration, 'training_seconds': round(self.seconds, 1),
@@ -236,37 +244,31 @@ def noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
 
 
 def _features_of(config: FewShotConfig, weights: dict[str, Tensor], batch: Batch,
-                 generator: torch.Generator) -> tuple[Tensor, Tensor, list[Moments]]:
-    """Return the features [C, support, D] and [C, queries, D], and the moments of both."""
+                 generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Return the features [C, support, D] and [C, queries, D]."""
     weights = noisy(config, weights, True, generator)
-    found, moments = [], []
+    found = []
     for images in batch:
         own = noisy(config, weights, False, generator)
         x = images.flatten(0, 1)
         with torch.autocast('cpu', torch.bfloat16,
                             enabled=config.products is Products.BFLOAT16):
-            x, seen = _trained_features(config.network, own, x)
-        moments.append(seen)
+            x = _trained_features(config.network, own, x)
         found.append(x.float().view(*images.shape[:2], -1))
-    both = [Moments(*(sum(pair) / 2 for pair in zip(one, other)))
-            for one, other in zip(*moments)]
-    return *found, both
+    return tuple(found)
 
 
-def _trained_features(network: NetworkConfig, weights: dict[str, Tensor], x: Tensor
-                      ) -> tuple[Tensor, list[Moments]]:
+def _trained_features(network: NetworkConfig, weights: dict[str, Tensor], x: Tensor) -> Tensor:
     """Return `network.features` with the moments of the batch itself, fused to be fast."""
-    layers, moments = Exact(network, weights), []
+    layers = Exact(network, weights)
     x = x.contiguous(memory_format=torch.channels_last)
     for k in range(network.blocks):
         x = functional.relu(layers.convolve(k, x))
-        own = Moments(torch.zeros(network.filters), torch.zeros(network.filters))
-        x = functional.batch_norm(x, *own, training=True, momentum=1.0, eps=EPSILON)
-        moments.append(own)
+        x = functional.batch_norm(x, None, None, training=True, eps=EPSILON)
     x = functional.max_pool2d(x, network.pool, 1).flatten(1)
     if network.hidden:
         x = functional.relu(layers.dense(x))
-    return (functional.pad(x, (0, 1), value=1.0) if network.bias else x), moments
+    return functional.pad(x, (0, 1), value=1.0) if network.bias else x
 
 
 def _answers(config: FewShotConfig, weights: dict[str, Tensor], seen: Tensor, asked: Tensor,

@@ -4,6 +4,9 @@ For the command and `benchmarks/`. Begin with `report`.
 """
 
 import logging
+import warnings
 
 # Where it cannot keep its settings, which nothing here needs, it says so in many lines.
 logging.getLogger('matplotlib').setLevel(logging.ERROR)
+# Names in scripts that no installed font has are drawn as boxes, which is seen and needs no lines.
+warnings.filterwarnings('ignore', 'Glyph .* missing from', UserWarning)
