@@ -164,7 +164,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('strokes', type=Path, help='omniglot_pen_strokes.npz')
     parser.add_argument('--out', type=Path, default=Path(__file__).parents[1] / 'smallbot'
-                        / 'few_shot' / 'examples', help='folder of support/ and unknown/')
+                        / 'few_shot' / 'images' / 'examples',
+                        help='folder of support/ and unknown/')
     parser.add_argument('--seed', type=int, default=7)
     options = parser.parse_args()
     with np.load(options.strokes, allow_pickle=False) as archive:

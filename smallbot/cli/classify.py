@@ -12,6 +12,7 @@ from typing import Any
 
 from smallbot.cli.common import measuring
 from smallbot.cli.common.arguments import add_common, check_folder, made_folder, write_result
+from smallbot.cli.common.images import add_network, check_updates, conditions_of
 from smallbot.errors import InputError
 from smallbot.files.writing import write_json
 from smallbot.kinds import InputPath, OutputFolder
@@ -22,8 +23,6 @@ NAMES = ('told.png', 'told.json')
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
     """Declare the options of `smallbot few-shot classify`."""
-    from smallbot.cli.few_shot import add_network
-
     verb.add_argument('--support', type=InputPath(True), metavar='DIR',
                       help='folder with a folder of pictures for each class, 2 to 20 of them')
     verb.add_argument('--image', type=InputPath(), nargs='+', action='extend', metavar='FILE',
@@ -39,7 +38,6 @@ def run(args: argparse.Namespace) -> int:
     """Learn, tell, print, and write picture and JSON."""
     import torch
 
-    from smallbot.cli.few_shot import check_updates, conditions_of
     from smallbot.few_shot.evaluation import prepared
     from smallbot.few_shot.images.pictures import read_support
     from smallbot.few_shot.model import load_image_model

@@ -14,14 +14,13 @@ from typing import Any
 from smallbot.cli import classify
 from smallbot.cli.common import measuring, training
 from smallbot.cli.common.arguments import add_common, made_folder, write_result
+from smallbot.cli.common.images import add_network, check_updates, conditions_of
 from smallbot.errors import InputError
 from smallbot.kinds import InputPath, MODEL, Whole
 
 VERB = 'few-shot'
 PARTS = ('all', 'training', 'validation', 'test')
 """Of `smallbot.few_shot.images.sources.PARTS`, named here so that --help need not load torch."""
-STATISTICS = ('training', 'support', 'batch')
-"""Of `smallbot.few_shot.network.Statistics`, for the same reason."""
 DATA = ('an NPZ file with images [N, 28, 28] and labels [N], the folder of Omniglot '
         '(alphabet/character/drawer.png), or that of CIFAR-100, cifar-100-python')
 FEW = 20
@@ -38,21 +37,6 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
         description='Measure learning on tasks of unseen classes.'))
     classify.add_arguments(acts.add_parser('classify', help='learn and tell pictures of your own',
                                            description=classify.__doc__))
-
-
-def add_network(verb: argparse.ArgumentParser) -> None:
-    """Add which network is used, and how it normalises and learns."""
-    verb.add_argument('--model', type=MODEL, default='omniglot', metavar='PATH',
-                      help='a shipped model or the path of a .safetensors file '
-                           '(default omniglot)')
-    verb.add_argument('--updates', type=Whole(0, 100), default=4, metavar='N',
-                      help='gradient steps of the layer that learns, at most as many as the '
-                           'model was trained for (default 4)')
-    verb.add_argument('--statistics', choices=STATISTICS, default='training',
-                      help="whose mean and variance batch normalisation takes: of training's "
-                           'images (default) or of the examples, so that every picture is told '
-                           'by itself; or of the batch, examples and queries together, as '
-                           'published (transductive)')
 
 
 def _add_train(verb: argparse.ArgumentParser) -> None:
@@ -167,10 +151,13 @@ def _next(args: argparse.Namespace, model: Path) -> str:
 
 def _run_evaluate(args: argparse.Namespace) -> int:
     """Evaluate, print a table, write JSON and figure; an interruption keeps what is done."""
+    import torch
+
     from smallbot.few_shot.evaluation import check_fit, draw
     from smallbot.few_shot.images.sources import read_part
     from smallbot.few_shot.model import load_image_model
 
+    torch.set_num_threads(1)
     conditions = conditions_of(args)
     if args.sweep and args.baselines:
         raise InputError('--baselines goes with a single evaluation: leave --sweep out')
@@ -190,23 +177,6 @@ def _run_evaluate(args: argparse.Namespace) -> int:
     if args.figure:
         _draw(args.figure, result, images, tasks, done)
     return measuring.ended(f'{VERB} evaluate', args, result)
-
-
-def conditions_of(args: argparse.Namespace):
-    """Return the conditions that the options ask for."""
-    from smallbot.few_shot.evaluation import ImageConditions
-    from smallbot.few_shot.network import Statistics
-
-    return ImageConditions(**measuring.chip_asked(args), updates=args.updates,
-                           statistics=Statistics(args.statistics))
-
-
-def check_updates(args: argparse.Namespace, model) -> None:
-    """Refuse more updates than the model has learning rates for."""
-    most = model.config.network.updates
-    if args.updates > most:
-        raise InputError(f'--updates {args.updates}: model {model.name} was trained for '
-                         f'{most} at most')
 
 
 def _evaluated(args, model, images, tasks, conditions, label: str = '') -> tuple[dict, dict]:

@@ -173,7 +173,8 @@ def summary(model: ImageModel, images: LabelledImages, tasks: Tasks, told: list[
 
     def added(field: str) -> float | None:
         values = each(field)
-        return None if None in values else float(sum(values))
+        exact = conditions.synapses != 'chip' and field != 'saturated'
+        return None if exact or None in values else float(sum(values))
 
     ways, devices = tasks.classes.shape[1], None
     if conditions.synapses == 'chip':

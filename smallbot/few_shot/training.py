@@ -244,7 +244,9 @@ def noisy(config: FewShotConfig, weights: dict[str, Tensor], common: bool,
         if bits:
             step = (limit / 2 ** (bits - 1)).clamp(min=1e-12)
             chance = torch.rand(held.shape, generator=generator)
-            change = (held / step + chance).floor() * step - held
+            most = 2 ** (bits - 1)
+            levels = (held / step + chance).floor().clamp_(-most, most - 1)
+            change = levels * step - held
         if sd:
             change = change + sd * limit * torch.randn(held.shape, generator=generator)
         found[key] = value + change

@@ -173,14 +173,14 @@ def test_more_is_asked_than_there_is(capsys, here):
 
 
 def test_training_is_resumed_with_the_same_images_alone(capsys, here):
-    data, config = characters(here / 'own.npz', 90), here / 'small.yaml'
+    data, config = characters(here / 'own.npz', 90, 10), here / 'small.yaml'
     config.write_text(SMALL)
     common = ('few-shot', 'train', '--data', data, '--processes', 1)
     assert call(capsys, *common, '--config', config, '--iterations', 4, '--out', 'a')[0] == 0
     model = load_image_model(here / 'a' / 'omniglot.safetensors')
     assert model.config.network.filters == 8 and model.card['iterations'] == 4
     assert any(path.name.startswith('events.') for path in (here / 'a').iterdir())
-    other = characters(here / 'other.npz', 80)
+    other = characters(here / 'other.npz', 80, 10)
     assert 'other images' in refused(capsys, 'train', '--data', other, '--processes', 1,
                                      '--resume', 'a')
     assert call(capsys, *common, '--resume', 'a')[0] == 0

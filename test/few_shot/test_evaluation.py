@@ -114,7 +114,10 @@ def test_the_summary_of_a_chip_has_every_figure_under_its_name():
     assert found['devices_written'] == np.mean([one.devices_written for one in told])
     assert found['devices_written_in_all'] == sum(one.devices_written for one in told)
     cells = 5 * SMALL.features
-    assert all(cells * 0.8 < count <= cells for count in found['cells_written'])
+    each = found['each_update']
+    assert len(each) == 4 and all(cells * 0.8 < done['cells'] <= cells for done in each)
+    assert each[1]['devices'] == np.mean([one.learned.writes[1].devices for one in told])
+    assert sum(done['seconds'] for done in each) == pytest.approx(found['write_seconds'])
     for name in ('pulses', 'energy_uj'):
         assert found[name] == pytest.approx(np.mean([
             sum(getattr(done, name) for done in one.learned.writes) for one in told]))
@@ -131,7 +134,8 @@ def test_the_summary_of_software_has_no_devices():
     for name in ('devices', 'devices_written', 'devices_written_in_all', 'pulses', 'energy_uj',
                  'read_energy_uj', 'classify_energy_uj'):
         assert found[name] is None, name
-    assert found['cells_written'] == 4 * [5 * SMALL.features]
+    assert [done['cells'] for done in found['each_update']] == 4 * [5 * SMALL.features]
+    assert all(done['pulses'] is done['energy_uj'] is None for done in found['each_update'])
     assert found['accuracy'][0] == {'mean': pytest.approx(20), 'sd': pytest.approx(0, abs=1e-5),
                                     'median': pytest.approx(20), 'ci95': pytest.approx([20, 20])}
     assert found['learn_seconds'] > 0 and 'law' not in found

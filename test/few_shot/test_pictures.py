@@ -14,7 +14,7 @@ from scipy import ndimage
 import torch
 
 from smallbot.errors import InputError
-import smallbot.few_shot
+import smallbot.few_shot.images
 from smallbot.few_shot.images.pictures import (
     EXAMPLES,
     PictureError,
@@ -23,7 +23,7 @@ from smallbot.few_shot.images.pictures import (
     SHOWN,
 )
 
-EXAMPLE = Path(smallbot.few_shot.__file__).with_name('examples')
+EXAMPLE = Path(smallbot.few_shot.images.__file__).with_name('examples')
 OMNIGLOT = Path(__file__).parents[3] / 'shared' / 'data' / 'omniglot28_background.npz'
 PSI = (((0, 0.1), (0.05, 0.5), (0.3, 0.65), (0.55, 0.5), (0.6, 0.1)), ((0.3, 0), (0.3, 1)))
 HOOK = (((0, 0), (0.5, 0), (0.5, 0.8), (0.2, 1)), ((0, 0.4), (0.25, 0.4)))
