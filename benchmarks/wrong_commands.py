@@ -26,6 +26,39 @@ BYTES = os.fsdecode(b'\xff\xfe')
 MOVEMENT = 'time,base,shoulder\n' + ''.join(
     f'{k / 50},{0.004 * k},{0.3 + 0.002 * k}\n' for k in range(100))
 LINES = """
+few-shot
+few-shot nonsense
+few-shot train
+few-shot train --data nowhere
+few-shot train --data good.csv
+few-shot train --data . --minutes 1
+few-shot train --data good.csv --resume nowhere
+few-shot train --data good.csv --seed 2000
+few-shot evaluate --data nowhere
+few-shot evaluate --data good.csv
+few-shot evaluate --data .
+few-shot evaluate --part training
+few-shot evaluate --ways 1
+few-shot evaluate --ways 91
+few-shot evaluate --shots 0
+few-shot evaluate --shots 16
+few-shot evaluate --queries nan
+few-shot evaluate --updates 5
+few-shot evaluate --updates -1
+few-shot evaluate --statistics mine
+few-shot evaluate --sweep colour=1
+few-shot evaluate --sweep noise=1 --baselines
+few-shot evaluate --synapses software --recalibrate
+few-shot evaluate --synapses software --sweep age=1,2
+few-shot evaluate --model ed_scorbot
+few-shot evaluate --model nobody
+few-shot evaluate --model good.csv
+few-shot evaluate --figure nowhere/x.png
+few-shot classify --support nowhere --image good.csv
+few-shot classify --support . --image good.csv
+few-shot classify --support .
+few-shot classify --image good.csv
+few-shot classify --out good.csv
 nonsense
 demo evaluate
 --tasks 3
