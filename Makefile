@@ -1,6 +1,7 @@
 # make demo    environment, then the one-shot demonstration (report in demo_out/)
 # make test    environment, then the tests
 # make lint    style checks, as CI runs them
+# make docs    the pages of docs/ as HTML, in build/docs
 # `make` works without ROS: rclpy and the message packages come as wheels (ROS 2 Kilted).
 # On a machine with ROS 2 installed use colcon and ros2 launch instead: see README.md.
 
@@ -15,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: demo test lint clean environment
+.PHONY: demo test lint docs clean environment
 
 environment: $(STAMP)
 
@@ -41,6 +42,10 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+
+docs: $(STAMP)
+	$(PIP) --editable '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
 
 clean:
 	rm -rf $(VENV) build install log demo_out runs *.egg-info

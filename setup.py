@@ -55,6 +55,7 @@ setup(
         'ed_scorbot': ['paho-mqtt>=1.6'],
         'mujoco': ['mujoco>=3.2'],
         'xacro': ['xacro>=2'],
+        'docs': ['furo>=2024', 'myst-parser>=3', 'sphinx>=7'],
         'test': ['hypothesis>=6', 'pyarrow>=14', 'pytest>=7',
                  'pytest-rerunfailures>=12', 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8',
                  'xacro>=2', 'yourdfpy>=0.0.56'],

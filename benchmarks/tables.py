@@ -25,6 +25,10 @@ COMMAND = '`python benchmarks/record_figures.py`'
 OF_IMAGES = '`python benchmarks/record_few_shot.py`'
 IMAGES = 'few_shot'
 """How the names of tables begin that are of the model for images."""
+MOVEMENTS, CHARACTERS = 'ed_scorbot', 'omniglot'
+"""The models whose figures are told."""
+MAIN = 'figures'
+"""The short table, of both."""
 
 
 def figures() -> dict[str, dict]:
@@ -40,16 +44,18 @@ def figures() -> dict[str, dict]:
     return found
 
 
-def model_of(table: str) -> str:
-    """Return the name of the model that a table is of."""
-    return 'omniglot' if table.startswith(IMAGES) else 'ed_scorbot'
+def models_of(table: str) -> tuple[str, ...]:
+    """Return the names of the models that a table is of."""
+    if table == MAIN:
+        return MOVEMENTS, CHARACTERS
+    return (CHARACTERS if table.startswith(IMAGES) else MOVEMENTS,)
 
 
 def written(page: str, found: dict[str, dict]) -> str:
     """Return the text of a page with its tables as `found` says."""
     def table(block: re.Match) -> str:
-        made = TABLES[block['name']](found[model_of(block['name'])])
-        return f'{block[1]}{made}\n{block[3]}'
+        own = [found[name] for name in models_of(block['name'])]
+        return f'{block[1]}{TABLES[block["name"]](*own)}\n{block[3]}'
     return BLOCK.sub(table, page)
 
 
@@ -86,8 +92,8 @@ def _main_table(found: dict) -> str:
     chip = found['chip']
     rows += ['', f'An update writes {chip["devices_written"]:,.0f} devices on average with '
              f'{chip["pulses"]:,.0f} pulses in {1e3 * chip["write_seconds"]:.1f} ms of the '
-             f"chip's time, for at most {chip['energy_uj']:.1f} µJ (the bound is described "
-             f'below).']
+             f"chip's time, for at most {chip['energy_uj']:.1f} µJ (the bound: "
+             f'[the chip](chip.md)).']
     if 'one after another' in found:
         again = found['one after another']
         rows.append(f'On {again["chips"]} chips that learn and forget {again["movements"]} '
@@ -179,7 +185,27 @@ def _images_baselines(found: dict) -> str:
     return _signed(found, rows, OF_IMAGES)
 
 
-TABLES: dict[str, Callable[[dict], str]] = {
+def _short_table(movements: dict, images: dict) -> str:
+    rows = ['| after learning | software | chip |', '|---|---|---|']
+    for said, *names in (
+            ('100 movements as in the paper, tool tip, cm', 'software', 'chip'),
+            ('59 pen strokes of characters and people never seen, cm', 'pen, software',
+             'pen, chip'),
+            ('movements, 30 days later, nothing calibrated, cm', '', 'chip, 30 days later'),
+            ('movements, 5 % of the devices stuck, cm', '', 'chip, 5 % of the devices stuck')):
+        cells = [_pm(movements[name]) if name in movements else '' for name in names]
+        rows.append(f'| {said} | {cells[0]} | {cells[1]} |')
+    for kind in ('5-way 5-shot', '5-way 1-shot', '20-way 1-shot'):
+        cells = [_right(images[f'{kind}, {name}']['accuracy'][-1])
+                 for name in ('software', 'chip')]
+        rows.append(f'| images of characters never seen, {kind}, % right | {cells[0]} | '
+                    f'{cells[1]} |')
+    return '\n'.join([*rows, '', f'*Weights `{movements["digest"]}` and `{images["digest"]}`, '
+                      f'{COMMAND} and {OF_IMAGES}.*'])
+
+
+TABLES: dict[str, Callable[..., str]] = {
+    MAIN: _short_table,
     'main': _main_table, 'arms': _arms_table, 'record': _record_table,
     'few_shot': _images_table, 'few_shot_record': _images_record,
     'few_shot_baselines': _images_baselines}

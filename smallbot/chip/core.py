@@ -81,7 +81,7 @@ class Core(CoreState):
     def read(self, x: Tensor) -> Tensor:
         """Multiply inputs [B, rows] with the array as it is now; returns [B, columns].
 
-        Full scale is |x| = 1, converted to `row_codes` levels of either sign; a larger input
+        Full scale is `|x| = 1`, converted to `row_codes` levels of either sign; a larger input
         saturates at 127 levels. Slow noise is part of the array; the fast noise of all phases
         of an output is drawn at once, with the variance that the devices driven have together.
         """

@@ -100,7 +100,7 @@ OTHER_CLOCK = 1.0
 
 
 class SnnController(Guarded, LifecycleNode):
-    """See the table of topics and services in the README."""
+    """See the table of topics and services in docs/reference/ros_interface.md."""
 
     def __init__(self, **options):
         super().__init__('snn_controller', **options)

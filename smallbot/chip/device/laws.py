@@ -105,7 +105,7 @@ class DeviceLaw:
     """Q, relative amplitude of 1/f noise over the programmed x, dimensionless."""
 
     def drift_exponent(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Draw nu = |mean + sd N(0, 1)| for targets x."""
+        """Draw `nu = |mean + sd N(0, 1)|` for targets x."""
         drawn = torch.randn(x.shape, generator=generator)
         return drawn.mul_(self.drift_sd(x)).add_(self.drift_mean(x)).abs_()
 
