@@ -28,6 +28,7 @@ setup(
         (f'{SHARE}/launch', glob('launch/*.py')),
         (f'{SHARE}/config', glob('config/*.*')),
         (f'{SHARE}/config/meta', glob('config/meta/*')),
+        (f'{SHARE}/config/few_shot', glob('config/few_shot/*')),
         (f'{SHARE}/config/demonstrations', glob('config/demonstrations/*')),
         (f'{SHARE}/urdf', glob('urdf/*')),
     ],

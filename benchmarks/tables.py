@@ -158,13 +158,13 @@ def _images_table(found: dict) -> str:
 
 
 def _images_record(found: dict) -> str:
-    rows = ['| tasks | transductive | one update | two | three | four | 95 % interval |',
-            '|---|---|---|---|---|---|---|']
+    rows = ['| tasks | number | transductive | one update | two | three | four | 95 % interval |',
+            '|---|---|---|---|---|---|---|---|']
     for name, row in found.items():
         if isinstance(row, dict) and isinstance(row.get('accuracy'), list):
             after = [f'{one["mean"]:.2f}' for one in row['accuracy'][1:]]
             low, high = row['accuracy'][-1]['ci95']
-            rows.append(f'| {name} | {"yes" if row["transductive"] else "no"} | '
+            rows.append(f'| {name} | {row["tasks"]} | {"yes" if row["transductive"] else "no"} | '
                         f'{" | ".join(after)} | {low:.2f} to {high:.2f} |')
     return _signed(found, rows, OF_IMAGES)
 

@@ -46,6 +46,10 @@ class FewShotConfig:
     errors. As share of the largest weight of a row, which the chip's devices are scaled to."""
     read_noise: NotNegative = 0.03
     """The same, for examples and queries apart: 1/f noise and drift between learning and use."""
+    carried_moments: bool = False
+    """Whether queries are normalised by the moments of the examples instead of their own: a
+    chip's are measured once, and what 1/f noise does to them afterwards must be borne. For a
+    second run; from random weights it comes out worse."""
     bits: Annotated[int, Ge(0), Le(16)] = 0
     """Of the fixed weights, rounded stochastically (Ortner et al. 2025: 4); 0: float32."""
     turned: bool = True

@@ -263,7 +263,8 @@ def _features_of(config: FewShotConfig, weights: dict[str, Tensor], batch: Batch
         x = images.flatten(0, 1)
         with torch.autocast('cpu', torch.bfloat16,
                             enabled=config.products is Products.BFLOAT16):
-            x, moments = _trained_features(config.network, own, x, moments)
+            x, seen = _trained_features(config.network, own, x, moments)
+        moments = seen if config.carried_moments else None
         found.append(x.float().view(*images.shape[:2], -1))
     return tuple(found)
 
@@ -272,8 +273,7 @@ def _trained_features(network: NetworkConfig, weights: dict[str, Tensor], x: Ten
                       moments: list[Moments] | None) -> tuple[Tensor, list[Moments]]:
     """Return `network.features`, fused to be fast, and the moments that normalised.
 
-    Without `moments` they are the batch's own. Queries take the examples': a chip's are measured
-    once, and what 1/f noise does to them afterwards must be borne.
+    Without `moments` they are the batch's own.
     """
     layers = Exact(network, weights)
     of_batch = moments is None

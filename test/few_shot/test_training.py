@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -88,15 +89,18 @@ def test_a_guess_has_a_loss_of_one():
     assert float(loss.detach()) == parts.loss
 
 
-def test_the_loss_is_that_of_the_networks_own_features_and_inner_loop():
+@pytest.mark.parametrize('carried', [False, True])
+def test_the_loss_is_that_of_the_networks_own_features_and_inner_loop(carried):
     """One task of all the classes, whose order does not matter."""
-    trained = run(mixture=((8, 2, 1),), all_ways=(), update_weights=(0.1, 0.2, 0.3, 0.4))
+    trained = run(mixture=((8, 2, 1),), all_ways=(), update_weights=(0.1, 0.2, 0.3, 0.4),
+                  carried_moments=carried)
     _, parts = trained.loss()
     batch = draw_batch(trained.config, SEEN, 8, stream(TINY.seed + 1, 1, 1))
     weights = weights_of(trained)
     layers, watched = Exact(SMALL, weights), Watched()
     support = features(SMALL, layers, batch.support.flatten(0, 1), watched)
-    queries = features(SMALL, layers, batch.queries.flatten(0, 1), given(watched.moments))
+    queries = features(SMALL, layers, batch.queries.flatten(0, 1),
+                       given(watched.moments) if carried else Watched())
     wanted = torch.arange(8).repeat_interleave(2)
     expected = sum(
         share * functional.cross_entropy(queries @ learned.T, wanted) / math.log(8)
@@ -344,3 +348,10 @@ def test_a_run_goes_on_with_its_own_images_and_its_own_checkpoint(tmp_path):
     with pytest.raises(ModelError, match=f'expected one of {IMAGES.made_by}') as caught:
         ImageTraining.restore(tmp_path, SEEN, UNSEEN)
     assert '\n' not in str(caught.value)
+
+
+def test_the_configuration_of_the_second_run_is_one():
+    path = Path(__file__).parents[2] / 'config' / 'few_shot' / 'second.yaml'
+    config = read_config(path, FewShotConfig())
+    assert config.carried_moments and config.iterations == 2000
+    assert config.mixture == FewShotConfig().mixture
