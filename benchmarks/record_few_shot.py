@@ -5,7 +5,7 @@
 The tasks are of the 90 characters that come with the package, or of FILE. What the tables of
 README and docs say comes from the card of the shipped model; `tables.py` writes them. `--only`
 measures the rows whose name contains TEXT and keeps the others, if they were taken with the same
-weights, as `--tasks 200` did for conditions that the contract does not name. Ctrl-C keeps the
+weights; with `--tasks 200` it was done for those that change little. Ctrl-C keeps the
 rows that are done. About twenty minutes on two cores.
 """
 
