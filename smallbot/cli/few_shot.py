@@ -165,8 +165,8 @@ def _run_evaluate(args: argparse.Namespace) -> int:
     check_updates(args, model)
     images = read_part(args.data, args.part)
     check_fit(model, images)
-    print(images.understood, file=sys.stderr, flush=True)
     tasks = draw(images, args.ways, args.shots, args.queries, args.tasks, args.seed)
+    print(images.understood, file=sys.stderr, flush=True)
     if args.sweep:
         return _swept(args, model, images, tasks, conditions)
     done, result = _evaluated(args, model, images, tasks, conditions)
