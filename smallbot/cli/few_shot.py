@@ -161,6 +161,8 @@ def _run_evaluate(args: argparse.Namespace) -> int:
     conditions = conditions_of(args)
     if args.sweep and args.baselines:
         raise InputError('--baselines goes with a single evaluation: leave --sweep out')
+    settings = {value: conditions.at(args.sweep[0], value)
+                for value in (args.sweep[1] if args.sweep else ())}
     model = load_image_model(args.model)
     check_updates(args, model)
     images = read_part(args.data, args.part)
@@ -168,7 +170,7 @@ def _run_evaluate(args: argparse.Namespace) -> int:
     tasks = draw(images, args.ways, args.shots, args.queries, args.tasks, args.seed)
     print(images.understood, file=sys.stderr, flush=True)
     if args.sweep:
-        return _swept(args, model, images, tasks, conditions)
+        return _swept(args, model, images, tasks, settings)
     done, result = _evaluated(args, model, images, tasks, conditions)
     print(table(result))
     if args.baselines and not result['interrupted']:
@@ -195,9 +197,8 @@ def _evaluated(args, model, images, tasks, conditions, label: str = '') -> tuple
     return done, measuring.closed(result, asked, why)
 
 
-def _swept(args, model, images, tasks, conditions) -> int:
+def _swept(args, model, images, tasks, settings: dict[float, Any]) -> int:
     what, values = args.sweep
-    settings = {value: conditions.at(what, value) for value in values}
     print(f'{len(tasks.classes)} tasks at each point, {_said(args.ways, args.shots)}, '
           f'{args.synapses} synapses, model {model.name}, seed {args.seed}\n'
           f'{what:>12}{"after one, %":>14}{"after all, %":>14}{"95 % interval":>19}')
