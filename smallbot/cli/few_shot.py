@@ -25,6 +25,8 @@ DATA = ('an NPZ file with images [N, 28, 28] and labels [N], the folder of Omnig
         '(alphabet/character/drawer.png), or that of CIFAR-100, cifar-100-python')
 FEW = 20
 """Tasks that are not worth a process of their own."""
+TUNING = 100
+"""Tasks of another seed on which ridge regression chooses its penalty."""
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -232,10 +234,6 @@ def _baselines(args, model, images, tasks) -> dict[str, Any]:
     for one in PAPER:
         print(f'  {one.accuracy:5.1f} %  {one.what} ({one.differs})')
     return {'baselines': found, 'published': [one._asdict() for one in PAPER]}
-
-
-TUNING = 100
-"""Tasks of another seed on which ridge regression chooses its penalty."""
 
 
 def _draw(path: Path, result: dict, images, tasks, done: dict) -> None:

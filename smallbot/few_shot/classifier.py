@@ -115,15 +115,14 @@ class Classifier:
         for and none were shown.
         """
         check_images(self.config, images, 'queries')
-        if self.statistics is Statistics.TRAINING:
-            return self._scaled([features(self.config, self.layers, some, given(self.moments))
-                                 for some in images.split(AT_ONCE)])
-        if self._support is None:
+        as_trained = self.statistics is Statistics.TRAINING
+        if not as_trained and self._support is None:
             raise NetworkError(f'statistics {self.statistics.value}: show examples first')
-        if self.statistics is Statistics.SUPPORT:
-            return self._scaled([features(self.config, self.layers, some, given(self._own))
-                                 for some in images.split(AT_ONCE)])
-        return self._features(self._support, images, of_queries=True)
+        if self.statistics.transductive:
+            return self._features(self._support, images, of_queries=True)
+        moments = given(self.moments if as_trained else self._own)
+        return self._scaled([features(self.config, self.layers, some, moments)
+                             for some in images.split(AT_ONCE)])
 
     def answers(self, seen: Tensor) -> Tensor:
         """Return the logits [Q, ways] for features [Q, D] in units of full scale."""

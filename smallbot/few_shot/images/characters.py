@@ -31,7 +31,7 @@ LONGEST_NAME = 100
 """Letters of a class's name that are kept."""
 TEST_FILE = Path(__file__).with_name('omniglot_test.npz')
 TEST = ('Asomtavruli_(Georgian)', 'Futurama', 'Greek')
-"""Alphabets for figures; neither training nor any choice sees them."""
+"""Alphabets for figures; neither training nor the choice of models sees them."""
 VALIDATION = ('Malay_(Jawi_-_Arabic)', 'N_Ko', 'Tagalog')
 """Alphabets by which settings and weights are chosen."""
 PARTS = ('training', 'validation', 'test')
