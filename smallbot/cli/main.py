@@ -16,7 +16,17 @@ PLACE = 'SMALLBOT_TRACEBACK'
 def parser():
     """Build the parser of the whole command."""
     from smallbot import __version__
-    from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, few_shot, meta_train
+    from smallbot.cli import (
+        arm,
+        chip,
+        demo,
+        doctor,
+        ed_scorbot,
+        evaluate,
+        few_shot,
+        meta_train,
+        page,
+    )
     from smallbot.cli.common.arguments import Parser
 
     top = Parser(
@@ -27,7 +37,8 @@ def parser():
                'input.')
     top.add_argument('--version', action='version', version=f'smallbot {__version__}')
     verbs = top.add_subparsers(dest='verb', metavar='VERB', required=True)
-    for module in (demo, evaluate, meta_train, few_shot, arm, chip, ed_scorbot, doctor):
+    for module in (demo, page, evaluate, meta_train, few_shot, arm, chip, ed_scorbot,
+                   doctor):
         summary, details = module.__doc__.split('\n', 1)
         verb = verbs.add_parser(module.VERB, help=summary.rstrip('.'),
                                 description=f'{summary} {details.strip()}'.strip())

@@ -15,6 +15,8 @@ from smallbot.demonstration.samples import (
 
 REACH = 0.005
 """Distance by which the driven joints may miss a demonstrated tool tip, m."""
+SPACE = np.eye(3)
+"""All directions, [3, 3]."""
 
 
 def joints_of_tip(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> np.ndarray:
@@ -27,23 +29,10 @@ def joints_of_tip(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> n
     """
     check_time(time, source)
     check_finite(time, ('x', 'y', 'z'), tip, source)
-    lower = np.maximum(arm.limits.lower, -math.pi)
-    upper = np.minimum(arm.limits.upper, math.pi)
+    lower, upper = bounds(arm)
     starts = np.random.default_rng(0).uniform(lower, upper, size=(4096, len(lower)))
     starts[0] = np.clip(0, lower, upper)
-    around = cKDTree(_tips(arm, starts))
-    pose = starts[around.query(tip[0])[1]]
-    solved, miss = np.empty((len(tip), len(lower))), np.empty(len(tip))
-    for row in range(0, len(tip), 32):
-        part = slice(row, min(row + 32, len(tip)))
-        solved[part], miss[part] = _nearest_poses(arm, pose, tip[part], lower, upper)
-        lost = row + np.flatnonzero(miss[part] > REACH)
-        if len(lost):
-            again, left = _nearest_poses(arm, starts[around.query(tip[lost])[1]], tip[lost],
-                                         lower, upper)
-            better = left < miss[lost]
-            solved[lost[better]], miss[lost[better]] = again[better], left[better]
-        pose = solved[part.stop - 1]
+    solved, miss = along(arm, tip, starts)
     if miss.max() > REACH:
         row = int((miss > REACH).argmax())
         x, y, z = tip[row]
@@ -54,19 +43,48 @@ def joints_of_tip(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> n
     return solved
 
 
-def _nearest_poses(arm: Arm, start: np.ndarray, targets: np.ndarray, lower: np.ndarray,
-                   upper: np.ndarray, rounds: int = 40, nudge: float = 1e-6
-                   ) -> tuple[np.ndarray, np.ndarray]:
-    """Return poses [S, J] within limits whose tips are nearest to `targets` [S, 3], and the miss.
+def bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
+    """Return between which poses [J], rad, is looked: the limits, at most a turn."""
+    return np.maximum(arm.limits.lower, -math.pi), np.minimum(arm.limits.upper, math.pi)
 
-    The search begins at `start`, [J] for all or [S, J]; the miss [S] is in m.
+
+def along(arm: Arm, targets: np.ndarray, starts: np.ndarray, seen: np.ndarray = SPACE
+          ) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses [S, J] that follow `targets` [S, K], m, continuously, and the miss [S], m.
+
+    `starts` [P, J] are poses from which it may begin, and from the nearest of which a target is
+    tried again that was missed; `seen` [K, 3] are the directions that count.
     """
+    around = cKDTree(_tips(arm, starts) @ seen.T)
+    pose = starts[around.query(targets[0])[1]]
+    solved, miss = np.empty((len(targets), starts.shape[1])), np.empty(len(targets))
+    for row in range(0, len(targets), 32):
+        part = slice(row, min(row + 32, len(targets)))
+        solved[part], miss[part] = nearest_poses(arm, pose, targets[part], seen)
+        lost = row + np.flatnonzero(miss[part] > REACH)
+        if len(lost):
+            again, left = nearest_poses(arm, starts[around.query(targets[lost])[1]],
+                                        targets[lost], seen)
+            better = left < miss[lost]
+            solved[lost[better]], miss[lost[better]] = again[better], left[better]
+        pose = solved[part.stop - 1]
+    return solved, miss
+
+
+def nearest_poses(arm: Arm, start: np.ndarray, targets: np.ndarray, seen: np.ndarray = SPACE,
+                  rounds: int = 40, nudge: float = 1e-6) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses [S, J] within limits whose tips are nearest to `targets` [S, K], and the miss.
+
+    The search begins at `start`, [J] for all or [S, J]; `seen` [K, 3] are the directions that
+    count; the miss [S] is in m.
+    """
+    lower, upper = bounds(arm)
     joints = len(lower)
     probes = np.vstack([np.zeros(joints), nudge * np.eye(joints)])
     damping = 1e-9 * np.eye(joints)
     poses = np.broadcast_to(start, (len(targets), joints))
     for _ in range(rounds):
-        tips = _tips(arm, poses[:, None] + probes)
+        tips = _tips(arm, poses[:, None] + probes) @ seen.T
         miss = targets - tips[:, 0]
         transposed = (tips[:, 1:] - tips[:, :1]) / nudge
         normal = transposed @ transposed.swapaxes(1, 2) + damping
@@ -76,7 +94,7 @@ def _nearest_poses(arm: Arm, start: np.ndarray, targets: np.ndarray, lower: np.n
         poses = moved
         if settled:
             break
-    return poses, np.linalg.norm(_tips(arm, poses) - targets, axis=1)
+    return poses, np.linalg.norm(_tips(arm, poses) @ seen.T - targets, axis=1)
 
 
 def _tips(arm: Arm, positions: np.ndarray) -> np.ndarray:

@@ -1,0 +1,390 @@
+"""The arm's side of the page: what was shown, learned and played, and what the browser sees of it.
+
+Runs in a process of its own and computes; what moves the arm is a `Robot`. Not here: browsers,
+and who of them may drive.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+import tempfile
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from smallbot.arm.kinematics import Arm
+from smallbot.demonstration.drawing_plane import DrawingPlane
+from smallbot.demonstration.formats.table import SUFFIXES
+from smallbot.demonstration.reading import read_demonstration
+from smallbot.demonstration.samples import Demonstration
+from smallbot.demonstration.trial_grid import playing_duration, trial_of
+from smallbot.errors import in_one_line, InputError
+from smallbot.kinds import FileName
+from smallbot.one_shot.example import shown_by_default
+from smallbot.one_shot.learner import learning_signals
+from smallbot.one_shot.model import OneShotModel
+from smallbot.one_shot.playback import Phase
+from smallbot.page.child import Act, Line, Message, serve
+from smallbot.page.robot import Motion, Robot
+from smallbot.page.robot_choice import Chosen
+from smallbot.page.scene import packed, plane_of, scene_of
+from smallbot.share import share_directory
+from smallbot.study.reproduction import Course, Reproduction, reproduction
+
+FRAMES = 30.0
+"""Poses a second that are sent, at most."""
+STILL = 1e-5
+"""Change of a pose below which it is not sent again, rad."""
+MOST_BYTES = 2 ** 24
+"""Of an upload."""
+DRAWN_FOR = 'default'
+"""Name of the example that is made for an arm."""
+MOST_STATES, MOST_SPIKES = 600_000, 2_000_000
+"""Kept of a playback."""
+POOR = 'allow_poor'
+
+
+class ArmSide:
+    """See `page.robot.Watcher`; `run` serves until the page has gone."""
+
+    def __init__(self, line: Line, model: OneShotModel, arm: Arm, chosen: Chosen, mode: str):
+        self._line, self._model, self._arm = line, model, arm
+        self._chosen, self._mode = chosen, mode
+        self._lock = threading.RLock()
+        self._plane = DrawingPlane.of(arm)
+        self._robot: Robot | None = None
+        self._motion = Motion()
+        self._shown: Demonstration | None = None
+        self._name = ''
+        self._offered = {'digest': '', 'name': ''}
+        self._learned: dict[str, Any] | None = None
+        self._played: dict[str, Any] | None = None
+        self._busy = self._trouble = ''
+        self._recording = False
+        self._delta: np.ndarray | None = None
+        self._taught: Demonstration | None = None
+        self._course = Course()
+        self._collecting = False
+        self._spikes_before = np.zeros((0, 2), dtype=int)
+        self._learn_seconds = 0.0
+        self._finished: threading.Thread | None = None
+
+    # --- serving
+
+    def run(self, robot: Robot) -> None:
+        """Serve what is asked until the page has gone, then let the robot come to rest."""
+        self._robot = robot
+        self._line.say({'arm': self._description()})
+        self._tell()
+        ending = threading.Event()
+        poses = threading.Thread(target=self._send_poses, args=(ending,), daemon=True,
+                                 name='poses')
+        poses.start()
+        acts: dict[str, Act] = {
+            'draw': self._draw, 'example': self._example, 'upload': self._upload,
+            'learn': self._learn, 'play': self._play, 'record': self._record,
+            'reset': lambda ask: {'text': robot.reset()}}
+        try:
+            serve(self._line, acts, {'halt': self._halt})
+        finally:
+            ending.set()
+            robot.close()
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            'key': f'{self._model.digest}-{self._mode}', 'name': self._arm.name,
+            'model': self._model.name, 'weights': self._model.digest,
+            'models': list(self._chosen.started_with),
+            'can_choose': self._mode == 'library' and len(self._chosen.started_with) > 1,
+            'mode': self._mode, 'simulated': self._robot.simulated,
+            'synapses': self._chosen.synapses, 'joints': list(self._arm.driven),
+            'movable': list(self._arm.movable),
+            'trial_seconds': self._model.config.trial_seconds,
+            'scene': scene_of(self._arm), **plane_of(self._plane),
+            'examples': [{'name': name, 'title': title} for name, title, _ in self._examples()],
+            'most_bytes': MOST_BYTES, 'suffixes': [*SUFFIXES, '.mcap', '.db3']}
+
+    def _examples(self) -> list[tuple[str, str, Path | None]]:
+        """Return name, title and file of the shipped movements that fit this arm."""
+        found: list[tuple[str, str, Path | None]] = []
+        if set(self._arm.driven) == {'base', 'shoulder'}:
+            folder = share_directory() / 'config' / 'demonstrations'
+            found = [(path.stem, path.stem.replace('_', ' '), path)
+                     for path in sorted(folder.glob('*.csv'))]
+        return found or [(DRAWN_FOR, f'a movement made for {self._arm.name}', None)]
+
+    def _tell(self) -> None:
+        """Send the state as it is."""
+        with self._lock:
+            motion, shown = self._motion, self._shown
+            state = {
+                'ready': True, 'waiting': '', 'mode': self._mode,
+                'simulated': self._robot.simulated if self._robot else None,
+                'arm': {'key': f'{self._model.digest}-{self._mode}'},
+                'phase': motion.phase.value, 'reason': motion.reason,
+                'fraction': motion.fraction, 'duration': motion.duration,
+                'recording': self._recording,
+                'shown': shown and {'digest': shown.digest, 'name': self._name,
+                                    'seconds': shown.duration},
+                'learned': self._learned, 'busy': self._busy, 'trouble': self._trouble,
+                'played': self._played}
+            self._line.say({'state': state})
+
+    def _send_poses(self, ending: threading.Event) -> None:
+        last: np.ndarray | None = None
+        while not ending.wait(1 / FRAMES):
+            pose = self._robot.pose()
+            moving = self._motion.phase is Phase.PLAYING
+            if pose is None or (last is not None and not moving
+                                and np.abs(pose - last).max() < STILL):
+                continue
+            last = pose
+            at = None
+            if moving and self._course.stamps:
+                at = max(0.0, (self._course.stamps[-1] - self._motion.began) * 1e-9)
+            self._line.say({'pose': [round(float(value), 5) for value in pose], 'at': at})
+
+    # --- what is asked
+
+    def _draw(self, ask: Message) -> dict[str, Any]:
+        try:
+            stroke = np.array(ask.get('points'), dtype=float)
+            seconds = None if ask.get('seconds') is None else float(ask['seconds'])
+        except (TypeError, ValueError):
+            raise InputError('points: expected [[u, v, t], ...], numbers') from None
+        if stroke.ndim != 2 or stroke.shape[1] != 3:
+            raise InputError(f'points of shape {list(stroke.shape)}: expected [[u, v, t], ...]')
+        try:
+            shown = self._plane.movement(stroke[:, :2], stroke[:, 2], ask.get('timing') == 'even',
+                                         seconds)
+            return self._offer(shown, 'your drawing')
+        except InputError as error:
+            at = getattr(error, 'at', None)
+            error.answer = {'at': None if at is None else [float(part) for part in at]}
+            raise
+
+    def _example(self, ask: Message) -> dict[str, Any]:
+        for name, title, path in self._examples():
+            if name == ask.get('name'):
+                shown = (shown_by_default(self._model.config, self._arm) if path is None
+                         else read_demonstration(path, self._arm))
+                return self._offer(shown, title)
+        raise InputError(f'example {ask.get("name")!r}: there are '
+                         f'{", ".join(name for name, *_ in self._examples())}')
+
+    def _upload(self, ask: Message) -> dict[str, Any]:
+        name, content = str(ask.get('name', '')), ask.get('content', b'')
+        suffixes = (*SUFFIXES, '.mcap', '.db3')
+        if Path(name).suffix.lower() not in suffixes:
+            raise InputError(f'{in_one_line(name)}: expected a file that ends in '
+                             f'{", ".join(suffixes)}')
+        stem = ''.join(letter if letter.isprintable() and letter not in '/\\' else '_'
+                       for letter in Path(name).name)[-100:].lstrip('.')
+        with tempfile.TemporaryDirectory(prefix='smallbot_page_') as folder:
+            path = Path(folder) / (FileName()(stem) if stem else 'upload.csv')
+            path.write_bytes(content)
+            try:
+                return self._offer(read_demonstration(path, self._arm), path.name)
+            except InputError as error:
+                raise InputError(in_one_line(error).replace(f'{folder}/', '')) from None
+
+    def _record(self, ask: Message) -> dict[str, Any]:
+        action = ask.get('action')
+        if action not in ('start', 'stop', 'discard'):
+            raise InputError(f'action {action!r}: expected start, stop or discard')
+        said = self._robot.record(action)
+        self._recording = action == 'start'
+        self._tell()
+        return {'text': said}
+
+    def _offer(self, shown: Demonstration, name: str) -> dict[str, Any]:
+        """Make a movement the current one; returns what to answer."""
+        if self._motion.moving:
+            raise InputError('a movement is being played: wait for its end, or halt')
+        self._offered = {'digest': shown.digest, 'name': name}
+        self._robot.offer(shown)
+        _, how = self._playing(shown)
+        return {'text': f'{name}: {shown.duration:.1f} s{how}'}
+
+    def _playing(self, shown: Demonstration) -> tuple[float, str]:
+        positions = trial_of(shown, self._arm, self._model.steps)
+        duration, stretched = playing_duration(shown, positions, self._arm.limits)
+        return duration, f', played in {duration:.1f} s: the arm needs that' if stretched else ''
+
+    def _learn(self, ask: Message) -> dict[str, Any]:
+        self._learned = self._played = None
+        self._busy = 'learning'
+        self._tell()
+        began = time.perf_counter()
+        try:
+            said = self._robot.learn()
+            self._learn_seconds = time.perf_counter() - began
+            if self._learned is not None:
+                self._learned['seconds'] = self._learn_seconds
+                self._line.say({'data': 'learned', 'value': self._learning()})
+        finally:
+            self._busy = ''
+            self._tell()
+        return {'text': said}
+
+    def _play(self, ask: Message) -> dict[str, Any]:
+        with self._lock:
+            taught = self._taught or self._shown
+            self._course = Course(demonstration=taught, spikes_before=self._spikes_before)
+            self._collecting = True
+            self._played = None
+        try:
+            return {'text': self._robot.execute(bool(ask.get('allow_poor')))}
+        except InputError as error:
+            self._collecting = False
+            error.answer = {'poor': POOR in str(error) and self._mode == 'library'}
+            raise
+
+    def _halt(self, ask: Message) -> dict[str, Any]:
+        return {'text': self._robot.halt(str(ask.get('reason') or 'halted on the page'))}
+
+    # --- what the robot does
+
+    def demonstrated(self, shown: Demonstration | None) -> None:
+        """Take the demonstration that is current now."""
+        with self._lock:
+            self._shown = shown
+            if shown is None:
+                self._tell()
+                return
+            given = self._offered
+            self._name = given['name'] if given['digest'] == shown.digest else Path(
+                shown.source).stem
+            self._tell()
+        duration, how = self._playing(shown)
+        path = trial_of(shown, self._arm, self._model.steps)
+        tip = shown.posed(self._arm).tip(torch.as_tensor(path)).numpy()
+        self._line.say({'data': 'shown', 'value': {
+            'digest': shown.digest, 'name': self._name, 'understood': shown.understood,
+            'seconds': shown.duration, 'duration': duration, 'how': how,
+            'tip': _rounded(tip), 'plane': _rounded(self._plane.on(tip)),
+            'positions': _rounded(path), 'held': shown.held}})
+
+    def traced(self, spikes: np.ndarray) -> None:
+        """Take the spikes of the trial before an update."""
+        self._spikes_before = spikes
+
+    def updated(self, delta: np.ndarray) -> None:
+        """Take the update that is being written."""
+        self._delta = delta
+
+    def programmed(self, values: dict[str, str]) -> None:
+        """Take what an update has written."""
+        def number(name: str) -> float | None:
+            text = values.get(name)
+            return None if text in (None, 'None') else float(text)
+
+        with self._lock:
+            self._taught = self._shown
+            self._course.programmed = values
+            expected = number('expected_tip_rmse_cm')
+            self._programmed_values = values
+            self._learned = {
+                'digest': values.get('demonstration', ''), 'name': self._name,
+                'expected_cm': expected, 'poor': '', 'seconds': self._learn_seconds,
+                'cells': number('cells_written'), 'cells_total': number('cells_total'),
+                'devices': number('devices_written'), 'pulses': number('pulses'),
+                'energy_uj': number('energy_uj')}
+            self._tell()
+
+    def spiked(self, events: np.ndarray) -> None:
+        """Take spikes of a playback."""
+        with self._lock:
+            if self._collecting and len(self._course.spikes_after) < MOST_SPIKES:
+                self._course.spikes_after.append(events)
+
+    def progressed(self, motion: Motion) -> None:
+        """Take how far a playback is; at its end compare it with what was shown."""
+        with self._lock:
+            before, self._motion = self._motion, motion
+            over = self._collecting and not motion.moving and motion.phase is not Phase.IDLE
+            if over and before.moving:
+                self._collecting = False
+            else:
+                over = False
+            self._tell()
+        if over and motion.phase is Phase.DONE:
+            # Not in this thread, which may be that of the control loop.
+            self._finished = threading.Thread(target=self._compare, args=(motion,), daemon=True)
+            self._finished.start()
+
+    def moved(self, stamp: int, position: np.ndarray) -> None:
+        """Take where the driven joints were."""
+        if self._collecting and len(self._course.stamps) < MOST_STATES:
+            self._course.stamps.append(stamp)
+            self._course.positions.append(position)
+
+    def troubled(self, text: str) -> None:
+        """Take what is wrong with the robot."""
+        with self._lock:
+            if text != self._trouble:
+                self._trouble = text
+                self._tell()
+
+    def said(self, text: str) -> None:
+        """Tell whoever looks."""
+        self._line.say({'told': text})
+
+    # --- what is shown of it
+
+    def _learning(self) -> dict[str, Any]:
+        """Return what the browser shows of the update."""
+        model, shown = self._model, self._taught
+        path = torch.from_numpy(trial_of(shown, self._arm, model.steps))
+        signals = learning_signals(model, model.config.watched(
+            shown.posed(self._arm), path).float()[None])[0].T.numpy()
+        largest = max(float(np.abs(signals).max()), 1e-12)
+        strength = np.abs(self._delta)
+        written = {**self._learned, 'expected_cm': self._learned['expected_cm'],
+                   'text': 'one update'}
+        return {
+            **written, 'neurons': model.n, 'steps': model.steps,
+            'map': {'rows': strength.shape[0], 'columns': strength.shape[1],
+                    'data': packed(255 * np.sqrt(strength / max(strength.max(), 1e-12)))},
+            'spikes': self._spikes_before.tolist(),
+            'signals': {'rows': signals.shape[0], 'columns': signals.shape[1],
+                        'data': packed((127 * signals / largest).astype(np.int8))}}
+
+    def _compare(self, motion: Motion) -> None:
+        course = self._course
+        course.began, course.duration = motion.began, motion.duration
+        course.learn_seconds, course.updates = self._learn_seconds, 1
+        course.programmed = self._programmed_values if self._learned else {}
+        try:
+            result = reproduction(self._model, self._arm, course, self._chosen.synapses,
+                                  self._chosen.arm, self._chosen.seed)
+        except Exception as error:  # a playback of something that this page has not seen learned
+            self._line.say({'told': f'not compared: {in_one_line(error)}'})
+            return
+        self._line.say({'data': 'played', 'value': self._comparison(result)})
+        with self._lock:
+            self._played = {'digest': course.demonstration.digest,
+                            'arm_tip_rmse_cm': result.report['arm_tip_rmse_cm']}
+            self._tell()
+
+    def _comparison(self, result: Reproduction) -> dict[str, Any]:
+        away = np.linalg.norm(result.tip['arm'] - result.tip['demonstrated'], axis=1)
+        report = result.report
+        return {'digest': report['demonstration']['digest'], 'tip': _rounded(result.tip['arm']),
+                'plane': _rounded(self._plane.on(result.tip['arm'])),
+                'error': _rounded(np.stack([result.time, 100 * away], axis=1)),
+                'spikes': result.spikes['after'].tolist(),
+                'arm_tip_rmse_cm': report['arm_tip_rmse_cm'],
+                'network_tip_rmse_cm': report['tip_rmse_cm']['after']['mean'],
+                'before_tip_rmse_cm': report['tip_rmse_cm']['before']['mean'],
+                'report': report}
+
+
+def _rounded(values: np.ndarray, to: int = 5) -> list:
+    return np.round(np.asarray(values, dtype=float), to).tolist()
+
+
+Made = Callable[[Line, Chosen], None]
+"""What runs the arm's side in a process."""

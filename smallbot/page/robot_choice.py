@@ -1,0 +1,19 @@
+"""What a page was started with, as it goes to its processes; nothing heavy is imported."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Plain values."""
+
+    model: str
+    """Name of a shipped model, or path."""
+    synapses: str = 'chip'
+    """'chip' or 'software'."""
+    seed: int = 0
+    """Of the chip's devices."""
+    arm: str = 'kinematic'
+    """Kind of simulated arm, without ROS."""
+    started_with: tuple[str, ...] = ()
+    """Models that may be chosen on the page."""
