@@ -6,12 +6,13 @@ from this machine alone, unless --host says otherwise, which then asks for a tok
 """
 
 import argparse
+import re
 import sys
 import webbrowser
 
 from smallbot.cli.common.arguments import add_common, write_result
 from smallbot.errors import InputError
-from smallbot.kinds import Host, MODEL, Whole
+from smallbot.kinds import Host, MODEL, Parsed, Whole
 
 VERB = 'page'
 PORT = 8642
@@ -19,6 +20,14 @@ PORT = 8642
 EXTRA = 'pip install "smallbot[page]"'
 SHIPPED = ('ed_scorbot', 'hobby_arm', 'ur5e')
 """Models that may be chosen on the page."""
+
+
+def namespace_of(text: str) -> str:
+    """Return a namespace of ROS without the slash in front; raises ValueError for another text."""
+    name = text.strip('/')
+    if not re.fullmatch(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*', name):
+        raise ValueError(text)
+    return name
 
 
 def add_arguments(verb: argparse.ArgumentParser) -> None:
@@ -31,6 +40,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--no-browser', action='store_true', help='do not open a browser')
     verb.add_argument('--without-ros', action='store_true',
                       help='simulate the arm here, even where the ROS 2 nodes run')
+    verb.add_argument('--namespace', type=Parsed(namespace_of, 'a namespace of ROS: lab/left'),
+                      metavar='NS', help='namespace of the nodes, where they have one')
     verb.add_argument('--model', type=MODEL, default=SHIPPED[0], metavar='PATH',
                       help='a shipped model or the path of a .safetensors file; it decides the '
                            'arm (default ed_scorbot)')
@@ -56,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
     listening = serving.bound(args.host, args.port)
     access = Access.to(args.host, listening.getsockname()[1])
     choice = tuple(dict.fromkeys((args.model, *SHIPPED)))
-    chosen = Chosen(args.model, args.synapses, args.seed, args.arm, choice)
+    chosen = Chosen(args.model, args.synapses, args.seed, args.arm, choice,
+                    args.namespace or '')
     address = access.address()
 
     def ready() -> None:

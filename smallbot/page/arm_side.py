@@ -203,6 +203,7 @@ class ArmSide:
         """Make a movement the current one; returns what to answer."""
         if self._motion.moving:
             raise InputError('a movement is being played: wait for its end, or halt')
+        shown = self._robot.as_told(shown)
         self._offered = {'digest': shown.digest, 'name': name}
         self._robot.offer(shown)
         _, how = self._playing(shown)

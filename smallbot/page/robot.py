@@ -74,6 +74,9 @@ class Robot(Protocol):
     def pose(self) -> np.ndarray | None:
         """Return where every joint of `Arm.movable` is [M], rad; None: not heard."""
 
+    def as_told(self, shown: Demonstration) -> Demonstration:
+        """Return a movement as it will be known when it has been offered."""
+
     def offer(self, shown: Demonstration) -> None:
         """Make a movement the demonstration that is current."""
 

@@ -17,3 +17,5 @@ class Chosen:
     """Kind of simulated arm, without ROS."""
     started_with: tuple[str, ...] = ()
     """Models that may be chosen on the page."""
+    namespace: str = ''
+    """Of the nodes, with ROS; empty: none."""
