@@ -25,7 +25,7 @@ $(STAMP): setup.py constraints.txt requirements-ros.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
 	$(PIP) torch
 	$(PIP) -r requirements-ros.txt
-	$(PIP) --editable '.[docs,train,ed_scorbot,mujoco,test]'
+	$(PIP) --editable '.[docs,page,train,ed_scorbot,mujoco,test]'
 	touch $(STAMP)
 
 demo: $(STAMP)

@@ -20,7 +20,7 @@ from smallbot.cli.common.arguments import (
     no_ros,
     write_result,
 )
-from smallbot.cli.real_arm import add_access, may_search_home, reached
+from smallbot.cli.common.real_arm import add_access, may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.ed_scorbot.network.broker import ACCESS
 from smallbot.errors import InputError

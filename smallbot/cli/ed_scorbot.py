@@ -11,7 +11,7 @@ import sys
 import time
 
 from smallbot.cli.common.arguments import add_common, write_result
-from smallbot.cli.real_arm import add_access, broker_in
+from smallbot.cli.common.real_arm import add_access, broker_in
 from smallbot.ed_scorbot.emulated.misbehaviour import MISBEHAVIOURS
 from smallbot.files.writing import open_for_lines
 from smallbot.kinds import Host, Name, OutputFile, PORT, Real

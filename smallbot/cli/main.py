@@ -16,18 +16,9 @@ PLACE = 'SMALLBOT_TRACEBACK'
 def parser():
     """Build the parser of the whole command."""
     from smallbot import __version__
-    from smallbot.cli import (
-        arm,
-        chip,
-        demo,
-        doctor,
-        ed_scorbot,
-        evaluate,
-        few_shot,
-        meta_train,
-        page,
-    )
+    from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train, page
     from smallbot.cli.common.arguments import Parser
+    from smallbot.cli.images import few_shot
 
     top = Parser(
         prog='smallbot',

@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise InputError(f'the page needs {error.name}: {EXTRA}') from None
     from smallbot.page.access import Access
-    from smallbot.page.behind import Behind
-    from smallbot.page.robot_choice import Chosen
+    from smallbot.page.behind.choice import Chosen
+    from smallbot.page.behind.processes import Behind
     from smallbot.page.sides import sides
 
     listening = serving.bound(args.host, args.port)

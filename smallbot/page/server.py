@@ -28,7 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from smallbot.errors import InputError
 from smallbot.page.access import Access, COOKIE
-from smallbot.page.behind import Behind
+from smallbot.page.behind.processes import Behind
 from smallbot.page.pages import Pages
 
 STATIC = Path(__file__).resolve().parent / 'static'

@@ -9,7 +9,7 @@ import uvicorn
 
 from smallbot.errors import InputError
 from smallbot.page.access import Access
-from smallbot.page.behind import Behind
+from smallbot.page.behind.processes import Behind
 from smallbot.page.server import MOST_ASKED, Server
 
 GRACE = 1

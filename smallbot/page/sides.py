@@ -1,7 +1,7 @@
 """Which processes stand behind the page; what they compute with is imported in them alone."""
 
-from smallbot.page.child import Line, Main
-from smallbot.page.robot_choice import Chosen
+from smallbot.page.behind.child import Line, Main
+from smallbot.page.behind.choice import Chosen
 
 
 def sides(without_ros: bool) -> dict[str, Main]:
@@ -11,7 +11,7 @@ def sides(without_ros: bool) -> dict[str, Main]:
 
 def simulated(line: Line, chosen: Chosen) -> None:
     """Run the arm's side without ROS."""
-    from smallbot.page import without_ros
+    from smallbot.page.behind import without_ros
 
     without_ros.main(line, chosen)
 
@@ -19,7 +19,7 @@ def simulated(line: Line, chosen: Chosen) -> None:
 def with_ros(line: Line, chosen: Chosen) -> None:
     """Run the arm's side as a client of the nodes; without ROS where there are none."""
     try:
-        from smallbot.page import with_ros
+        from smallbot.page.behind import with_ros
     except ImportError:
         simulated(line, chosen)
         return
@@ -29,6 +29,6 @@ def with_ros(line: Line, chosen: Chosen) -> None:
 
 def laboratory(line: Line, chosen: Chosen) -> None:
     """Run the laboratory."""
-    from smallbot.page import laboratory
+    from smallbot.page.behind import laboratory
 
     laboratory.main(line, chosen)

@@ -40,10 +40,10 @@ from smallbot.nodes.common.messages import (
 from smallbot.nodes.common.spin import HostedExecutor, spin
 from smallbot.one_shot.model import arm_of, load_model, OneShotModel
 from smallbot.one_shot.playback import Phase
-from smallbot.page.arm_side import ArmSide
-from smallbot.page.child import Line
-from smallbot.page.robot import Motion, Watcher
-from smallbot.page.robot_choice import Chosen
+from smallbot.page.behind.arm_side import ArmSide
+from smallbot.page.behind.child import Line
+from smallbot.page.behind.choice import Chosen
+from smallbot.page.behind.robot import Motion, Watcher
 
 FOUND_WITHIN = 3.0
 """How long nodes are looked for at the start, s."""
@@ -62,7 +62,7 @@ LAUNCH = 'ros2 launch smallbot one_shot_demo.launch.py'
 
 
 class PageNode(Guarded, Node):
-    """See `page.robot.Robot`; the node is named `page`.
+    """See `robot.Robot`; the node is named `page`.
 
     Its thread hears and publishes; what is asked comes from others.
     """

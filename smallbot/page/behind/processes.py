@@ -7,8 +7,8 @@ import threading
 import time
 from typing import Any
 
-from smallbot.page.child import Child, Main, Message
-from smallbot.page.robot_choice import Chosen
+from smallbot.page.behind.child import Child, Main, Message
+from smallbot.page.behind.choice import Chosen
 
 AGAIN = (1.0, 10.0)
 """Shortest and longest time before a process that died is started again, s."""

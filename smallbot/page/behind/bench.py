@@ -21,7 +21,7 @@ from smallbot.one_shot.chip_care import FirstTrial
 from smallbot.one_shot.controller import Controller, Settings
 from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
 from smallbot.one_shot.model import OneShotModel
-from smallbot.page.robot import Motion, Watcher
+from smallbot.page.behind.robot import Motion, Watcher
 from smallbot.simulation.simulated import SimulatedArm
 
 STEP = 0.005
@@ -34,7 +34,7 @@ NO_RECORDER = 'there is nothing to record from without the ROS 2 nodes: draw, or
 
 
 class Bench:
-    """See `page.robot.Robot`.
+    """See `robot.Robot`.
 
     Parameters: `synapses`, 'chip' or 'software'; `kind` of simulated arm; `seed` of the devices.
     """

@@ -19,9 +19,9 @@ from smallbot.few_shot.images.strokes import redrawn, SIDE
 from smallbot.few_shot.model import ImageModel, load_image_model
 from smallbot.one_shot.families import from_positions
 from smallbot.one_shot.model import arm_of, load_model
-from smallbot.page.child import Line, Message, serve
-from smallbot.page.robot_choice import Chosen
-from smallbot.page.scene import packed
+from smallbot.page.behind.child import Line, Message, serve
+from smallbot.page.behind.choice import Chosen
+from smallbot.page.behind.scene import packed
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import evaluate, Performance, tool_tips
 

@@ -3,10 +3,10 @@
 import torch
 
 from smallbot.one_shot.model import arm_of, load_model
-from smallbot.page.arm_side import ArmSide
-from smallbot.page.bench import Bench
-from smallbot.page.child import Line
-from smallbot.page.robot_choice import Chosen
+from smallbot.page.behind.arm_side import ArmSide
+from smallbot.page.behind.bench import Bench
+from smallbot.page.behind.child import Line
+from smallbot.page.behind.choice import Chosen
 
 
 def main(line: Line, chosen: Chosen) -> None:

@@ -26,10 +26,10 @@ from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.learner import learning_signals
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.playback import Phase
-from smallbot.page.child import Act, Line, Message, serve
-from smallbot.page.robot import Motion, Robot
-from smallbot.page.robot_choice import Chosen
-from smallbot.page.scene import packed, plane_of, scene_of
+from smallbot.page.behind.child import Act, Line, Message, serve
+from smallbot.page.behind.choice import Chosen
+from smallbot.page.behind.robot import Motion, Robot
+from smallbot.page.behind.scene import packed, plane_of, scene_of
 from smallbot.share import share_directory
 from smallbot.study.reproduction import Course, Reproduction, reproduction
 
@@ -47,7 +47,7 @@ POOR = 'allow_poor'
 
 
 class ArmSide:
-    """See `page.robot.Watcher`; `run` serves until the page has gone."""
+    """See `robot.Watcher`; `run` serves until the page has gone."""
 
     def __init__(self, line: Line, model: OneShotModel, arm: Arm, chosen: Chosen, mode: str):
         self._line, self._model, self._arm = line, model, arm

@@ -11,10 +11,10 @@ import shlex
 import sys
 from typing import Any
 
-from smallbot.cli import classify
 from smallbot.cli.common import measuring, training
 from smallbot.cli.common.arguments import add_common, made_folder, write_result
 from smallbot.cli.common.images import add_network, check_updates, conditions_of
+from smallbot.cli.images import classify
 from smallbot.errors import InputError
 from smallbot.kinds import InputPath, MODEL, Whole
 
