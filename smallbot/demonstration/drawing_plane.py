@@ -23,7 +23,7 @@ POSES = 4096
 """Poses all over the workspace that are looked at."""
 FINE = 500
 """Poses of each of two joints by which their reach is found."""
-WELL = 0.3
+WELL = 0.5
 """Share of the best mobility in all directions with which the arm's home is good enough."""
 RATE = 100.0
 """Samples a second of a drawn movement, Hz."""
