@@ -1,0 +1,71 @@
+// @ts-check
+/** Who drives: one page at a time. Whatever needs to drive asks here first. */
+import {ask, clientName, on} from './link.js';
+import {model} from './model.js';
+import {byId, say} from './said.js';
+
+/** Ask a question in a dialog. @param {string} id of the <dialog> @param {string} text @returns {Promise<boolean>} */
+export function confirmed(id, text) {
+  const dialog = byId(id);
+  if (dialog.open) return Promise.resolve(false);
+  dialog.querySelector('[data-text]').textContent = text;
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true});
+  });
+}
+
+/** @param {{who: string, since: number}} asked */
+function question(asked) {
+  const since = asked.since >= 90 ? `${Math.round(asked.since / 60)} minutes`
+    : `${Math.round(asked.since || 0)} seconds`;
+  return `${asked.who} has been driving for ${since}. Take over? It will be told.`;
+}
+
+/**
+ * Do something that needs to drive; where another page drives, ask and then do it again.
+ * @param {() => Promise<import('./link.js').Answer>} attempt
+ */
+async function driving(attempt) {
+  const answer = await attempt();
+  if (answer.ok || !answer.asked) return answer;
+  if (!await confirmed('take-over', question(answer.asked))) {
+    return {...answer, text: `${answer.asked.who} goes on driving. This page watches.`};
+  }
+  const taken = await ask('drive', {take: true});
+  return taken.ok ? attempt() : taken;
+}
+
+/** @param {string} what @param {object} [fields] */
+export const act = (what, fields = {}) => driving(() => ask(what, fields));
+
+/** Send a file. @param {File} file */
+export const upload = (file) => driving(async () => {
+  const query = new URLSearchParams({name: file.name, client: clientName()});
+  try {
+    const answer = await fetch(`/api/upload?${query}`,
+      {method: 'POST', headers: {'X-Smallbot': 'page'}, body: file});
+    const value = await answer.json();
+    return {...value, ok: answer.ok && value.ok !== false};
+  } catch {
+    return {ok: false, text: `${file.name} could not be sent: no connection to smallbot.`};
+  }
+});
+
+on('state', (state) => {
+  const others = Math.max(0, (state.pages || 1) - 1);
+  const watch = `${others || 'no'} other ${others === 1 ? 'page' : 'pages'}`;
+  const driver = state.driver;
+  byId('driver-text').textContent = driver?.you ? `You drive (${state.you}, ${watch}).`
+    : driver ? `${driver.who} drives; you are ${state.you} (${watch}).`
+      : `Nobody drives; you are ${state.you} (${watch}).`;
+  const button = byId('drive');
+  button.textContent = driver?.you ? 'Stop driving' : 'Drive';
+  button.disabled = !state.ready;
+});
+
+byId('drive').addEventListener('click', async () => {
+  const answer = model.state?.driver?.you ? await ask('leave') : await act('drive', {take: false});
+  say('live-bar', answer.ok ? '' : answer.text, true);
+});

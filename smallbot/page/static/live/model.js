@@ -1,0 +1,52 @@
+// @ts-check
+/**
+ * What the page knows: the state as the server last told it, and what is fetched when it changes.
+ *
+ * Events, through `on` of the link: `arm`, `shown`, `learned`, `played`, each with the fetched
+ * value or null where there is none.
+ */
+import {on, tell} from './link.js';
+
+/** @type {{state: any, arm: any, shown: any, learned: any, played: any}} */
+export const model = {state: null, arm: null, shown: null, learned: null, played: null};
+
+/** What each was last fetched for. @type {Record<string, string|null>} */
+const had = {arm: null, shown: null, learned: null, played: null};
+
+/** Does anything move, or will it in a moment? */
+export const moves = () => ['easing', 'playing'].includes(model.state?.phase);
+
+on('state', (state) => {
+  model.state = state;
+  keep('arm', state.arm?.key ?? null);
+  for (const part of ['shown', 'learned', 'played']) {
+    const digest = state[part] ? JSON.stringify([state.arm?.key, state[part]]) : null;
+    keep(part, digest);
+  }
+});
+
+/** Fetch one part where it is another than the one at hand. @param {string} part @param {string|null} key */
+async function keep(part, key) {
+  if (had[part] === key) return;
+  had[part] = key;
+  if (key === null) {
+    set(part, null);
+    return;
+  }
+  try {
+    const answer = await fetch(`/api/${part}`, {cache: 'no-store'});
+    const value = answer.ok ? await answer.json() : null;
+    if (had[part] === key) {
+      set(part, value);
+      if (!value) had[part] = null;             // the next state tries again
+    }
+  } catch {
+    if (had[part] === key) had[part] = null;
+  }
+}
+
+/** @param {string} part @param {any} value */
+function set(part, value) {
+  /** @type {Record<string, any>} */ (model)[part] = value;
+  tell(part, value);
+}
