@@ -116,12 +116,14 @@ class ArmSide:
         return found or [(DRAWN_FOR, f'a movement made for {self._arm.name}', None)]
 
     def _tell(self) -> None:
-        """Send the state as it is."""
+        """Send the state as it is, once the browser can be told what it is about."""
+        if self._robot is None:
+            return
         with self._lock:
             motion, shown = self._motion, self._shown
             state = {
                 'ready': True, 'waiting': '', 'mode': self._mode,
-                'simulated': self._robot.simulated if self._robot else None,
+                'simulated': self._robot.simulated,
                 'arm': {'key': f'{self._model.digest}-{self._mode}'},
                 'phase': motion.phase.value, 'reason': motion.reason,
                 'fraction': motion.fraction, 'duration': motion.duration,
