@@ -32,7 +32,7 @@ on('learned', (learned) => {
   byId('devices').textContent = count(learned.devices);
   byId('pulses').textContent = count(learned.pulses);
   byId('energy').textContent = `${figure(learned.energy_uj)} µJ`;
-  byId('update-time').textContent = `${time(learned.write_seconds)} on the chip, ${time(learned.learn_seconds)} here`;
+  byId('update-time').textContent = time(learned.seconds);
   byId('poor-text').textContent = learned.poor || '';
   byId('map').setAttribute('aria-label', `Map of the chip: ${count(learned.cells)} of `
     + `${count(learned.cells_total)} cells were written.`);

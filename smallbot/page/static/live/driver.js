@@ -10,17 +10,21 @@ export function confirmed(id, text) {
   if (dialog.open) return Promise.resolve(false);
   dialog.querySelector('[data-text]').textContent = text;
   dialog.returnValue = '';
+  for (const button of dialog.querySelectorAll('button')) button.onclick = () => dialog.close(button.value);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true});
   });
 }
 
+/** With a capital. @param {string} text */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** @param {{who: string, since: number}} asked */
 function question(asked) {
   const since = asked.since >= 90 ? `${Math.round(asked.since / 60)} minutes`
     : `${Math.round(asked.since || 0)} seconds`;
-  return `${asked.who} has been driving for ${since}. Take over? It will be told.`;
+  return `${sentence(asked.who)} has been driving for ${since}. Take over? It will be told.`;
 }
 
 /**
@@ -55,11 +59,12 @@ export const upload = (file) => driving(async () => {
 
 on('state', (state) => {
   const others = Math.max(0, (state.pages || 1) - 1);
-  const watch = `${others || 'no'} other ${others === 1 ? 'page' : 'pages'}`;
-  const driver = state.driver;
-  byId('driver-text').textContent = driver?.you ? `You drive (${state.you}, ${watch}).`
-    : driver ? `${driver.who} drives; you are ${state.you} (${watch}).`
-      : `Nobody drives; you are ${state.you} (${watch}).`;
+  const {driver} = state;
+  const watch = (/** @type {number} */ pages) => (pages < 1 ? '' : pages === 1 ? ' Another page watches.'
+    : ` ${pages} other pages watch.`);
+  byId('driver-text').textContent = driver?.you ? `You drive, as ${state.you}.${watch(others)}`
+    : driver ? `${sentence(driver.who)} drives; you watch, as ${state.you}.${watch(others - 1)}`
+      : `Nobody drives; you are ${state.you}.${watch(others)}`;
   const button = byId('drive');
   button.textContent = driver?.you ? 'Stop driving' : 'Drive';
   button.disabled = !state.ready;

@@ -39,13 +39,21 @@ export function colour(name) {
   return getComputedStyle(probe).color;
 }
 
-/** Call `draw` once in the next picture, however often this was called. @param {() => void} draw */
-export function oncePerFrame(draw) {
+/**
+ * Call `draw` once in the next picture, however often this was called; where a gap is given, not
+ * more often than that: what is only watched shall leave the processor to the arm.
+ * @param {() => void} draw @param {number} [gap] ms
+ */
+export function oncePerFrame(draw, gap = 0) {
   let asked = false;
+  let last = -Infinity;
+  const due = () => requestAnimationFrame((now) => { asked = false; last = now; draw(); });
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => { asked = false; draw(); });
+    const wait = last + gap - performance.now();
+    if (wait > 4) setTimeout(due, wait);
+    else due();
   };
 }
 

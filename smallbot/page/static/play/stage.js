@@ -8,11 +8,23 @@ import {frames} from './chain.js';
 const SHARPEST = 1.5;
 /** Most pixels for each CSS pixel: more costs the graphics and shows nothing. */
 
+/** Does a processor draw in the place of a graphics card? Then as little is drawn as will do. */
+function bySoftware() {
+  const context = document.createElement('canvas').getContext('webgl2');
+  if (!context) throw new Error('no WebGL');
+  const names = context.getExtension('WEBGL_debug_renderer_info');
+  const name = context.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : context.RENDERER);
+  context.getExtension('WEBGL_lose_context')?.loseContext();
+  return /swiftshader|llvmpipe|software|softpipe|basic render/i.test(name);
+}
+
 export class Stage {
   /** @param {HTMLCanvasElement} canvas @throws where there is no WebGL */
   constructor(canvas) {
     this.canvas = canvas;
-    this.renderer = new THREE.WebGLRenderer({canvas, antialias: true, alpha: true, powerPreference: 'low-power'});
+    const drawn = bySoftware();
+    this.sharpest = drawn ? 1 : SHARPEST;
+    this.renderer = new THREE.WebGLRenderer({canvas, antialias: !drawn, alpha: true, powerPreference: 'low-power'});
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(35, 1, 0.01, 100);
     this.camera.up.set(0, 0, 1);
@@ -48,7 +60,7 @@ export class Stage {
   looks() {
     const {clientWidth: width, clientHeight: height} = this.canvas;
     if (!width || !height) return;
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio || 1, SHARPEST));
+    this.renderer.setPixelRatio(Math.min(devicePixelRatio || 1, this.sharpest));
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();

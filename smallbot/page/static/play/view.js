@@ -2,7 +2,7 @@
 /** What is seen of the playback: live, or once more and slower. Concerns the picture alone, never the arm. */
 import {on} from '../live/link.js';
 import {model, moves} from '../live/model.js';
-import {byId, figure} from '../live/said.js';
+import {byId, figure, oncePerFrame} from '../live/said.js';
 import {tipOf} from './chain.js';
 import {Recorded} from './recorded.js';
 import {Side} from './side.js';
@@ -66,7 +66,7 @@ on('pose', (news) => {
       stage.trace(recorded.tips(news.at), stage.reached);
     }
   }
-  controls();
+  controlsSoon();
 });
 on('arm', (arm) => {
   recorded.clear();
@@ -130,7 +130,7 @@ function step(now) {
     requestAnimationFrame(step);
   }
   showMoment();
-  controls();
+  controlsSoon();
 }
 
 function showMoment() {
@@ -154,6 +154,7 @@ function controls() {
   byId('moment-said').textContent = some ? `${figure(at, 1)} of ${figure(recorded.duration, 1)} s` : 'nothing played yet';
   byId('view-mode').textContent = `${mode === 'live' ? 'Live' : 'Replay'}${paused ? ', paused' : ''}`;
 }
+const controlsSoon = oncePerFrame(controls, 150);
 controls();
 
 /** Begin when the page is at rest. */

@@ -3,7 +3,7 @@
 import {act, upload} from '../live/driver.js';
 import {on} from '../live/link.js';
 import {model, moves} from '../live/model.js';
-import {byId, figure, say} from '../live/said.js';
+import {byId, figure, oncePerFrame, say} from '../live/said.js';
 import {tipOf} from '../play/chain.js';
 import {Drawing} from './canvas.js';
 import {pen, whenRested} from './pen.js';
@@ -19,10 +19,14 @@ let drawn = [];
 let byKeys = false;
 let writing = false;
 
+const redrawTrail = oncePerFrame(() => drawing.redraw(), 60);
+
 /** @param {[number, number]} at */
 function inWords([u, v]) {
-  const side = Math.abs(u) < 0.005 ? 'in the middle' : `${Math.abs(100 * u).toFixed(0)} cm ${u > 0 ? 'right' : 'left'}`;
-  return `${side}, ${(100 * v).toFixed(0)} cm ${v < 0 ? 'below zero' : 'up'}`;
+  const flat = model.arm.plane.up.includes('away');
+  const cm = (/** @type {number} */ value, /** @type {string[]} */ [more, less]) => (
+    `${Math.abs(100 * value).toFixed(0)} cm ${value >= 0 ? more : less}`);
+  return `${cm(u, ['right', 'left'])}, ${cm(v, flat ? ['away', 'near'] : ['up', 'down'])}`;
 }
 
 const speak = whenRested((text) => { byId('pen-said').textContent = text; });
@@ -205,14 +209,14 @@ on('shown', (shown) => {
   if (!writing) drawing.shown = shown?.plane || [];
   drawing.redraw();
   byId('shown-name').textContent = shown
-    ? `${shown.name}: ${shown.understood}${shown.how ? ` ${shown.how}` : ''}` : 'Nothing is shown yet.';
+    ? `Shown: ${shown.understood}${shown.how}` : 'Nothing is shown yet.';
 });
 on('pose', ({pose, at}) => {
   if (!model.arm || at === null) return;
   if (at < (drawing.latest ?? Infinity)) drawing.trail = [];
   drawing.latest = at;
   drawing.trail.push(drawing.project(tipOf(model.arm, pose)));
-  drawing.redraw();
+  redrawTrail();
 });
 on('played', (played) => {
   if (!played || !model.arm || moves()) return;
