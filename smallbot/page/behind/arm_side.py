@@ -68,8 +68,9 @@ class ArmSide:
         self._course = Course()
         self._collecting = False
         self._spikes_before = np.zeros((0, 2), dtype=int)
-        self._learn_seconds = 0.0
-        self._finished: threading.Thread | None = None
+        self._written: dict[str, str] = {}
+        """What the last update wrote, as topic `programmed` says it."""
+        self._began = 0.0
 
     # --- serving
 
@@ -217,20 +218,15 @@ class ArmSide:
         return duration, f', played in {duration:.1f} s: the arm needs that' if stretched else ''
 
     def _learn(self, ask: Message) -> dict[str, Any]:
-        self._learned = self._played = None
-        self._busy = 'learning'
-        self._tell()
-        began = time.perf_counter()
+        with self._lock:
+            self._learned = self._played = None
+            self._busy, self._began = 'learning', time.perf_counter()
+            self._tell()
         try:
-            said = self._robot.learn()
-            self._learn_seconds = time.perf_counter() - began
-            if self._learned is not None:
-                self._learned['seconds'] = self._learn_seconds
-                self._line.say({'data': 'learned', 'value': self._learning()})
+            return {'text': self._robot.learn()}
         finally:
             self._busy = ''
             self._tell()
-        return {'text': said}
 
     def _play(self, ask: Message) -> dict[str, Any]:
         with self._lock:
@@ -285,16 +281,18 @@ class ArmSide:
             return None if text in (None, 'None') else float(text)
 
         with self._lock:
-            self._taught = self._shown
-            self._course.programmed = values
-            expected = number('expected_tip_rmse_cm')
-            self._programmed_values = values
-            self._learned = {
+            self._taught, self._written = self._shown, values
+            # Where another has made it learn, only what the chip took is known.
+            seconds = time.perf_counter() - self._began if self._busy else None
+            learned = {
                 'digest': values.get('demonstration', ''), 'name': self._name,
-                'expected_cm': expected, 'poor': '', 'seconds': self._learn_seconds,
+                'expected_cm': number('expected_tip_rmse_cm'), 'seconds': seconds,
                 'cells': number('cells_written'), 'cells_total': number('cells_total'),
                 'devices': number('devices_written'), 'pulses': number('pulses'),
-                'energy_uj': number('energy_uj')}
+                'energy_uj': number('energy_uj'), 'write_seconds': number('update_seconds'),
+                'learn_seconds': seconds}
+            self._line.say({'data': 'learned', 'value': {**learned, **self._inside()}})
+            self._learned = learned
             self._tell()
 
     def spiked(self, events: np.ndarray) -> None:
@@ -315,8 +313,7 @@ class ArmSide:
             self._tell()
         if over and motion.phase is Phase.DONE:
             # Not in this thread, which may be that of the control loop.
-            self._finished = threading.Thread(target=self._compare, args=(motion,), daemon=True)
-            self._finished.start()
+            threading.Thread(target=self._compare, args=(motion,), daemon=True).start()
 
     def moved(self, stamp: int, position: np.ndarray) -> None:
         """Take where the driven joints were."""
@@ -337,18 +334,18 @@ class ArmSide:
 
     # --- what is shown of it
 
-    def _learning(self) -> dict[str, Any]:
-        """Return what the browser shows of the update."""
+    def _inside(self) -> dict[str, Any]:
+        """Return what the browser shows of an update: cells, spikes and learning signals."""
         model, shown = self._model, self._taught
+        if shown is None or self._delta is None:
+            return {}
         path = torch.from_numpy(trial_of(shown, self._arm, model.steps))
         signals = learning_signals(model, model.config.watched(
             shown.posed(self._arm), path).float()[None])[0].T.numpy()
         largest = max(float(np.abs(signals).max()), 1e-12)
         strength = np.abs(self._delta)
-        written = {**self._learned, 'expected_cm': self._learned['expected_cm'],
-                   'text': 'one update'}
         return {
-            **written, 'neurons': model.n, 'steps': model.steps,
+            'neurons': model.n, 'steps': model.steps,
             'map': {'rows': strength.shape[0], 'columns': strength.shape[1],
                     'data': packed(255 * np.sqrt(strength / max(strength.max(), 1e-12)))},
             'spikes': self._spikes_before.tolist(),
@@ -358,8 +355,9 @@ class ArmSide:
     def _compare(self, motion: Motion) -> None:
         course = self._course
         course.began, course.duration = motion.began, motion.duration
-        course.learn_seconds, course.updates = self._learn_seconds, 1
-        course.programmed = self._programmed_values if self._learned else {}
+        course.updates = 1
+        course.programmed = self._written
+        course.learn_seconds = (self._learned or {}).get('learn_seconds') or 0.0
         try:
             result = reproduction(self._model, self._arm, course, self._chosen.synapses,
                                   self._chosen.arm, self._chosen.seed)
