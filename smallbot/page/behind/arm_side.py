@@ -5,6 +5,7 @@ and who of them may drive.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 import tempfile
 import threading
@@ -189,7 +190,9 @@ class ArmSide:
             path = Path(folder) / (FileName()(stem) if stem else 'upload.csv')
             path.write_bytes(content)
             try:
-                return self._offer(read_demonstration(path, self._arm), path.name)
+                shown = read_demonstration(path, self._arm)
+                return self._offer(replace(shown, source=path.name, understood=(
+                    shown.understood.replace(f'{folder}/', ''))), path.name)
             except InputError as error:
                 raise InputError(in_one_line(error).replace(f'{folder}/', '')) from None
 
