@@ -56,10 +56,14 @@ def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
     return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
 
 
-def no_ros(error: ImportError) -> InputError:
-    """Return what to raise where ROS 2 is needed and cannot be imported."""
+def no_ros(error: ImportError, instead: str = '') -> InputError:
+    """Return what to raise where ROS 2 is needed and cannot be imported.
+
+    `instead`: what does without it.
+    """
     return InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
-                      f'`make demo`, which installs it as wheels')
+                      f'`make demo`, which installs it as wheels'
+                      + (f'; {instead}' if instead else ''))
 
 
 def check_folder(path: Path, *names: str, option: str = '--out') -> None:
