@@ -1,8 +1,8 @@
 """What somebody gets who installs the wheel, without ROS and outside the checkout.
 
 `make wheel-check` runs it, the other tests do not: it builds sdist and wheel, and installs the
-wheel with pipx into an environment that is empty. What is to work from a wheel is run here, each
-verb in a function of its own.
+wheel with pipx, and what the page needs, into an environment that is empty. What is to work from a
+wheel is run here, each verb in a function of its own.
 """
 
 import json
@@ -10,12 +10,15 @@ import os
 from pathlib import Path
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import urllib.request
 import zipfile
 
 import pytest
+from websockets.sync.client import connect
 
 from smallbot import __version__
 
@@ -48,17 +51,22 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def smallbot(built, home):
-    """Return a function that runs the installed command, elsewhere and with nothing beside it."""
+def bare(built, home):
+    """Return an environment with the installed command in it and nothing beside that."""
     places = {'PIPX_HOME': home / 'pipx', 'PIPX_BIN_DIR': home / 'bin', 'PIPX_MAN_DIR': home}
     environment = {key: value for key, value in os.environ.items()
                    if not key.startswith(('PYTHON', 'ROS', 'AMENT', 'VIRTUAL_ENV'))}
     run(sys.executable, '-m', 'pipx', 'install', '--python', sys._base_executable, '--pip-args',
-        f'--no-compile --constraint {ROOT / "constraints.txt"}', built[1],
+        f'--no-compile --constraint {ROOT / "constraints.txt"}', f'{built[1]}[page]',
         env={**environment, **{name: str(path) for name, path in places.items()}}, cwd=home)
-    bare = {'PATH': f'{home / "bin"}:/usr/bin:/bin', 'HOME': str(home), 'OMP_NUM_THREADS': '1'}
-    yield lambda *arguments: run('smallbot', *arguments, cwd=home, env=bare)
+    yield {'PATH': f'{home / "bin"}:/usr/bin:/bin', 'HOME': str(home), 'OMP_NUM_THREADS': '1'}
     shutil.rmtree(home / 'pipx')
+
+
+@pytest.fixture
+def smallbot(bare, home):
+    """Return a function that runs the installed command."""
+    return lambda *arguments: run('smallbot', *arguments, cwd=home, env=bare)
 
 
 def test_the_sdist_holds_the_repository(built):
@@ -126,3 +134,23 @@ def test_models_drawings_characters_and_robots_come_with_it(smallbot, home):
     smallbot('evaluate', '--family', 'pen', '--tasks', '1', '--synapses', 'software')
     smallbot('few-shot', 'classify', '--synapses', 'software', '--out', home / 'told')
     assert 'tool_tip' in smallbot('arm', 'describe', 'hobby_arm').stdout
+
+
+def test_the_page_is_served_and_its_arm_gets_ready(bare, home):
+    page = subprocess.Popen([home / 'bin' / 'smallbot', 'page', '--port', '0', '--no-browser',
+                             '--without-ros'], cwd=home, env=bare, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        address = page.stdout.readline().split()[0]
+        for part in ('', 'static/main.js', 'static/vendor/three/three.module.min.js'):
+            with urllib.request.urlopen(f'{address.rstrip("/")}/{part}', timeout=30) as answer:
+                assert answer.status == 200 and answer.read(), part
+        origin = address.rstrip('/')
+        with connect(f'{origin.replace("http", "ws")}/live?client=wheel',
+                     additional_headers={'origin': origin}) as socket:
+            while not json.loads(socket.recv(timeout=60)).get('state', {}).get('ready'):
+                pass
+    finally:
+        page.send_signal(signal.SIGINT)
+        said = page.communicate(timeout=30)
+    assert page.returncode == 0, said

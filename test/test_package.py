@@ -65,7 +65,7 @@ def test_what_pip_installs_rosdep_installs_too():
 
 
 @pytest.mark.parametrize(('folders', 'kinds'), [
-    (('smallbot/nodes', 'launch'), ('exec_depend',)),
+    (('smallbot', 'launch'), ('exec_depend',)),
     (('test',), ('exec_depend', 'test_depend'))])
 def test_every_ros_package_that_is_imported_is_declared(folders, kinds):
     declared = set().union(*map(depends, kinds))
@@ -98,13 +98,6 @@ def test_the_share_folder_is_found_in_an_install_space(tmp_path, share):
     found = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path,
                            check=True)
     assert found.stdout.strip() == str(tmp_path / share)
-
-
-def test_only_the_nodes_import_ros():
-    for path in (ROOT / 'smallbot').rglob('*.py'):
-        if 'nodes' not in path.parts:
-            code = path.read_text()
-            assert not re.search(r'^(from|import) (rclpy|\w+_msgs|std_srvs)', code, re.M), path
 
 
 def test_chip_and_networks_know_nothing_of_each_other():
