@@ -26,6 +26,7 @@ from smallbot.one_shot.controller import Controller, Settings
 from smallbot.one_shot.learner import movement_update, traces_of
 from smallbot.one_shot.model import arm_of, OneShotModel
 from smallbot.one_shot.playback import Phase
+from smallbot.simulation.commands import SimulatedCommands
 from smallbot.simulation.simulated import SETTLED, SimulatedArm
 from smallbot.study.on_arm import Execution, PERIOD
 from smallbot.study.reproduction import Course, Reproduction, reproduction
@@ -55,10 +56,8 @@ class Robot:
 
     Parameters: `execution`, of which `lag` is the arm's own; `synapses`, 'chip' or 'software',
     whose devices `seed` decides; `duration`, s, and `allow_poor` as of `Settings`; `warn` is told
-    what has gone wrong. It is the outlet and the commands of its controller.
+    what has gone wrong. It is the outlet of its controller.
     """
-
-    topic = 'the simulated arm'
 
     def __init__(self, model: OneShotModel, execution: Execution, synapses: str = 'chip',
                  seed: int = 0, duration: float | None = None, allow_poor: bool = False,
@@ -84,7 +83,7 @@ class Robot:
                          positions, shown, *servo)),
                      allow_poor=allow_poor),
             self, self.steady, self.wall, self._loop_of)
-        self.controller.configure(model, self.arm, self)
+        self.controller.configure(model, self.arm, SimulatedCommands(self.simulated))
         self.controller.activate()
 
     # --- time
@@ -202,7 +201,7 @@ class Robot:
         until = self.steady() + shown.duration + HAND
         while self.simulated.guided or np.abs(self.simulated.position - last).max() >= SETTLED:
             if self.steady() > until:
-                raise StepError(f'{self.topic} does not get to '
+                raise StepError('the simulated arm does not get to '
                                 f'{np.round(last, 3).tolist()} rad')
             self._step()
 
@@ -219,34 +218,6 @@ class Robot:
         except InputError as error:
             self._warn(f'no bag, {error}')
             return ''
-
-    # --- what the control loop asks of an arm
-
-    def driven(self, pose: np.ndarray) -> np.ndarray:
-        """Return the positions [J] of the driven joints: all that is watched."""
-        return pose
-
-    def ready(self, pose: np.ndarray, now: float) -> bool:
-        """Return that a movement may begin."""
-        return True
-
-    def trouble(self, pose: np.ndarray, now: float) -> str:
-        """Return that the movement may go on."""
-        return ''
-
-    def told(self, now: float) -> None:
-        """Return None: the arm goes where the velocities add up to."""
-
-    def send(self, velocity: np.ndarray, now: float) -> None:
-        """Command the arm."""
-        self.simulated.command(velocity, now)
-
-    def rest(self) -> None:
-        """Do nothing: the arm brakes by itself."""
-
-    def end(self, now: float) -> None:
-        """Command the arm to stand."""
-        self.send(np.zeros(len(self.arm.driven)), now)
 
     # --- what the controller says
 
