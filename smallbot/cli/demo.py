@@ -15,6 +15,7 @@ from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, URDF
 from smallbot.cli.common import interruption
 from smallbot.cli.common.arguments import (
     add_common,
+    callable_here,
     check_folder,
     complain,
     given_of,
@@ -35,8 +36,8 @@ DEFAULT = 'ed_scorbot'
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
 RECORDED_LONGER = 0.25
 """How much longer than in its file a movement may be as the arm shows it, s."""
-NEXT = 'smallbot page: draw a movement of your own, and watch the arm learn and play it'
-"""What the last line says."""
+NEXT = 'page: draw a movement of your own, and watch the arm learn and play it'
+"""What the last line says, after the command as it can be called here."""
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
              'take_over': False, **dict.fromkeys(ACCESS)}
 """Options that make sense with the real arm alone, and what they are when not given."""
@@ -182,7 +183,7 @@ def run(args: argparse.Namespace) -> int:
         from smallbot.plots.arm import draw_arm
         draw_arm(result, arm, args.picture)
         print(args.picture)
-    print(NEXT)
+    print(f'{callable_here()} {NEXT}')
     return 0
 
 

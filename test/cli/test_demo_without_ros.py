@@ -51,7 +51,8 @@ def test_a_movement_is_shown_learned_and_played_where_there_is_no_ros(tmp_path):
     lines = done.stdout.splitlines()
     assert [line[:3] for line in lines if line[1:3] == '/5'] == [
         '1/5', '2/5', '3/5', '4/5', '5/5']
-    assert lines[-1].startswith('smallbot page')
+    called, _, what = lines[-1].partition(': ')
+    assert called.endswith('smallbot page') and 'of your own' in what
     report = json.loads((tmp_path / 'report.json').read_text())
     assert json.loads((tmp_path / 'same.json').read_text()) == report
     error = report['tip_rmse_cm']

@@ -5,8 +5,11 @@ What options take: `smallbot.kinds`.
 
 import argparse
 from collections.abc import Iterable
+import os
 from pathlib import Path
 import re
+import shlex
+import shutil
 import sys
 from typing import Any, NoReturn
 
@@ -54,6 +57,13 @@ def add_law(verb: argparse.ArgumentParser, of: str) -> None:
 def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
     """Return those of the options that were given, as they are written."""
     return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
+
+
+def callable_here() -> str:
+    """Return how this command is called: by its name, or where that is not found by Python."""
+    if shutil.which('smallbot'):
+        return 'smallbot'
+    return f'{shlex.quote(os.path.relpath(sys.executable))} -m smallbot'
 
 
 def no_ros(error: ImportError, instead: str = '') -> InputError:
