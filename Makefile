@@ -2,6 +2,7 @@
 # make test    environment, then the tests
 # make lint    style checks, as CI runs them
 # make docs    the pages of docs/ as HTML, in build/docs
+# make wheel-check    sdist and wheel, and what the wheel does in an empty environment without ROS
 # `make` works without ROS: rclpy and the message packages come as wheels (ROS 2 Kilted).
 # On a machine with ROS 2 installed use colcon and ros2 launch instead: see README.md.
 
@@ -16,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: demo test lint docs clean environment
+.PHONY: demo test lint docs wheel-check clean environment
 
 environment: $(STAMP)
 
@@ -25,7 +26,7 @@ $(STAMP): setup.py constraints.txt requirements-ros.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
 	$(PIP) torch
 	$(PIP) -r requirements-ros.txt
-	$(PIP) --editable '.[docs,page,train,ed_scorbot,mujoco,test]'
+	$(PIP) --editable '.[docs,page,train,ed_scorbot,mujoco,test,dist]'
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -45,6 +46,9 @@ lint: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+
+wheel-check: $(STAMP)
+	$(BIN)/python -m pytest -q -rP --durations=3 test/from_wheel.py
 
 clean:
 	rm -rf $(VENV) build install log demo_out runs *.egg-info

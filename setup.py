@@ -1,6 +1,7 @@
 """Build of smallbot, for colcon (ament_python) and for pip alike."""
 
 from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
@@ -12,6 +13,8 @@ setup(
     version='0.1.0',
     description='One-shot movement learning for robot arms with spiking networks on '
                 'simulated phase-change memory',
+    long_description=(Path(__file__).parent / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
     author='The smallbot founders',
     license='Apache-2.0',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
@@ -58,6 +61,7 @@ setup(
         'mujoco': ['mujoco>=3.2'],
         'page': ['starlette>=0.40', 'uvicorn>=0.30', 'websockets>=13'],
         'xacro': ['xacro>=2'],
+        'dist': ['build>=1', 'pipx>=1.5', 'twine>=6'],
         'docs': ['furo>=2024', 'myst-parser>=3', 'sphinx>=7'],
         'test': ['httpx>=0.27', 'hypothesis>=6', 'playwright>=1.45', 'pyarrow>=14', 'pytest>=7',
                  'pytest-rerunfailures>=12', 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8',

@@ -1,7 +1,10 @@
 """How Sphinx builds these pages: `make docs`, or rosdoc2 with `rosdoc2.yaml`."""
 
+from importlib.util import find_spec
 from pathlib import Path
 import sys
+
+from sphinx.ext.autodoc.mock import _MockObject
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -13,10 +16,17 @@ author = 'The smallbot founders'
 version = release = __version__
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax']
 source_suffix = {'.md': 'markdown'}
+# rosdoc2 lays these beside the pages; their links are those of the repository.
+exclude_patterns = ['README.md', 'CONTRIBUTING.md']
 myst_enable_extensions = ['dollarmath']
 myst_heading_anchors = 3
 # The docstrings' single backquotes are code.
 default_role = 'code'
+# ROS's build farm installs nothing that is imported: it is mocked, and types joined by | too.
+autodoc_mock_imports = [name for name in (
+    'annotated_types', 'backports', 'lz4', 'matplotlib', 'mujoco', 'numpy', 'PIL', 'pydantic',
+    'rosbags', 'safetensors', 'scipy', 'torch', 'tqdm', 'yaml') if find_spec(name) is None]
+_MockObject.__or__ = _MockObject.__ror__ = lambda self, _: self
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 html_theme = 'furo'

@@ -35,7 +35,7 @@ NODES = f"""# Parameters and launch arguments
 
 {MADE}
 
-Parameters of every node stand in [`config/one_shot_demo.yaml`](../../config/one_shot_demo.yaml);
+Parameters of every node stand in `config/one_shot_demo.yaml`;
 `params_file:=mine.yaml` takes a copy with other values. Launch arguments win over it.
 """
 

@@ -1,7 +1,8 @@
 """Show one movement to an arm, learn it once, play it back, and report.
 
 Starts the real ROS 2 nodes in this process: the arm is guided (a real one commanded),
-`joint_states` recorded, one update learned, the movement executed. Leaves report.json,
+`joint_states` recorded, one update learned, the movement executed. With --without-ros the same
+controller drives the simulated arm by itself, faster than real time. Leaves report.json,
 report.png and the recorded bag.
 """
 
@@ -14,7 +15,9 @@ from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, URDF
 from smallbot.cli.common import interruption
 from smallbot.cli.common.arguments import (
     add_common,
+    callable_here,
     check_folder,
+    complain,
     given_of,
     made_folder,
     no_ros,
@@ -33,6 +36,8 @@ DEFAULT = 'ed_scorbot'
 SIMULATED, REAL = ('kinematic', 'mujoco', 'measured'), 'ed_scorbot'
 RECORDED_LONGER = 0.25
 """How much longer than in its file a movement may be as the arm shows it, s."""
+NEXT = 'page: draw a movement of your own, and watch the arm learn and play it'
+"""What the last line says, after the command as it can be called here."""
 ONLY_REAL = {'broker': None, 'port': None, 'convention': None, 'emulate': False, 'yes': False,
              'take_over': False, **dict.fromkeys(ACCESS)}
 """Options that make sense with the real arm alone, and what they are when not given."""
@@ -49,6 +54,9 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--arm', choices=(*SIMULATED, REAL), default='kinematic',
                       help='the simulated arm: ideal (default), in MuJoCo, or as the real '
                            'ED-Scorbot was measured; ed_scorbot: the real one over MQTT')
+    verb.add_argument('--without-ros', action='store_true',
+                      help='the same without nodes and without rclpy, on a simulated arm and '
+                           'faster than real time')
     verb.add_argument('--time-scale', type=Real(1, 1000), metavar='F',
                       help='how many times longer than shown it is played (default 1; measured: '
                            'what it can follow); ed_scorbot: than in the file it is shown and '
@@ -105,6 +113,9 @@ def run(args: argparse.Namespace) -> int:
         for name, absent in ONLY_REAL.items():
             if getattr(args, name) != absent:
                 raise InputError(f'--{name.replace("_", "-")} goes with --arm {REAL}')
+    elif args.without_ros:
+        raise InputError(f'--without-ros is for a simulated arm, {REAL} is led by its node: use '
+                         f'--arm {", ".join(SIMULATED[:-1])} or {SIMULATED[-1]}')
     own, reading = _own_arm(args), reading_of(args)
     model = None if own else load_model(args.model or DEFAULT)
     config = own.model if own else model.config
@@ -123,10 +134,11 @@ def run(args: argparse.Namespace) -> int:
                          f's, expected at most {LONGEST:g} s, a time scale of at most '
                          f'{math.floor(100 * LONGEST / recorded) / 100:g}')
     print(shown.understood or shown.source, flush=True)
-    try:
-        from smallbot.nodes.hosted_demo import run_demo
-    except ImportError as error:
-        raise no_ros(error) from None
+    if not args.without_ros:
+        try:
+            from smallbot.nodes.hosted_demo import run_demo
+        except ImportError as error:
+            raise no_ros(error, '--without-ros shows, learns and plays without it') from None
     from smallbot.plots.report import draw_report
     from smallbot.study.on_arm import Execution
     from smallbot.study.shown_files import foreseen
@@ -144,12 +156,20 @@ def run(args: argparse.Namespace) -> int:
         correction = 1.0 if args.arm in (REAL, 'measured') else 0.0
     if on_broker and args.duration:
         scale = args.duration / shown.duration
-    with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
+    execution = Execution(args.arm, scale, correction)
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+
+    if args.without_ros:
         made_folder(args.out)
-        result = run_demo(args.demonstration, path, args.synapses, args.duration, args.seed,
-                          args.out, lambda line: print(line, flush=True),
-                          Execution(args.arm, scale, correction), there,
-                          lambda: may_search_home(there), args.allow_poor, reading)
+        result = _without_ros(args, model, shown, execution, tell)
+    else:
+        with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
+            made_folder(args.out)
+            result = run_demo(args.demonstration, path, args.synapses, args.duration, args.seed,
+                              args.out, tell, execution, there, lambda: may_search_home(there),
+                              args.allow_poor, reading)
     interruption.again()
     if result is None:
         return 1
@@ -158,12 +178,25 @@ def run(args: argparse.Namespace) -> int:
     draw_report(result, picture)
     write_json(report, result.report)
     write_result(args.json, result.report)
-    print(f'{report}\n{picture}\n{result.report["bag"]}')
+    print(f'{report}\n{picture}\n{result.report["bag"]}'.rstrip())
     if args.picture:
         from smallbot.plots.arm import draw_arm
         draw_arm(result, arm, args.picture)
         print(args.picture)
+    print(f'{callable_here()} {NEXT}')
     return 0
+
+
+def _without_ros(args: argparse.Namespace, model, shown, execution, tell):
+    """Return what a simulated arm made of a movement, driven without nodes."""
+    import torch
+
+    from smallbot.study.without_ros import demonstrate, Robot
+
+    torch.set_num_threads(1)
+    robot = Robot(model, execution, args.synapses, args.seed, args.duration, args.allow_poor,
+                  lambda text: complain(VERB, text))
+    return demonstrate(robot, shown, args.out, tell)
 
 
 def _own_arm(args: argparse.Namespace):

@@ -94,8 +94,8 @@ def _ros(listen: float) -> list[dict[str, str]]:
     try:
         from smallbot.nodes.common.inspection import inspect_graph
     except ImportError as error:
-        return [_finding('info', f'ROS 2 is not to be found ({error}); evaluate and meta-train '
-                                 f'work without it, demo and the nodes do not',
+        return [_finding('info', f'ROS 2 is not to be found ({error}); all but demo and the '
+                                 f'nodes work without it, and demo with --without-ros',
                          'source /opt/ros/DISTRO/setup.bash, or `make demo`, which installs it '
                          'as wheels')]
     found = [_finding('ok', f'ROS 2 {os.environ.get("ROS_DISTRO", "as wheels")}, domain '

@@ -8,8 +8,10 @@ they lie there. What `metadata.yaml` counts is at most one `flush` behind.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import count
 import os
 from pathlib import Path
+import time
 
 import numpy as np
 import yaml
@@ -125,6 +127,19 @@ class BagWriter:
             'compression_format': '', 'compression_mode': '', 'files': [file],
             'custom_data': {_MARK.rstrip(': '): state}, 'ros_distro': 'smallbot'}
         return _yaml({'rosbag2_bagfile_information': told})
+
+
+def new_bag(folder: Path) -> BagWriter:
+    """Return a bag in `folder` with a name of its own, of this moment; DemonstrationError."""
+    name = time.strftime('demonstration_%Y%m%d_%H%M%S')
+    for number in count(1):
+        path = folder / (name if number == 1 else f'{name}-{number}')
+        try:
+            return BagWriter(path)
+        except DemonstrationError:
+            if path.exists():  # perhaps of another recorder, this very moment
+                continue
+            raise
 
 
 def _yaml(content: dict) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 import shlex
 import time
@@ -13,7 +12,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.demonstration.bag import BagWriter, mark_told, unfinished
+from smallbot.demonstration.bag import BagWriter, mark_told, new_bag, unfinished
 from smallbot.demonstration.formats.messages import State
 from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import from_states, read_demonstration
@@ -185,7 +184,7 @@ class DemoRecorder(Guarded, Node):
         left = self._left(tell=True)
         if self._folder is not None:
             try:
-                bag = self._new_bag()
+                bag = new_bag(self._folder)
             except InputError as error:  # what is shown is worth more than its bag
                 trouble = str(error)
                 self.get_logger().error(f'no bag, {trouble}')
@@ -240,18 +239,6 @@ class DemoRecorder(Guarded, Node):
         elif where:
             self.get_logger().info(f'the recording is in {recording.bag.path}')
         return where
-
-    def _new_bag(self) -> BagWriter:
-        """Return a bag with a name of its own; raises DemonstrationError."""
-        name = time.strftime('demonstration_%Y%m%d_%H%M%S')
-        for number in count(1):
-            path = self._folder / (name if number == 1 else f'{name}-{number}')
-            try:
-                return BagWriter(path)
-            except InputError:
-                if path.exists():  # perhaps of another recorder, this very moment
-                    continue
-                raise
 
     def _left(self, tell: bool = False) -> str:
         """Log which recordings were left unfinished; returns it where it is to be told at last."""

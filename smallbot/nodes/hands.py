@@ -34,12 +34,10 @@ from smallbot.nodes.common.messages import (
     values_of,
 )
 from smallbot.one_shot.playback import Phase, Playback
+from smallbot.simulation.simulated import SETTLED
 
 PATIENCE = 20.0
 """How long to wait for other nodes to appear or answer, s."""
-SETTLED = 5e-3
-"""Distance at which a guided arm counts as there, rad: one with whole references gives way by
-half of one."""
 PERIOD = 0.01
 """Time between commands to a real arm, s."""
 HOMING = 600.0

@@ -30,7 +30,7 @@ from smallbot.nodes.common.messages import (
 )
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
 from smallbot.nodes.common.spin import run
-from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
+from smallbot.one_shot.learner import Eligibility, movement_update, traces_of
 from smallbot.one_shot.model import DEFAULT_MODEL, load_model
 
 PARAMETERS = {
@@ -80,10 +80,8 @@ class OneShotLearner(Guarded, Node):
         self._source = one_line(message.header.frame_id) or 'a source that is not told'
 
     def _on_eligibility(self, message: Float32MultiArray) -> None:
-        model = self.model
-        matrix, version = to_traces(message, model)
-        parts = torch.from_numpy(matrix.copy()).split([model.n, model.n_in, model.n], dim=1)
-        self._eligibility = (version, Eligibility(*parts))
+        matrix, version = to_traces(message, self.model)
+        self._eligibility = (version, traces_of(self.model, matrix))
         self._learned = None
 
     def _on_programmed(self, message: DiagnosticStatus) -> None:
@@ -119,8 +117,7 @@ class OneShotLearner(Guarded, Node):
         digest = shown.digest
         positions = trial_of(shown, self.arm, self.model.steps)
         arm = shown.posed(self.arm)
-        path = self.model.config.watched(arm, torch.from_numpy(positions)).float()[None]
-        delta = weight_update(self.model, eligibility, learning_signals(self.model, path))[0]
+        delta = movement_update(self.model, arm, positions, eligibility)
         computed = time.perf_counter() - began
         self._waiting = Future()
         timer = self.create_timer(self._timeout, self.stop, clock=self._steady,

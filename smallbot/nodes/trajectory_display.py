@@ -58,6 +58,9 @@ class TrajectoryDisplay(Guarded, Node):
         self.arm = self._posed = chosen_arm(chosen, chosen['joints'])
         self._frame, self._worst = chosen['frame'] or self.arm.root, chosen['worst_error']
         self._shown: Demonstration | None = None
+        self._ends: list[Marker] = []
+        """Of what was demonstrated; in every message, as who comes later hears the last one alone.
+        """
         self._playing: tuple[int, float] | None = None
         """When the playback began, ns, and how long it takes, s; None: nothing is played."""
         self._demonstrated = self.create_publisher(Path, 'demonstrated_path', LATCHED)
@@ -90,9 +93,10 @@ class TrajectoryDisplay(Guarded, Node):
         self._begin()
         none_yet = self._marker(0, Marker.LINE_STRIP, 'error')
         none_yet.action = Marker.DELETE
-        self._markers.publish(MarkerArray(markers=[
-            self._sphere(0, tips[0], (0.2, 0.8, 0.3)), self._sphere(1, tips[-1], (0.9, 0.3, 0.2)),
-            none_yet]))
+        self._ends = [self._sphere(0, tips[0], (0.2, 0.8, 0.3)),
+                      self._sphere(1, tips[-1], (0.9, 0.3, 0.2))]
+        self._markers.publish(MarkerArray(markers=[*self._ends, none_yet]))
+        self._reproduced.publish(self._path([]))
 
     def _on_progress(self, message: DiagnosticStatus) -> None:
         progress = to_progress(message)
@@ -131,7 +135,7 @@ class TrajectoryDisplay(Guarded, Node):
         now = self.get_clock().now().to_msg()
         self._path_reached.header.stamp = self._line_reached.header.stamp = now
         self._reproduced.publish(self._path_reached)
-        self._markers.publish(MarkerArray(markers=[self._line_reached]))
+        self._markers.publish(MarkerArray(markers=[*self._ends, self._line_reached]))
 
     def _tip(self, positions: np.ndarray) -> np.ndarray:
         return self._posed.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()

@@ -122,6 +122,8 @@ class ControlLoop:
         self._arrival_by = 0.0
         self._steps = 0
         self._events: list[tuple[int, int]] = []
+        self._told = 0.0
+        """When a progress was told last, s."""
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
 
@@ -229,21 +231,24 @@ class ControlLoop:
     def _run(self) -> None:
         """Tick with absolute deadlines; a late tick is not made up for by a burst."""
         deadline = self._clock()
-        told = 0.0
         while not self._ending.is_set():
-            now = self._clock()
-            before = self.playback.phase
-            self.tick(now - deadline)
-            changed = self.playback.phase is not before
-            if changed or (self.playback.moving and now - told > PROGRESS_PERIOD):
-                self._tell(self._listener.progressed)
-                told = now
-                if changed and self.playback.phase is Phase.DONE:
-                    self._tell(self._listener.finished, self.cadence.summary(self._period))
+            self.turn(self._clock() - deadline)
             deadline += self._period
             if deadline < self._clock():
                 deadline = self._clock()
             self._ending.wait(max(0.0, deadline - self._clock()))
+
+    def turn(self, late: float) -> None:
+        """Tick, `late` s after the time for it, and tell what has become of the movement."""
+        now = self._clock()
+        before = self.playback.phase
+        self.tick(late)
+        changed = self.playback.phase is not before
+        if changed or (self.playback.moving and now - self._told > PROGRESS_PERIOD):
+            self._tell(self._listener.progressed)
+            self._told = now
+            if changed and self.playback.phase is Phase.DONE:
+                self._tell(self._listener.finished, self.cadence.summary(self._period))
 
     def tick(self, late: float) -> None:
         """Send what is due; `late` is by how much this comes after its time, s.
@@ -337,6 +342,21 @@ class ControlLoop:
         self.playback.halt(reason)
         cure = cure or f'does it follow {self._commands.topic}?'
         self._tell(self._listener.halted, f'halted: {reason}; {cure}')
+
+
+class SteppedLoop(ControlLoop):
+    """A loop without a thread: who owns the clock calls `turn` every period while it runs."""
+
+    running = False
+
+    def start(self) -> None:
+        """Wait for turns."""
+        self.running = True
+
+    def stop(self, reason: str) -> None:
+        """Come to rest as any loop, in time that `pause` lets pass."""
+        self.running = False
+        super().stop(reason)
 
 
 class Cadence:

@@ -1,14 +1,17 @@
 """From a watched movement and the trainee's traces to one weight update; knows no chip."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from smallbot.arm.kinematics import Arm
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.snn.eligibility import Eligibility, eprop_update
 from smallbot.snn.filters import filtered
 from smallbot.snn.unroll import Trial, unroll
 
-__all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'sparse_update', 'weight_update']
+__all__ = ['Eligibility', 'generator_trial', 'learning_signals', 'movement_update',
+           'sparse_update', 'traces_of', 'weight_update']
 
 
 def generator_trial(config: ModelConfig, weights: dict[str, Tensor], path: Tensor,
@@ -61,6 +64,24 @@ def weight_update(model: OneShotModel, eligibility: Eligibility, signals: Tensor
     delta = eprop_update(eligibility, signals.transpose(0, 1), model.config.inner_rate)
     delta[:, model.config.plastic_rows:] = 0
     return delta.transpose(1, 2) * model.config.synapse_mask()
+
+
+def traces_of(model: OneShotModel, matrix: np.ndarray) -> Eligibility:
+    """Return the traces in a matrix [T, N + N_in + N] of pseudo-derivatives, inputs, neurons."""
+    parts = torch.from_numpy(matrix.copy()).split([model.n, model.n_in, model.n], dim=1)
+    return Eligibility(*parts)
+
+
+@torch.no_grad()
+def movement_update(model: OneShotModel, arm: Arm, positions: np.ndarray,
+                    eligibility: Eligibility) -> Tensor:
+    """Return the one update [N, N_in + N] that a movement makes of the traces of a trial.
+
+    Parameters: `positions` [T + 1, J], rad, on the trial's grid, of an `arm` that is posed as it
+    was shown.
+    """
+    path = model.config.watched(arm, torch.from_numpy(positions)).float()[None]
+    return weight_update(model, eligibility, learning_signals(model, path))[0]
 
 
 FITS = 5

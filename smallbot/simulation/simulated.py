@@ -37,6 +37,9 @@ PUSH_EFFORT, PUSH_UNKNOWN = 2.0, 100.0
 """Largest torque of a push, in the joint's effort, and where that is not known, N m."""
 HAND_SPEED = 10.0
 """Fastest speed of a guiding hand, in the joint's own: a hand may be faster than motors."""
+SETTLED = 5e-3
+"""Distance at which a guided arm counts as there, rad: one with whole references gives way by
+half of one."""
 HOME_TOLERANCE = 1e-4
 """Distance from home that counts as home, rad."""
 

@@ -20,7 +20,7 @@ from smallbot.demonstration.storage.bag_files import is_bag
 from smallbot.demonstration.trial_grid import trial_of
 from smallbot.errors import InputError
 from smallbot.one_shot.families import from_positions, Movements
-from smallbot.one_shot.learner import learning_signals, weight_update
+from smallbot.one_shot.learner import movement_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import Expectation, rehearse
@@ -108,8 +108,6 @@ def foreseen(model: OneShotModel, arm: Arm, positions: np.ndarray, duration: flo
     Parameters: `positions` [T + 1, J], rad, on the trial's grid; `duration`, s.
     """
     trainee = Trainee(model, prepare_synapses(model, 'software', 0))
-    traces = trainee.trial().eligibility
-    path = model.config.watched(arm, torch.from_numpy(positions)).float()[None]
-    trainee.program(weight_update(model, traces, learning_signals(model, path))[0])
+    trainee.program(movement_update(model, arm, positions, trainee.trial().eligibility))
     playback = Playback(arm.limits, model.steps, model.step_seconds, PERIOD)
     return rehearse(trainee, positions, arm, duration, playback)

@@ -18,7 +18,7 @@ from smallbot.arm.safety import LONGEST_GAP
 from smallbot.demonstration.samples import Demonstration
 from smallbot.errors import InputError
 from smallbot.one_shot import controller
-from smallbot.one_shot.control_loop import ControlLoop, SPEED_LEAST
+from smallbot.one_shot.control_loop import SPEED_LEAST, SteppedLoop
 from smallbot.one_shot.controller import Controller, Settings
 from smallbot.one_shot.model import (
     arm_of,
@@ -86,19 +86,6 @@ def rehearsed(trainee, positions, arm, duration, playback):
     """Rehearse without the arm in thought, which takes the most time: a good movement."""
     trainee.trial()
     return Expectation(1.0, 1.0, 10.0, 20.0)
-
-
-class SteppedLoop(ControlLoop):
-    """A loop without a thread: the machine ticks it."""
-
-    running = False
-
-    def start(self):
-        self.running = True
-
-    def stop(self, reason):
-        self.running = False
-        super().stop(reason)
 
 
 class World:

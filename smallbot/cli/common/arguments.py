@@ -5,8 +5,11 @@ What options take: `smallbot.kinds`.
 
 import argparse
 from collections.abc import Iterable
+import os
 from pathlib import Path
 import re
+import shlex
+import shutil
 import sys
 from typing import Any, NoReturn
 
@@ -56,10 +59,21 @@ def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
     return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
 
 
-def no_ros(error: ImportError) -> InputError:
-    """Return what to raise where ROS 2 is needed and cannot be imported."""
+def callable_here() -> str:
+    """Return how this command is called: by its name, or where that is not found by Python."""
+    if shutil.which('smallbot'):
+        return 'smallbot'
+    return f'{shlex.quote(os.path.relpath(sys.executable))} -m smallbot'
+
+
+def no_ros(error: ImportError, instead: str = '') -> InputError:
+    """Return what to raise where ROS 2 is needed and cannot be imported.
+
+    `instead`: what does without it.
+    """
     return InputError(f'ROS 2 is not to be found ({error}): source its setup.bash, or use '
-                      f'`make demo`, which installs it as wheels')
+                      f'`make demo`, which installs it as wheels'
+                      + (f'; {instead}' if instead else ''))
 
 
 def check_folder(path: Path, *names: str, option: str = '--out') -> None:

@@ -9,7 +9,6 @@ import sys
 import threading
 
 import numpy as np
-import torch
 
 from smallbot.arm.kinematics import Arm
 from smallbot.clock import steady
@@ -19,9 +18,10 @@ from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.errors import InputError
 from smallbot.one_shot.chip_care import FirstTrial
 from smallbot.one_shot.controller import Controller, Settings
-from smallbot.one_shot.learner import Eligibility, learning_signals, weight_update
+from smallbot.one_shot.learner import Eligibility, movement_update, traces_of
 from smallbot.one_shot.model import OneShotModel
 from smallbot.page.behind.robot import Motion, Watcher
+from smallbot.simulation.commands import SimulatedCommands
 from smallbot.simulation.simulated import SimulatedArm
 
 STEP = 0.005
@@ -48,7 +48,7 @@ class Bench:
         self._traces: Eligibility | None = None
         self._version = ''
         self._simulated = SimulatedArm(arm, kind)
-        self._commands = _Commands(self._simulated, arm.driven)
+        self._commands = SimulatedCommands(self._simulated)
         settings = Settings(synapses=synapses, seed=seed)
         if kind == 'measured':
             lag, fastest = lag_and_fastest(arm.driven)
@@ -94,9 +94,8 @@ class Bench:
             raise InputError('nothing has been shown yet: draw a movement, or choose one')
         if controller.learned is not None or controller.care.spoiled:
             controller.forget()
-        path = torch.from_numpy(trial_of(shown, self._arm, model.steps))
-        watched = model.config.watched(shown.posed(self._arm), path).float()[None]
-        delta = weight_update(model, self._traces, learning_signals(model, watched))[0].numpy()
+        positions = trial_of(shown, self._arm, model.steps)
+        delta = movement_update(model, shown.posed(self._arm), positions, self._traces).numpy()
         self._watcher.updated(delta)
         controller.update(delta, {'version': self._version, 'demonstration': shown.digest})
         return f'learned {shown.source} with one update'
@@ -152,9 +151,7 @@ class Bench:
 
     def traced(self, trial: FirstTrial, version: str) -> None:
         """Keep the traces for the learner."""
-        model = self._model
-        self._traces = Eligibility(*torch.from_numpy(trial.traces.copy()).split(
-            [model.n, model.n_in, model.n], dim=1))
+        self._traces = traces_of(self._model, trial.traces)
         self._version = version
         self._watcher.traced(trial.spikes)
 
@@ -187,40 +184,3 @@ class Bench:
         self._watcher.said(text)
 
     halted = complained
-
-
-class _Commands:
-    """Velocities straight to the simulated arm; `lock` is held by whoever uses that."""
-
-    topic = 'the simulated arm'
-
-    def __init__(self, simulated: SimulatedArm, driven: tuple[str, ...]):
-        self.lock = threading.Lock()
-        self._simulated, self._count = simulated, len(driven)
-
-    def driven(self, pose: np.ndarray) -> np.ndarray:
-        """Return the positions [J]: all that are watched."""
-        return pose
-
-    def ready(self, pose: np.ndarray, now: float) -> bool:
-        """Return True: it always listens."""
-        return True
-
-    def trouble(self, pose: np.ndarray, now: float) -> str:
-        """Return nothing: it cannot fail."""
-        return ''
-
-    def told(self, now: float) -> None:
-        """Return None: it goes where the velocities add up to."""
-
-    def send(self, velocity: np.ndarray, now: float) -> None:
-        """Command velocities [J], rad/s."""
-        with self.lock:
-            self._simulated.command(velocity, now)
-
-    def rest(self) -> None:
-        """Take note that nothing is sent any more."""
-
-    def end(self, now: float) -> None:
-        """Command zero."""
-        self.send(np.zeros(self._count), now)
