@@ -17,17 +17,23 @@ let sendAlso = () => {};
 
 /** The name of this tab, kept over a reload. */
 export const client = (() => {
-  const make = () => [...crypto.getRandomValues(new Uint8Array(8))]
-    .map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const make = () =>
+    [...crypto.getRandomValues(new Uint8Array(8))]
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join('');
   try {
     const kept = sessionStorage.getItem('smallbot-client') || make();
     sessionStorage.setItem('smallbot-client', kept);
     return kept;
-  } catch { return make(); }
+  } catch {
+    return make();
+  }
 })();
 
 /** Let the halt go over the websocket as well. @param {() => void} send */
-export function haltBy(send) { sendAlso = send; }
+export function haltBy(send) {
+  sendAlso = send;
+}
 
 /** @param {{moves?: boolean|null, connected?: boolean}} news `moves` null: not known */
 export function tellHalt(news) {
@@ -41,15 +47,25 @@ export function tellHalt(news) {
 /** Halt the arm. */
 export async function halt() {
   pressed = performance.now();
-  try { sendAlso(); } catch { /* the request below goes its own way */ }
   try {
-    const answer = await fetch(`/api/halt?client=${client}`,
-      {method: 'POST', keepalive: true, headers: {'X-Smallbot': 'page'}});
+    sendAlso();
+  } catch {
+    /* the request below goes its own way */
+  }
+  try {
+    const answer = await fetch(`/api/halt?client=${client}`, {
+      method: 'POST',
+      keepalive: true,
+      headers: {'X-Smallbot': 'page'},
+    });
     const {text} = await answer.json();
     say(answer.ok ? text || 'Halted.' : `The halt was refused: ${text}`, !answer.ok);
   } catch {
-    say('The halt did not get through: no connection to smallbot. '
-      + 'Use the emergency stop of the arm.', true);
+    say(
+      'The halt did not get through: no connection to smallbot. ' +
+        'Use the emergency stop of the arm.',
+      true
+    );
   }
 }
 
@@ -66,8 +82,13 @@ function onButton(event) {
   if (event.target instanceof Element && event.target.closest('#halt')) return true;
   const dialog = document.querySelector('dialog[open]');
   const button = document.getElementById('halt');
-  return event instanceof PointerEvent && dialog !== null && button !== null
-    && within(button, event) && !within(dialog, event);
+  return (
+    event instanceof PointerEvent &&
+    dialog !== null &&
+    button !== null &&
+    within(button, event) &&
+    !within(dialog, event)
+  );
 }
 
 /** @param {Element} element @param {PointerEvent} event */
@@ -78,36 +99,55 @@ function within(element, {clientX: x, clientY: y}) {
 
 /** @param {EventTarget|null} target */
 function takesText(target) {
-  return target instanceof HTMLElement && (target.isContentEditable
-    || target instanceof HTMLTextAreaElement
-    || (target instanceof HTMLInputElement
-      && ['text', 'number', 'search', 'email', 'url', 'password', 'tel'].includes(target.type)));
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable ||
+      target instanceof HTMLTextAreaElement ||
+      (target instanceof HTMLInputElement &&
+        ['text', 'number', 'search', 'email', 'url', 'password', 'tel'].includes(target.type)))
+  );
 }
 
-addEventListener('keydown', (event) => {
-  if (event.key !== ' ' || event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.repeat) {
-    if (swallowed) event.preventDefault();
-    return;
-  }
-  if (onButton(event) || (known.moves !== false && !takesText(event.target))) {
+addEventListener(
+  'keydown',
+  (event) => {
+    if (event.key !== ' ' || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.repeat) {
+      if (swallowed) event.preventDefault();
+      return;
+    }
+    if (onButton(event) || (known.moves !== false && !takesText(event.target))) {
+      event.preventDefault();
+      swallowed = true;
+      halt();
+    }
+  },
+  {capture: true}
+);
+
+addEventListener(
+  'keyup',
+  (event) => {
+    if (event.key !== ' ' || !swallowed) return;
+    swallowed = false;
     event.preventDefault();
-    swallowed = true;
-    halt();
-  }
-}, {capture: true});
+  },
+  {capture: true}
+);
 
-addEventListener('keyup', (event) => {
-  if (event.key !== ' ' || !swallowed) return;
-  swallowed = false;
-  event.preventDefault();
-}, {capture: true});
-
-addEventListener('pointerdown', (event) => {
-  if (onButton(event)) halt();
-}, {capture: true});
+addEventListener(
+  'pointerdown',
+  (event) => {
+    if (onButton(event)) halt();
+  },
+  {capture: true}
+);
 
 // Enter, and what screen readers and voice control do, come as a click alone.
-addEventListener('click', (event) => {
-  if (onButton(event) && performance.now() - pressed > 1000) halt();
-}, {capture: true});
+addEventListener(
+  'click',
+  (event) => {
+    if (onButton(event) && performance.now() - pressed > 1000) halt();
+  },
+  {capture: true}
+);

@@ -7,14 +7,21 @@
   try {
     const kept = localStorage.getItem('smallbot-theme');
     if (kept === 'dark' || kept === 'light') root.dataset.theme = kept;
-  } catch { /* a browser that keeps nothing follows its own setting */ }
+  } catch {
+    /* a browser that keeps nothing follows its own setting */
+  }
 
   document.addEventListener('click', (event) => {
     if (!event.target.closest('#theme')) return;
-    const dark = getComputedStyle(root).colorScheme === 'dark' || (!root.dataset.theme
-      && matchMedia('(prefers-color-scheme: dark)').matches);
+    const dark =
+      getComputedStyle(root).colorScheme === 'dark' ||
+      (!root.dataset.theme && matchMedia('(prefers-color-scheme: dark)').matches);
     root.dataset.theme = dark ? 'light' : 'dark';
-    try { localStorage.setItem('smallbot-theme', root.dataset.theme); } catch { /* as above */ }
+    try {
+      localStorage.setItem('smallbot-theme', root.dataset.theme);
+    } catch {
+      /* as above */
+    }
     dispatchEvent(new Event('smallbot-theme'));
   });
 })();

@@ -6,7 +6,11 @@ import {pen, whenRested} from '../show/pen.js';
 /** @typedef {[number, number]} Place x right, y down, 0 to 1 */
 
 export class Sheet {
-  /** @param {HTMLCanvasElement} canvas @param {() => void} changed @param {(text: string) => void} speak */
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {() => void} changed
+   * @param {(text: string) => void} speak
+   */
   constructor(canvas, changed, speak) {
     this.canvas = canvas;
     this.changed = changed;
@@ -23,8 +27,14 @@ export class Sheet {
       kept: (at) => this.kept(at),
       rest: () => [0.5, 0.5],
       ready: () => true,
-      down: (at) => { this.strokes.push([at]); this.redraw(); },
-      move: (at) => { this.strokes.at(-1)?.push(at); this.redraw(); },
+      down: (at) => {
+        this.strokes.push([at]);
+        this.redraw();
+      },
+      move: (at) => {
+        this.strokes.at(-1)?.push(at);
+        this.redraw();
+      },
       up: (finished) => {
         if (!finished) this.strokes.pop();
         this.redraw();
@@ -33,21 +43,30 @@ export class Sheet {
       hover: (at, isDown) => {
         this.cursor = at && {at, isDown};
         if (at) {
-          said(`Pen ${isDown ? 'down' : 'up'}, ${Math.round(100 * at[0])} % from the left, `
-            + `${Math.round(100 * at[1])} % from the top.`);
+          said(
+            `Pen ${isDown ? 'down' : 'up'}, ${Math.round(100 * at[0])} % from the left, ` +
+              `${Math.round(100 * at[1])} % from the top.`
+          );
         }
         this.redraw();
       },
       speed: 1,
     });
-    canvas.addEventListener('blur', () => { this.cursor = null; this.redraw(); });
+    canvas.addEventListener('blur', () => {
+      this.cursor = null;
+      this.redraw();
+    });
     whenLooksChange(canvas, this.redraw);
   }
 
   /** @param {number[]} at @returns {Place} */
-  kept([x, y]) { return [Math.min(1, Math.max(0, x)), Math.min(1, Math.max(0, y))]; }
+  kept([x, y]) {
+    return [Math.min(1, Math.max(0, x)), Math.min(1, Math.max(0, y))];
+  }
 
-  get empty() { return this.strokes.length === 0; }
+  get empty() {
+    return this.strokes.length === 0;
+  }
 
   clear() {
     this.strokes = [];
@@ -67,7 +86,10 @@ export class Sheet {
       context.stroke();
     }
     if (!this.cursor) return;
-    const {at: [x, y], isDown} = this.cursor;
+    const {
+      at: [x, y],
+      isDown,
+    } = this.cursor;
     context.beginPath();
     context.arc(x * width, y * height, isDown ? 4 : 7, 0, 2 * Math.PI);
     context.strokeStyle = colour('--accent');

@@ -13,15 +13,19 @@ byId('learn-button').addEventListener('click', async () => {
 });
 
 on('state', (state) => {
-  byId('learn-button').disabled = !state.ready || !state.shown || moves() || state.phase === 'halted' || Boolean(state.busy);
+  byId('learn-button').disabled =
+    !state.ready || !state.shown || moves() || state.phase === 'halted' || Boolean(state.busy);
   byId('learn-button').setAttribute('aria-busy', String(state.busy === 'learning'));
   byId('learn-hint').textContent = state.shown
-    ? state.learned ? 'Learning again forgets the movement before it.' : 'One click, one update of the chip.'
+    ? state.learned
+      ? 'Learning again forgets the movement before it.'
+      : 'One click, one update of the chip.'
     : 'Show a movement first.';
 });
 
 /** @param {number} seconds */
-const time = (seconds) => (seconds < 1 ? `${figure(1000 * seconds, 0)} ms` : `${figure(seconds, 1)} s`);
+const time = (seconds) =>
+  seconds < 1 ? `${figure(1000 * seconds, 0)} ms` : `${figure(seconds, 1)} s`;
 
 on('learned', (learned) => {
   byId('learn-figures').hidden = byId('inside').hidden = !learned;
@@ -34,19 +38,32 @@ on('learned', (learned) => {
   byId('energy').textContent = `${figure(learned.energy_uj)} µJ`;
   byId('update-time').textContent = time(learned.seconds);
   byId('poor-text').textContent = learned.poor || '';
-  byId('map').setAttribute('aria-label', `Map of the chip: ${count(learned.cells)} of `
-    + `${count(learned.cells_total)} cells were written.`);
-  byId('raster').setAttribute('aria-label', `Raster: ${count(learned.spikes.length)} spikes of `
-    + `${learned.neurons} neurons in ${learned.steps} steps.`);
-  byId('signals').setAttribute('aria-label', `Learning signals of ${learned.signals.rows} neurons `
-    + `in ${learned.signals.columns} steps.`);
+  byId('map').setAttribute(
+    'aria-label',
+    `Map of the chip: ${count(learned.cells)} of ` +
+      `${count(learned.cells_total)} cells were written.`
+  );
+  byId('raster').setAttribute(
+    'aria-label',
+    `Raster: ${count(learned.spikes.length)} spikes of ` +
+      `${learned.neurons} neurons in ${learned.steps} steps.`
+  );
+  byId('signals').setAttribute(
+    'aria-label',
+    `Learning signals of ${learned.signals.rows} neurons ` + `in ${learned.signals.columns} steps.`
+  );
 });
 
 const draw = oncePerFrame(() => {
   const {learned} = model;
   if (!learned || !byId('inside').open) return;
   chipMap(byId('map'), learned.map);
-  raster(byId('raster'), model.played?.spikes?.length ? model.played.spikes : learned.spikes, learned.neurons, learned.steps);
+  raster(
+    byId('raster'),
+    model.played?.spikes?.length ? model.played.spikes : learned.spikes,
+    learned.neurons,
+    learned.steps
+  );
   signalMap(byId('signals'), learned.signals);
 });
 on('played', draw);

@@ -8,7 +8,8 @@ function parts(name) {
 }
 
 /** @param {number[]} from @param {number[]} to @param {number} share */
-const between = (from, to, share) => from.map((value, index) => value + share * (to[index] - value));
+const between = (from, to, share) =>
+  from.map((value, index) => value + share * (to[index] - value));
 
 /**
  * Cells as pixels, as large as they go, one for one where the canvas has the room.
@@ -39,29 +40,45 @@ export function chipMap(canvas, map) {
   const [wide, tall] = [width / map.columns, height / map.rows];
   context.fillStyle = `rgb(${empty})`;
   context.fillRect(0, 0, width, height);
-  values.forEach((value, index) => {               // few are: each is large enough to be seen
+  values.forEach((value, index) => {
+    // few are: each is large enough to be seen
     if (!value) return;
-    context.fillStyle = `rgb(${between(empty, full, 0.4 + 0.6 * value / 255)})`;
-    context.fillRect(index % map.columns * wide, Math.floor(index / map.columns) * tall,
-      Math.max(1.6, wide), Math.max(1.6, tall));
+    context.fillStyle = `rgb(${between(empty, full, 0.4 + (0.6 * value) / 255)})`;
+    context.fillRect(
+      (index % map.columns) * wide,
+      Math.floor(index / map.columns) * tall,
+      Math.max(1.6, wide),
+      Math.max(1.6, tall)
+    );
   });
 }
 
-/** Which neuron fired when. @param {HTMLCanvasElement} canvas @param {number[][]} spikes @param {number} neurons @param {number} steps */
+/**
+ * Which neuron fired when.
+ * @param {HTMLCanvasElement} canvas
+ * @param {number[][]} spikes
+ * @param {number} neurons
+ * @param {number} steps
+ */
 export function raster(canvas, spikes, neurons, steps) {
   const {context, width, height} = fitted(canvas);
   context.fillStyle = colour('--ink');
-  const tall = Math.max(1, height / neurons * 0.8);
+  const tall = Math.max(1, (height / neurons) * 0.8);
   const wide = Math.max(1, width / steps);
   for (const [step, neuron] of spikes) {
-    context.fillRect(step / steps * width, neuron / neurons * height, wide, tall);
+    context.fillRect((step / steps) * width, (neuron / neurons) * height, wide, tall);
   }
 }
 
-/** Learning signals: blue below zero, orange above. @param {HTMLCanvasElement} canvas @param {any} signals */
+/**
+ * Learning signals: blue below zero, orange above.
+ * @param {HTMLCanvasElement} canvas
+ * @param {any} signals
+ */
 export function signalMap(canvas, signals) {
   const values = new Int8Array(bytes(signals.data).buffer);
   const [none, below, above] = [parts('--paper'), parts('--shown'), parts('--reached')];
-  cells(canvas, signals.rows, signals.columns,
-    (index) => between(none, values[index] < 0 ? below : above, Math.min(1, Math.abs(values[index]) / 127)));
+  cells(canvas, signals.rows, signals.columns, (index) =>
+    between(none, values[index] < 0 ? below : above, Math.min(1, Math.abs(values[index]) / 127))
+  );
 }

@@ -1,2 +1,2 @@
-/** A clock that browsers do not slow down in a hidden tab: the page says twice a second that it is there. */
+/** A clock that hidden tabs do not slow down: twice a second the page says that it is there. */
 setInterval(() => postMessage(0), 500);

@@ -9,10 +9,10 @@ import {client, haltBy, tellHalt} from '../halt.js';
 
 /** @typedef {{ok: boolean, text: string, [more: string]: any}} Answer */
 
-const SLOWEST = 2000;
 /** Most time between two tries to connect, ms. */
-const PATIENCE = 60000;
+const SLOWEST = 2000;
 /** Longest time an answer may take, ms. */
+const PATIENCE = 60000;
 
 /** @type {WebSocket|null} */
 let socket = null;
@@ -24,7 +24,11 @@ const open = new Map();
 /** @type {Map<string, Set<(value: any) => void>>} */
 const listeners = new Map();
 
-/** Call `listener` with each piece of news of this kind. @param {string} kind @param {(value: any) => void} listener */
+/**
+ * Call `listener` with each piece of news of this kind.
+ * @param {string} kind
+ * @param {(value: any) => void} listener
+ */
 export function on(kind, listener) {
   if (!listeners.has(kind)) listeners.set(kind, new Set());
   listeners.get(kind)?.add(listener);
@@ -33,24 +37,42 @@ export function on(kind, listener) {
 /** Pass a piece of news on. @param {string} kind @param {any} value */
 export function tell(kind, value) {
   for (const listener of listeners.get(kind) || []) {
-    try { listener(value); } catch (fault) { console.error(fault); }
+    try {
+      listener(value);
+    } catch (fault) {
+      console.error(fault);
+    }
   }
 }
 
 /** The name of this tab towards the server. */
 export const clientName = () => name;
 
-/** Ask the server to do something. @param {string} what @param {object} [fields] @returns {Promise<Answer>} */
+/**
+ * Ask the server to do something.
+ * @param {string} what
+ * @param {object} [fields]
+ * @returns {Promise<Answer>}
+ */
 export function ask(what, fields = {}) {
   if (!socket || socket.readyState !== WebSocket.OPEN) {
-    return Promise.resolve({ok: false, text: 'No connection to smallbot: it is being looked for.'});
+    return Promise.resolve({
+      ok: false,
+      text: 'No connection to smallbot: it is being looked for.',
+    });
   }
   number += 1;
   const id = number;
   socket.send(JSON.stringify({...fields, do: what, id}));
   return new Promise((resolve) => {
-    const late = setTimeout(() => settle(id, {ok: false, text: 'smallbot did not answer.'}), PATIENCE);
-    open.set(id, (answer) => { clearTimeout(late); resolve(answer); });
+    const late = setTimeout(
+      () => settle(id, {ok: false, text: 'smallbot did not answer.'}),
+      PATIENCE
+    );
+    open.set(id, (answer) => {
+      clearTimeout(late);
+      resolve(answer);
+    });
   });
 }
 
@@ -98,13 +120,17 @@ async function ownName() {
   if (!navigator.locks) return;
   const aborted = AbortSignal.timeout(400);
   await new Promise((resolve) => {
-    navigator.locks.request(`smallbot-${name}`, {signal: aborted}, () => {
-      resolve(null);
-      return new Promise(() => {});          // held as long as the tab is there
-    }).catch(() => {
-      name += [...crypto.getRandomValues(new Uint8Array(3))].map((byte) => byte.toString(16)).join('');
-      resolve(null);
-    });
+    navigator.locks
+      .request(`smallbot-${name}`, {signal: aborted}, () => {
+        resolve(null);
+        return new Promise(() => {}); // held as long as the tab is there
+      })
+      .catch(() => {
+        name += [...crypto.getRandomValues(new Uint8Array(3))]
+          .map((byte) => byte.toString(16))
+          .join('');
+        resolve(null);
+      });
   });
 }
 

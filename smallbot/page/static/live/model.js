@@ -10,6 +10,9 @@ import {on, tell} from './link.js';
 /** @type {{state: any, arm: any, shown: any, learned: any, played: any}} */
 export const model = {state: null, arm: null, shown: null, learned: null, played: null};
 
+/** Time until what could not be fetched is tried again, ms. */
+const AGAIN = 200;
+
 /** What each was last fetched for. @type {Record<string, string|null>} */
 const had = {arm: null, shown: null, learned: null, played: null};
 
@@ -25,7 +28,11 @@ on('state', (state) => {
   }
 });
 
-/** Fetch one part where it is another than the one at hand. @param {string} part @param {string|null} key */
+/**
+ * Fetch one part where it is another than the one at hand.
+ * @param {string} part
+ * @param {string|null} key
+ */
 async function keep(part, key) {
   if (had[part] === key) return;
   had[part] = key;
@@ -36,13 +43,25 @@ async function keep(part, key) {
   try {
     const answer = await fetch(`/api/${part}`, {cache: 'no-store'});
     const value = answer.ok ? await answer.json() : null;
-    if (had[part] === key) {
-      set(part, value);
-      if (!value) had[part] = null;             // the next state tries again
-    }
+    if (had[part] !== key) return;
+    if (value) set(part, value);
+    else again(part, key);
   } catch {
-    if (had[part] === key) had[part] = null;
+    again(part, key);
   }
+}
+
+/**
+ * Try once more in a moment, where it is still wanted.
+ * @param {string} part
+ * @param {string} key
+ */
+function again(part, key) {
+  setTimeout(() => {
+    if (had[part] !== key) return;
+    had[part] = null;
+    keep(part, key);
+  }, AGAIN);
 }
 
 /** @param {string} part @param {any} value */

@@ -1,7 +1,12 @@
 // @ts-check
-/** Lines that are said: in the card they belong to, calmly or as an alert, as the server put them. */
+/** Lines that are said, in their card, calmly or as an alert; and how numbers and colours look. */
 
-/** Say a line in a card. @param {string} card its id @param {string} text @param {boolean} [bad] */
+/**
+ * Say a line in a card.
+ * @param {string} card its id
+ * @param {string} text
+ * @param {boolean} [bad]
+ */
 export function say(card, text, bad = false) {
   const place = document.getElementById(card);
   const calm = place?.querySelector('.said[role=status]');
@@ -15,13 +20,18 @@ export const byId = (id) => document.getElementById(id);
 
 /** A number as text. @param {number|null|undefined} value @param {number} [digits] */
 export function figure(value, digits = 2) {
-  return value === null || value === undefined || Number.isNaN(value) ? '–' : value.toFixed(digits);
+  return value === null || value === undefined || Number.isNaN(value)
+    ? '–'
+    : value.toFixed(digits);
 }
 
 /** A number with thin spaces between thousands. @param {number|null|undefined} value */
 export function count(value) {
   return value === null || value === undefined
-    ? '–' : Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, '\u202f');
+    ? '–'
+    : Math.round(value)
+        .toString()
+        .replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
 /** Bytes of base64. @param {string} text */
@@ -47,7 +57,12 @@ export function colour(name) {
 export function oncePerFrame(draw, gap = 0) {
   let asked = false;
   let last = -Infinity;
-  const due = () => requestAnimationFrame((now) => { asked = false; last = now; draw(); });
+  const due = () =>
+    requestAnimationFrame((now) => {
+      asked = false;
+      last = now;
+      draw();
+    });
   return () => {
     if (asked) return;
     asked = true;
@@ -57,7 +72,11 @@ export function oncePerFrame(draw, gap = 0) {
   };
 }
 
-/** Call `redraw` when the size of `element` or the theme changes. @param {Element} element @param {() => void} redraw */
+/**
+ * Call `redraw` when the size of `element` or the theme changes.
+ * @param {Element} element
+ * @param {() => void} redraw
+ */
 export function whenLooksChange(element, redraw) {
   new ResizeObserver(redraw).observe(element);
   addEventListener('smallbot-theme', redraw);
@@ -67,7 +86,7 @@ export function whenLooksChange(element, redraw) {
 /**
  * Fit a canvas to where it stands, in device pixels.
  * @param {HTMLCanvasElement} canvas
- * @returns {{context: CanvasRenderingContext2D, width: number, height: number, ratio: number}} in CSS pixels
+ * @returns {{context: CanvasRenderingContext2D, width: number, height: number, ratio: number}}
  */
 export function fitted(canvas) {
   const ratio = Math.min(devicePixelRatio || 1, 3);

@@ -20,15 +20,34 @@ export function times(a, b) {
   return made;
 }
 
-/** Turn about an axis of length one. @param {number[]} axis @param {number} angle rad @returns {Matrix} */
+/**
+ * Turn about an axis of length one.
+ * @param {number[]} axis
+ * @param {number} angle rad
+ * @returns {Matrix}
+ */
 export function turned([x, y, z], angle) {
   const c = Math.cos(angle);
   const s = Math.sin(angle);
   const t = 1 - c;
-  return [t * x * x + c, t * x * y - s * z, t * x * z + s * y, 0,
-    t * x * y + s * z, t * y * y + c, t * y * z - s * x, 0,
-    t * x * z - s * y, t * y * z + s * x, t * z * z + c, 0,
-    0, 0, 0, 1];
+  return [
+    t * x * x + c,
+    t * x * y - s * z,
+    t * x * z + s * y,
+    0,
+    t * x * y + s * z,
+    t * y * y + c,
+    t * y * z - s * x,
+    0,
+    t * x * z - s * y,
+    t * y * z + s * x,
+    t * z * z + c,
+    0,
+    0,
+    0,
+    0,
+    1,
+  ];
 }
 
 /** @param {any} joint @param {number} position rad or m @returns {Matrix} */
@@ -44,7 +63,11 @@ function moved(joint, position) {
 /** @type {WeakMap<any, any[]>} */
 const sorted = new WeakMap();
 
-/** The joints of a scene, each after the one that its parent hangs on. @param {any} scene @returns {any[]} */
+/**
+ * The joints of a scene, each after the one that its parent hangs on.
+ * @param {any} scene
+ * @returns {any[]}
+ */
 function inOrder(scene) {
   const known = sorted.get(scene);
   if (known) return known;
@@ -68,10 +91,18 @@ function inOrder(scene) {
  * @returns {Map<string, Matrix>}
  */
 export function frames(arm, pose) {
-  const at = new Map(arm.movable.map((/** @type {string} */ name, /** @type {number} */ index) => [name, pose[index]]));
+  const at = new Map(
+    arm.movable.map((/** @type {string} */ name, /** @type {number} */ index) => [
+      name,
+      pose[index],
+    ])
+  );
   const made = new Map([[arm.scene.root, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]]]);
   for (const joint of inOrder(arm.scene)) {
-    made.set(joint.child, times(/** @type {Matrix} */ (made.get(joint.parent)), moved(joint, at.get(joint.name) || 0)));
+    made.set(
+      joint.child,
+      times(/** @type {Matrix} */ (made.get(joint.parent)), moved(joint, at.get(joint.name) || 0))
+    );
   }
   return made;
 }

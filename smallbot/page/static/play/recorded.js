@@ -10,17 +10,30 @@ export class Recorded {
     this.samples = [];
   }
 
-  get duration() { return this.samples.at(-1)?.at ?? 0; }
+  get duration() {
+    return this.samples.at(-1)?.at ?? 0;
+  }
 
-  /** Keep a sample; one that is earlier than the last begins anew. @param {number} at s @param {number[]} pose @param {number[]} tip */
+  /**
+   * Keep a sample; one that is earlier than the last begins anew.
+   * @param {number} at s
+   * @param {number[]} pose
+   * @param {number[]} tip
+   */
   keep(at, pose, tip) {
     if (at < this.duration) this.samples = [];
     this.samples.push({at, pose, tip});
   }
 
-  clear() { this.samples = []; }
+  clear() {
+    this.samples = [];
+  }
 
-  /** The newest sample that is not later. @param {number} at s @returns {number} its index, -1 without samples */
+  /**
+   * The newest sample that is not later.
+   * @param {number} at s
+   * @returns {number} its index, -1 without samples
+   */
   index(at) {
     let low = 0;
     let high = this.samples.length - 1;
@@ -44,5 +57,7 @@ export class Recorded {
   }
 
   /** The tips until then. @param {number} at s @returns {number[][]} */
-  tips(at) { return this.samples.slice(0, this.index(at) + 1).map((sample) => sample.tip); }
+  tips(at) {
+    return this.samples.slice(0, this.index(at) + 1).map((sample) => sample.tip);
+  }
 }

@@ -38,7 +38,9 @@ export class Side {
       const frame = all.get(link);
       if (!frame) break;
       origins.unshift([frame[3], frame[7], frame[11]]);
-      link = this.arm.scene.joints.find((/** @type {any} */ joint) => joint.child === link)?.parent;
+      link = this.arm.scene.joints.find(
+        (/** @type {any} */ joint) => joint.child === link
+      )?.parent;
     }
     this.bones = origins;
     this.render();
@@ -50,16 +52,27 @@ export class Side {
     this.render();
   }
 
-  from() { /* there is one view only */ }
+  from() {
+    /* there is one view only */
+  }
 
   draw() {
     const {context, width, height} = fitted(this.canvas);
     if (!this.arm) return;
     const {origin, e1, e2, u, v} = this.arm.plane;
-    const plane = new Plane({u: [u[0] - 0.1, u[1] + 0.1], v: [Math.min(0, v[0]) - 0.1, v[1] + 0.1]}, width, height);
-    const along = (/** @type {number[]} */ tip, /** @type {number[]} */ way) => way.reduce(
-      (sum, value, axis) => sum + value * (tip[axis] - origin[axis]), 0);
-    const line = (/** @type {number[][]} */ tips, /** @type {string} */ name, /** @type {number} */ thick, /** @type {number[]} */ dash) => {
+    const plane = new Plane(
+      {u: [u[0] - 0.1, u[1] + 0.1], v: [Math.min(0, v[0]) - 0.1, v[1] + 0.1]},
+      width,
+      height
+    );
+    const along = (/** @type {number[]} */ tip, /** @type {number[]} */ way) =>
+      way.reduce((sum, value, axis) => sum + value * (tip[axis] - origin[axis]), 0);
+    const line = (
+      /** @type {number[][]} */ tips,
+      /** @type {string} */ name,
+      /** @type {number} */ thick,
+      /** @type {number[]} */ dash
+    ) => {
       context.beginPath();
       for (const tip of tips) context.lineTo(...plane.pixel([along(tip, e1), along(tip, e2)]));
       context.strokeStyle = colour(name);

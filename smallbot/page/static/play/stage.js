@@ -1,12 +1,11 @@
-// @ts-check
-/** The arm in three dimensions. The only file that needs three.js; it is loaded when the page is at rest. */
+/** The arm in three dimensions: what needs three.js, loaded when the page is at rest. */
 import * as THREE from '../vendor/three/three.module.min.js';
 import {OrbitControls} from '../vendor/three/OrbitControls.js';
 import {colour, oncePerFrame, whenLooksChange} from '../live/said.js';
 import {frames} from './chain.js';
 
-const SHARPEST = 1.5;
 /** Most pixels for each CSS pixel: more costs the graphics and shows nothing. */
+const SHARPEST = 1.5;
 
 /** Does a processor draw in the place of a graphics card? Then as little is drawn as will do. */
 function bySoftware() {
@@ -24,7 +23,12 @@ export class Stage {
     this.canvas = canvas;
     const drawn = bySoftware();
     this.sharpest = drawn ? 1 : SHARPEST;
-    this.renderer = new THREE.WebGLRenderer({canvas, antialias: !drawn, alpha: true, powerPreference: 'low-power'});
+    this.renderer = new THREE.WebGLRenderer({
+      canvas,
+      antialias: !drawn,
+      alpha: true,
+      powerPreference: 'low-power',
+    });
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(35, 1, 0.01, 100);
     this.camera.up.set(0, 0, 1);
@@ -34,6 +38,14 @@ export class Stage {
     this.scene.add(sun);
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.enableDamping = false;
+    canvas.style.touchAction = 'pan-y'; // a finger scrolls the page, sideways it turns the arm
+    this.controls.enableZoom = false; // so does the wheel, until the picture is pressed
+    canvas.addEventListener('pointerdown', () => {
+      this.controls.enableZoom = true;
+    });
+    canvas.addEventListener('pointerleave', () => {
+      this.controls.enableZoom = false;
+    });
     this.render = oncePerFrame(() => this.renderer.render(this.scene, this.camera));
     this.controls.addEventListener('change', this.render);
     /** @type {any} */
@@ -48,7 +60,11 @@ export class Stage {
     whenLooksChange(canvas, () => this.looks());
   }
 
-  /** A path that grows; a dashed one is told from the other without its colour. @param {string} name @param {boolean} dashed */
+  /**
+   * A path that grows; a dashed one is told from the other without its colour.
+   * @param {string} name
+   * @param {boolean} dashed
+   */
   path(name, dashed) {
     const made = new THREE.Mesh(new THREE.BufferGeometry(), new THREE.MeshBasicMaterial());
     made.frustumCulled = false;
@@ -64,7 +80,8 @@ export class Stage {
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
     this.camera.updateProjectionMatrix();
-    for (const path of [this.shown, this.reached]) path.material.color.setStyle(colour(path.userData.name));
+    for (const path of [this.shown, this.reached])
+      path.material.color.setStyle(colour(path.userData.name));
     this.floor();
     this.render();
   }
@@ -83,7 +100,10 @@ export class Stage {
     this.links.clear();
     this.trace([], this.shown);
     this.trace([], this.reached);
-    if (!arm) { this.render(); return; }
+    if (!arm) {
+      this.render();
+      return;
+    }
     for (const link of arm.scene.links) {
       const group = new THREE.Group();
       group.matrixAutoUpdate = false;
@@ -122,6 +142,14 @@ export class Stage {
     return Math.max(u[1] - u[0], v[1] - v[0], 0.2);
   }
 
+  /** Come closer, or go away. @param {number} factor of the distance */
+  closer(factor) {
+    const {target} = this.controls;
+    this.camera.position.sub(target).multiplyScalar(factor).add(target);
+    this.controls.update();
+    this.render();
+  }
+
   /** Look from somewhere. @param {'behind'|'side'|'above'|'aslant'} where */
   from(where) {
     if (!this.arm) return;
@@ -139,7 +167,7 @@ export class Stage {
       above: up.clone().addScaledVector(back, 0.05),
       aslant: back.clone().addScaledVector(right, 0.85).addScaledVector(up, 0.55),
     };
-    const distance = this.size() * 1.5 / Math.min(1, Math.max(0.6, this.camera.aspect));
+    const distance = (this.size() * 1.5) / Math.min(1, Math.max(0.6, this.camera.aspect));
     this.controls.target.copy(middle);
     this.camera.position.copy(middle).addScaledVector(ways[where].normalize(), distance);
     this.controls.update();
@@ -151,8 +179,12 @@ export class Stage {
 function mesh(shape) {
   const [red, green, blue, alpha] = shape.rgba || [0.6, 0.6, 0.6, 1];
   const material = new THREE.MeshStandardMaterial({
-    color: new THREE.Color().setRGB(red, green, blue, THREE.SRGBColorSpace), roughness: 0.55, metalness: 0.05,
-    transparent: alpha < 1, opacity: alpha});
+    color: new THREE.Color().setRGB(red, green, blue, THREE.SRGBColorSpace),
+    roughness: 0.55,
+    metalness: 0.05,
+    transparent: alpha < 1,
+    opacity: alpha,
+  });
   const group = new THREE.Group();
   group.matrixAutoUpdate = false;
   group.matrix.set(...shape.matrix);
@@ -163,13 +195,17 @@ function mesh(shape) {
     made.geometry = new THREE.SphereGeometry(shape.radius, 24, 16);
   } else if (shape.kind === 'cylinder') {
     made.geometry = new THREE.CylinderGeometry(shape.radius, shape.radius, shape.length, 32);
-    made.rotation.x = Math.PI / 2;                 // three's stand along y, a URDF's along z
-  } else {                                         // a bone, from the origin to `to`
+    made.rotation.x = Math.PI / 2; // three's stand along y, a URDF's along z
+  } else {
+    // a bone, from the origin to `to`
     const to = new THREE.Vector3(...shape.to);
     const length = to.length();
     made.geometry = new THREE.CapsuleGeometry(shape.radius, Math.max(1e-4, length), 6, 16);
     made.position.copy(to).multiplyScalar(0.5);
-    made.quaternion.setFromUnitVectors(new THREE.Vector3(0, 1, 0), length ? to.normalize() : new THREE.Vector3(0, 1, 0));
+    made.quaternion.setFromUnitVectors(
+      new THREE.Vector3(0, 1, 0),
+      length ? to.normalize() : new THREE.Vector3(0, 1, 0)
+    );
   }
   group.add(made);
   return group;
@@ -179,18 +215,29 @@ function mesh(shape) {
 function thinned(tips, most) {
   const every = Math.max(1, Math.ceil(tips.length / most));
   const made = tips.filter((_, index) => index % every === 0 || index === tips.length - 1);
-  return made.filter((tip, index) => index === 0 || Math.hypot(
-    ...tip.map((value, axis) => value - made[index - 1][axis])) > 1e-5);
+  return made.filter(
+    (tip, index) =>
+      index === 0 || Math.hypot(...tip.map((value, axis) => value - made[index - 1][axis])) > 1e-5
+  );
 }
 
-/** A rod along a path, with gaps where it is dashed. @param {number[][]} tips @param {number} radius @param {boolean} dashed */
+/**
+ * A rod along a path, with gaps where it is dashed.
+ * @param {number[][]} tips
+ * @param {number} radius
+ * @param {boolean} dashed
+ */
 function rod(tips, radius, dashed) {
   if (tips.length < 2) return new THREE.BufferGeometry();
   const sides = 6;
-  const curve = new THREE.CatmullRomCurve3(tips.map((tip) => new THREE.Vector3(...tip)), false, 'chordal');
+  const curve = new THREE.CatmullRomCurve3(
+    tips.map((tip) => new THREE.Vector3(...tip)),
+    false,
+    'chordal'
+  );
   const made = new THREE.TubeGeometry(curve, Math.min(360, 2 * tips.length), radius, sides, false);
   if (dashed && made.index) {
-    const each = 6 * sides;                        // indices of one ring
+    const each = 6 * sides; // indices of one ring
     made.setIndex([...made.index.array].filter((_, index) => Math.floor(index / each) % 9 < 6));
   }
   return made;

@@ -1,5 +1,5 @@
 // @ts-check
-/** What is seen of the playback: live, or once more and slower. Concerns the picture alone, never the arm. */
+/** What is seen of the playback: live, or again and slower. The picture alone, never the arm. */
 import {on} from '../live/link.js';
 import {model, moves} from '../live/model.js';
 import {byId, figure, oncePerFrame} from '../live/said.js';
@@ -7,8 +7,8 @@ import {tipOf} from './chain.js';
 import {Recorded} from './recorded.js';
 import {Side} from './side.js';
 
-const TRACE_EVERY = 90;
 /** The path behind the tip is built anew so often, ms. */
+const TRACE_EVERY = 90;
 
 /** @type {any} the stage, or the side view where there is no WebGL; null until it is loaded */
 let stage = null;
@@ -29,7 +29,7 @@ async function open() {
     stage = new Stage(canvas);
   } catch (fault) {
     console.warn('no WebGL:', fault);
-    const fresh = canvas.cloneNode();              // the old one may be bound to what failed
+    const fresh = canvas.cloneNode(); // the old one may be bound to what failed
     canvas.replaceWith(fresh);
     stage = new Side(fresh);
     byId('no-webgl').hidden = false;
@@ -51,7 +51,9 @@ let pose = null;
 function showLive() {
   if (!stage || !model.arm) return;
   if (pose) stage.pose(pose);
-  const tips = recorded.samples.length ? recorded.samples.map((sample) => sample.tip) : model.played?.tip || [];
+  const tips = recorded.samples.length
+    ? recorded.samples.map((sample) => sample.tip)
+    : model.played?.tip || [];
   stage.trace(tips, stage.reached);
 }
 
@@ -75,9 +77,23 @@ on('arm', (arm) => {
   stage?.of(arm);
   controls();
 });
-on('shown', () => { recorded.clear(); live(); showShown(); showLive(); controls(); });
-on('learned', (learned) => { if (!learned) { recorded.clear(); showLive(); controls(); } });
-on('played', () => { if (mode === 'live' && !paused) showLive(); });
+on('shown', () => {
+  recorded.clear();
+  live();
+  showShown();
+  showLive();
+  controls();
+});
+on('learned', (learned) => {
+  if (!learned) {
+    recorded.clear();
+    showLive();
+    controls();
+  }
+});
+on('played', () => {
+  if (mode === 'live' && !paused) showLive();
+});
 let moving = false;
 on('state', () => {
   if (moves() && !moving) live();
@@ -106,11 +122,14 @@ byId('replay').addEventListener('click', () => {
   requestAnimationFrame(step);
   controls();
 });
-byId('live').addEventListener('click', () => { live(); showLive(); });
+byId('live').addEventListener('click', () => {
+  live();
+  showLive();
+});
 byId('moment').addEventListener('input', () => {
   mode = 'replay';
   paused = true;
-  clock = Number(byId('moment').value) / 1000 * recorded.duration;
+  clock = (Number(byId('moment').value) / 1000) * recorded.duration;
   showMoment();
   controls();
 });
@@ -118,10 +137,13 @@ for (const where of ['aslant', 'behind', 'side', 'above']) {
   byId(`from-${where}`).addEventListener('click', () => stage?.from(where));
 }
 
+byId('closer').addEventListener('click', () => stage?.closer(0.8));
+byId('further').addEventListener('click', () => stage?.closer(1.25));
+
 /** @param {number} now ms */
 function step(now) {
   if (mode !== 'replay' || paused) return;
-  clock += Math.max(0, now - before) / 1000 * Number(byId('speed').value);
+  clock += (Math.max(0, now - before) / 1000) * Number(byId('speed').value);
   before = now;
   if (clock >= recorded.duration) {
     clock = recorded.duration;
@@ -149,17 +171,22 @@ function controls() {
   byId('replay').disabled = byId('moment').disabled = !some;
   byId('live').disabled = mode === 'live' && !paused;
   byId('pause').textContent = paused ? 'Go on' : 'Pause the view';
-  byId('moment').value = some ? String(Math.round(1000 * at / recorded.duration)) : '0';
+  byId('moment').value = some ? String(Math.round((1000 * at) / recorded.duration)) : '0';
   byId('moment').setAttribute('aria-valuetext', `${figure(at, 1)} seconds`);
-  byId('moment-said').textContent = some ? `${figure(at, 1)} of ${figure(recorded.duration, 1)} s` : 'nothing played yet';
-  byId('view-mode').textContent = `${mode === 'live' ? 'Live' : 'Replay'}${paused ? ', paused' : ''}`;
+  byId('moment-said').textContent = some
+    ? `${figure(at, 1)} of ${figure(recorded.duration, 1)} s`
+    : 'nothing played yet';
+  byId('view-mode').textContent =
+    `${mode === 'live' ? 'Live' : 'Replay'}${paused ? ', paused' : ''}`;
 }
 const controlsSoon = oncePerFrame(controls, 150);
 controls();
 
 /** Begin when the page is at rest. */
 export function openWhenIdle() {
-  const begin = () => { setTimeout(open, 0); };
+  const begin = () => {
+    setTimeout(open, 0);
+  };
   if ('requestIdleCallback' in window) requestIdleCallback(begin, {timeout: 1500});
   else setTimeout(begin, 400);
 }

@@ -1,5 +1,5 @@
 // @ts-check
-/** The drawing area: what is drawn, what was shown, where the arm went, what a question answered. */
+/** The drawing area: what is drawn and shown, where the arm went, what a question answered. */
 import {colour, fitted, oncePerFrame, whenLooksChange} from '../live/said.js';
 import {paper, Plane, Reach} from './plane.js';
 
@@ -32,7 +32,10 @@ export class Drawing {
     /** @type {HTMLCanvasElement|null} */
     this.background = null;
     this.redraw = oncePerFrame(() => this.draw());
-    whenLooksChange(canvas, () => { this.background = null; this.redraw(); });
+    whenLooksChange(canvas, () => {
+      this.background = null;
+      this.redraw();
+    });
   }
 
   /** @param {any} arm */
@@ -55,11 +58,17 @@ export class Drawing {
   project(tip) {
     const {origin, e1, e2} = this.arm.plane;
     const from = tip.map((value, axis) => value - origin[axis]);
-    const along = (/** @type {number[]} */ way) => way.reduce((sum, value, axis) => sum + value * from[axis], 0);
+    const along = (/** @type {number[]} */ way) =>
+      way.reduce((sum, value, axis) => sum + value * from[axis], 0);
     return [along(e1), along(e2)];
   }
 
-  /** A place in the canvas, metres. @param {number} x @param {number} y CSS pixels @returns {Place} */
+  /**
+   * A place in the canvas, metres.
+   * @param {number} x
+   * @param {number} y CSS pixels
+   * @returns {Place}
+   */
   place(x, y) {
     this.fit(this.canvas.clientWidth, this.canvas.clientHeight);
     return this.plane ? this.plane.place(x, y) : [0, 0];
@@ -90,16 +99,25 @@ export class Drawing {
     }
     this.line(context, this.answered, '--asked', 2.5, [2, 5]);
     this.line(context, this.trail, '--reached', 2.5, [9, 4]);
-    if (this.trail.length) this.dot(context, this.trail[this.trail.length - 1], 4.5, '--reached', true);
+    if (this.trail.length)
+      this.dot(context, this.trail[this.trail.length - 1], 4.5, '--reached', true);
     if (this.fault) this.cross(context, this.fault);
     if (this.cursor) this.crosshair(context, this.cursor);
   }
 
-  /** The line as drawn: thin where it can be reached, thick and red where not. @param {CanvasRenderingContext2D} context */
+  /**
+   * The line as drawn: thin where it can be reached, thick and red where not.
+   * @param {CanvasRenderingContext2D} context
+   */
   sketch(context) {
     const plane = /** @type {Plane} */ (this.plane);
     const reach = /** @type {Reach} */ (this.reach);
-    this.line(context, this.stroke.map(([u, v]) => [u, v]), '--sketch', this.shown.length ? 1.5 : 3);
+    this.line(
+      context,
+      this.stroke.map(([u, v]) => [u, v]),
+      '--sketch',
+      this.shown.length ? 1.5 : 3
+    );
     context.strokeStyle = colour('--bad');
     context.lineWidth = 5;
     context.beginPath();
@@ -112,7 +130,13 @@ export class Drawing {
     context.stroke();
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {Place[]} places @param {string} name @param {number} thick @param {number[]} [dash] */
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Place[]} places
+   * @param {string} name
+   * @param {number} thick
+   * @param {number[]} [dash]
+   */
   line(context, places, name, thick, dash = []) {
     if (places.length < 2) return;
     const plane = /** @type {Plane} */ (this.plane);
@@ -128,7 +152,13 @@ export class Drawing {
     context.setLineDash([]);
   }
 
-  /** @param {CanvasRenderingContext2D} context @param {Place} at @param {number} radius @param {string} name @param {boolean} full */
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Place} at
+   * @param {number} radius
+   * @param {string} name
+   * @param {boolean} full
+   */
   dot(context, at, radius, name, full) {
     const [x, y] = /** @type {Plane} */ (this.plane).pixel(at);
     context.beginPath();
@@ -160,7 +190,12 @@ export class Drawing {
     context.strokeStyle = colour(isDown ? '--accent' : '--ink');
     context.lineWidth = 2;
     context.beginPath();
-    for (const [across, up] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [across, up] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ]) {
       context.moveTo(x + 5 * across, y + 5 * up);
       context.lineTo(x + 14 * across, y + 14 * up);
     }

@@ -8,7 +8,7 @@
 
 /**
  * @typedef {object} Paper where the pen writes
- * @property {(x: number, y: number) => [number, number]} toPaper CSS pixels of the canvas -> the paper's units
+ * @property {(x: number, y: number) => [number, number]} toPaper CSS pixels -> the paper's units
  * @property {() => number} step how far an arrow key goes, in the paper's units
  * @property {[number, number]} upward the paper's directions of right and up, each 1 or -1
  * @property {(at: [number, number]) => [number, number]} kept the nearest place on the paper
@@ -17,12 +17,12 @@
  * @property {(at: [number, number], seconds: number, byKeys: boolean) => void} down
  * @property {(at: [number, number], seconds: number) => void} move
  * @property {(finished: boolean) => void} up
- * @property {(at: [number, number]|null, isDown: boolean) => void} hover the pen of the keys; null: put away
+ * @property {(at: [number, number]|null, isDown: boolean) => void} hover null: away
  * @property {number} speed of the pen of the keys, paper's units per second
  */
 
-const LONGEST_TEXT = 350;
 /** The keys' pen says where it is once it has rested so long, ms. */
+const REST = 350;
 
 /** Let a canvas be written on. @param {HTMLCanvasElement} canvas @param {Paper} paper */
 export function pen(canvas, paper) {
@@ -47,7 +47,11 @@ function byPointer(canvas, paper) {
     canvas.focus({preventScroll: true});
     writing = event.pointerId;
     began = event.timeStamp;
-    try { canvas.setPointerCapture(writing); } catch { /* it ends where it leaves then */ }
+    try {
+      canvas.setPointerCapture(writing);
+    } catch {
+      /* it ends where it leaves then */
+    }
     paper.hover(null, false);
     paper.down(place(event), 0, false);
   });
@@ -58,8 +62,11 @@ function byPointer(canvas, paper) {
       paper.move(place(one), Math.max(0, one.timeStamp - began) / 1000);
     }
   });
-  for (const [kind, finished] of /** @type {[string, boolean][]} */ (
-    [['pointerup', true], ['pointercancel', false], ['lostpointercapture', true]])) {
+  for (const [kind, finished] of /** @type {[string, boolean][]} */ ([
+    ['pointerup', true],
+    ['pointercancel', false],
+    ['lostpointercapture', true],
+  ])) {
     canvas.addEventListener(kind, (event) => {
       if (/** @type {PointerEvent} */ (event).pointerId !== writing) return;
       writing = null;
@@ -76,7 +83,12 @@ function byKeys(canvas, paper) {
   let seconds = 0;
   const [right, up] = paper.upward;
   /** @type {Record<string, [number, number]>} */
-  const ways = {ArrowRight: [right, 0], ArrowLeft: [-right, 0], ArrowUp: [0, up], ArrowDown: [0, -up]};
+  const ways = {
+    ArrowRight: [right, 0],
+    ArrowLeft: [-right, 0],
+    ArrowUp: [0, up],
+    ArrowDown: [0, -up],
+  };
 
   canvas.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || !paper.ready()) return;
@@ -106,11 +118,15 @@ function byKeys(canvas, paper) {
     }
     paper.hover(at, isDown);
   });
-  canvas.addEventListener('pointerdown', () => {
-    if (isDown) paper.up(false);
-    at = null;
-    isDown = false;
-  }, {capture: true});
+  canvas.addEventListener(
+    'pointerdown',
+    () => {
+      if (isDown) paper.up(false);
+      at = null;
+      isDown = false;
+    },
+    {capture: true}
+  );
 }
 
 /** Say something once the pen has rested. @param {(text: string) => void} speak */
@@ -118,6 +134,6 @@ export function whenRested(speak) {
   let timer = 0;
   return (/** @type {string} */ text) => {
     clearTimeout(timer);
-    timer = setTimeout(() => speak(text), LONGEST_TEXT);
+    timer = setTimeout(() => speak(text), REST);
   };
 }

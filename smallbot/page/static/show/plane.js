@@ -4,8 +4,8 @@ import {bytes, colour} from '../live/said.js';
 
 /** @typedef {[number, number]} Place metres right and up */
 
-const KERNEL = [1, 4, 6, 4, 1];
 /** Weights of a cell and its neighbours in a softened border. */
+const KERNEL = [1, 4, 6, 4, 1];
 
 /** A plane as it stands in a canvas of this size. */
 export class Plane {
@@ -19,12 +19,16 @@ export class Plane {
   }
 
   /** @param {Place} at @returns {Place} */
-  pixel = ([u, v]) => [this.left + (u - this.u[0]) * this.scale,
-    this.bottom - (v - this.v[0]) * this.scale];
+  pixel = ([u, v]) => [
+    this.left + (u - this.u[0]) * this.scale,
+    this.bottom - (v - this.v[0]) * this.scale,
+  ];
 
   /** @param {number} x @param {number} y @returns {Place} */
-  place = (x, y) => [this.u[0] + (x - this.left) / this.scale,
-    this.v[0] + (this.bottom - y) / this.scale];
+  place = (x, y) => [
+    this.u[0] + (x - this.left) / this.scale,
+    this.v[0] + (this.bottom - y) / this.scale,
+  ];
 }
 
 /** Where the tip of the arm can be. */
@@ -46,7 +50,11 @@ export class Reach {
         let sum = 0;
         let all = 0;
         for (let r = Math.max(0, row - 2); r <= Math.min(this.rows - 1, row + 2); r += 1) {
-          for (let c = Math.max(0, column - 2); c <= Math.min(this.columns - 1, column + 2); c += 1) {
+          for (
+            let c = Math.max(0, column - 2);
+            c <= Math.min(this.columns - 1, column + 2);
+            c += 1
+          ) {
             const weight = KERNEL[r - row + 2] * KERNEL[c - column + 2];
             sum += weight * this.cells[r * this.columns + c];
             all += weight;
@@ -67,9 +75,14 @@ export class Reach {
 
   /** Row and column, not whole, of a place. @param {Place} at @returns {Place} */
   at([u, v]) {
-    const {u: [left, right], v: [low, high]} = this.plane;
-    return [(v - low) / (high - low) * this.rows - 0.5,
-      (u - left) / (right - left) * this.columns - 0.5];
+    const {
+      u: [left, right],
+      v: [low, high],
+    } = this.plane;
+    return [
+      ((v - low) / (high - low)) * this.rows - 0.5,
+      ((u - left) / (right - left)) * this.columns - 0.5,
+    ];
   }
 
   /** Is this place within reach? @param {Place} at */
@@ -79,20 +92,31 @@ export class Reach {
     return this.share(this.cells, row, column) >= 0.5;
   }
 
-  /** How much of the four cells around is within reach, weighted. @param {ArrayLike<number>} cells @param {number} row @param {number} column */
+  /**
+   * How much of the four cells around is within reach, weighted.
+   * @param {ArrayLike<number>} cells
+   * @param {number} row
+   * @param {number} column
+   */
   share(cells, row, column) {
     const r = Math.floor(row);
     const c = Math.floor(column);
     const y = row - r;
     const x = column - c;
-    return (1 - y) * ((1 - x) * this.cell(cells, r, c) + x * this.cell(cells, r, c + 1))
-      + y * ((1 - x) * this.cell(cells, r + 1, c) + x * this.cell(cells, r + 1, c + 1));
+    return (
+      (1 - y) * ((1 - x) * this.cell(cells, r, c) + x * this.cell(cells, r, c + 1)) +
+      y * ((1 - x) * this.cell(cells, r + 1, c) + x * this.cell(cells, r + 1, c + 1))
+    );
   }
 }
 
 /**
  * The paper: reach plain, all else hatched, a grid of tenths of a metre.
- * @param {Reach} reach @param {Plane} plane @param {number} width @param {number} height @param {number} ratio
+ * @param {Reach} reach
+ * @param {Plane} plane
+ * @param {number} width CSS pixels
+ * @param {number} height CSS pixels
+ * @param {number} ratio pixels of the device for each
  */
 export function paper(reach, plane, width, height, ratio) {
   const made = document.createElement('canvas');
@@ -125,7 +149,13 @@ function hatched(context, width, height) {
   context.stroke();
 }
 
-/** Opaque where the arm reaches, at half the resolution. @param {Reach} reach @param {Plane} plane @param {number} width @param {number} height */
+/**
+ * Opaque where the arm reaches, at half the resolution.
+ * @param {Reach} reach
+ * @param {Plane} plane
+ * @param {number} width
+ * @param {number} height
+ */
 function mask(reach, plane, width, height) {
   const made = document.createElement('canvas');
   made.width = Math.max(1, Math.ceil(width));
@@ -142,7 +172,12 @@ function mask(reach, plane, width, height) {
   return made;
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Plane} plane @param {number} width @param {number} height */
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Plane} plane
+ * @param {number} width
+ * @param {number} height
+ */
 function grid(context, plane, width, height) {
   const span = width / plane.scale;
   const step = [0.02, 0.05, 0.1, 0.2, 0.5, 1].find((metres) => span / metres <= 14) || 2;
@@ -173,7 +208,18 @@ function rule(context, zero, ...ends) {
   context.stroke();
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number} metres @param {number} x @param {number} y */
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} metres
+ * @param {number} x
+ * @param {number} y
+ */
 function label(context, metres, x, y) {
-  context.fillText(`${metres.toFixed(1)} m`, x, y);
+  const text = `${metres.toFixed(1)} m`;
+  context.lineWidth = 4;
+  context.lineJoin = 'round';
+  context.strokeStyle = colour('--paper');
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
+  context.lineWidth = 1;
 }

@@ -11,10 +11,12 @@ import {pen, whenRested} from './pen.js';
 /** @typedef {[number, number, number]} Point m right, m up, s */
 
 export const drawing = new Drawing(byId('drawing'));
-const KEYS_SPEED = 0.25;
 /** Speed of a line drawn by the keys, m/s: the time that the keys took means nothing. */
+const KEYS_SPEED = 0.25;
 
-/** Lines that were drawn and sent, the newest last. @type {{points: Point[], byKeys: boolean}[]} */
+/**
+ * Lines that were drawn and sent, the newest last. @type {{points: Point[], byKeys: boolean}[]}
+ */
 let drawn = [];
 let byKeys = false;
 let writing = false;
@@ -24,12 +26,14 @@ const redrawTrail = oncePerFrame(() => drawing.redraw(), 60);
 /** @param {[number, number]} at */
 function inWords([u, v]) {
   const flat = model.arm.plane.up.includes('away');
-  const cm = (/** @type {number} */ value, /** @type {string[]} */ [more, less]) => (
-    `${Math.abs(100 * value).toFixed(0)} cm ${value >= 0 ? more : less}`);
+  const cm = (/** @type {number} */ value, /** @type {string[]} */ [more, less]) =>
+    `${Math.abs(100 * value).toFixed(0)} cm ${value >= 0 ? more : less}`;
   return `${cm(u, ['right', 'left'])}, ${cm(v, flat ? ['away', 'near'] : ['up', 'down'])}`;
 }
 
-const speak = whenRested((text) => { byId('pen-said').textContent = text; });
+const speak = whenRested((text) => {
+  byId('pen-said').textContent = text;
+});
 
 /** @param {[number, number]} at */
 function checked(at) {
@@ -42,7 +46,10 @@ pen(byId('drawing'), {
   step: () => (model.arm.plane.v[1] - model.arm.plane.v[0]) / 80,
   upward: [1, 1],
   kept: ([u, v]) => {
-    const {u: [left, right], v: [low, high]} = model.arm.plane;
+    const {
+      u: [left, right],
+      v: [low, high],
+    } = model.arm.plane;
     return [Math.min(right, Math.max(left, u)), Math.min(high, Math.max(low, v))];
   },
   rest: () => model.arm.start,
@@ -51,7 +58,7 @@ pen(byId('drawing'), {
     writing = true;
     byKeys = keys;
     drawing.stroke = [[...at, seconds]];
-    drawing.shown = [];
+    drawing.shown = drawing.trail = drawing.answered = [];
     drawing.fault = null;
     say('show', '');
     checked(at);
@@ -81,7 +88,10 @@ pen(byId('drawing'), {
   },
   speed: KEYS_SPEED,
 });
-byId('drawing').addEventListener('blur', () => { drawing.cursor = null; drawing.redraw(); });
+byId('drawing').addEventListener('blur', () => {
+  drawing.cursor = null;
+  drawing.redraw();
+});
 
 /** Show again what was there before the line that was given up. */
 function restored() {
@@ -124,14 +134,24 @@ function cleared() {
   drawing.fault = null;
   drawing.redraw();
   buttons();
-  say('show', model.shown
-    ? 'Your line is gone. The arm keeps what it was shown until it is shown something else.' : '');
+  say(
+    'show',
+    model.shown
+      ? 'Your line is gone. The arm keeps what it was shown until it is shown something else.'
+      : ''
+  );
 }
 for (const id of ['timing-own', 'timing-even', 'seconds']) {
-  byId(id).addEventListener('change', () => { if (drawn.length) send(); });
+  byId(id).addEventListener('change', () => {
+    if (drawn.length) send();
+  });
 }
 
-/** Do something that shows a movement other than the drawn one. @param {Promise<import('../live/link.js').Answer>} doing @param {string} meanwhile */
+/**
+ * Do something that shows a movement other than the drawn one.
+ * @param {Promise<import('../live/link.js').Answer>} doing
+ * @param {string} meanwhile
+ */
 async function shows(doing, meanwhile) {
   say('show', meanwhile);
   const answer = await doing;
@@ -155,8 +175,12 @@ function take(file) {
   if (!file) return;
   const most = model.arm?.most_bytes;
   if (most && file.size > most) {
-    say('show', `${file.name} has ${figure(file.size / 2 ** 20, 1)} MB, and at most `
-      + `${figure(most / 2 ** 20, 0)} MB are read.`, true);
+    say(
+      'show',
+      `${file.name} has ${figure(file.size / 2 ** 20, 1)} MB, and at most ` +
+        `${figure(most / 2 ** 20, 0)} MB are read.`,
+      true
+    );
     return;
   }
   shows(upload(file), `Reading ${file.name}.`);
@@ -179,8 +203,14 @@ card.addEventListener('drop', (/** @type {DragEvent} */ event) => {
 });
 
 for (const action of ['start', 'stop', 'discard']) {
-  byId(`record-${action}`).addEventListener('click', () => shows(act('record', {action}),
-    {start: 'Recording: move the arm.', stop: 'Reading what was recorded.', discard: ''}[action] || ''));
+  byId(`record-${action}`).addEventListener('click', () =>
+    shows(
+      act('record', {action}),
+      {start: 'Recording: move the arm.', stop: 'Reading what was recorded.', discard: ''}[
+        action
+      ] || ''
+    )
+  );
 }
 
 function buttons() {
@@ -200,16 +230,21 @@ on('arm', (arm) => {
   byId('drawing-waits').hidden = arm !== null;
   buttons();
   if (!arm) return;
-  byId('example').replaceChildren(...arm.examples.map((/** @type {any} */ one) => new Option(one.title, one.name)));
+  byId('example').replaceChildren(
+    ...arm.examples.map((/** @type {any} */ one) => new Option(one.title, one.name))
+  );
   byId('file').accept = arm.suffixes.join(',');
-  byId('file-kinds').textContent = `${arm.suffixes.join(', ')}; at most ${figure(arm.most_bytes / 2 ** 20, 0)} MB. Or drop it here.`;
+  byId('file-kinds').textContent =
+    `${arm.suffixes.join(', ')}; at most ` +
+    `${figure(arm.most_bytes / 2 ** 20, 0)} MB. Or drop it here.`;
 });
 on('shown', (shown) => {
   drawing.trail = [];
   if (!writing) drawing.shown = shown?.plane || [];
   drawing.redraw();
   byId('shown-name').textContent = shown
-    ? `Shown: ${shown.understood}${shown.how}` : 'Nothing is shown yet.';
+    ? `Shown: ${shown.understood}${shown.how}`
+    : 'Nothing is shown yet.';
 });
 on('pose', ({pose, at}) => {
   if (!model.arm || at === null) return;
