@@ -253,21 +253,21 @@ class ArmSide:
         """Take the demonstration that is current now."""
         with self._lock:
             self._shown = shown
-            if shown is None:
-                self._tell()
-                return
-            given = self._offered
-            self._name = given['name'] if given['digest'] == shown.digest else Path(
-                shown.source).stem
+            if shown is not None:
+                own = self._offered['digest'] == shown.digest
+                self._name = self._offered['name'] if own else Path(shown.source).stem
+                # First what there is to be seen, then that it is there.
+                self._line.say({'data': 'shown', 'value': self._seen(shown)})
             self._tell()
+
+    def _seen(self, shown: Demonstration) -> dict[str, Any]:
         duration, how = self._playing(shown)
         path = trial_of(shown, self._arm, self._model.steps)
         tip = shown.posed(self._arm).tip(torch.as_tensor(path)).numpy()
-        self._line.say({'data': 'shown', 'value': {
-            'digest': shown.digest, 'name': self._name, 'understood': shown.understood,
-            'seconds': shown.duration, 'duration': duration, 'how': how,
-            'tip': _rounded(tip), 'plane': _rounded(self._plane.on(tip)),
-            'positions': _rounded(path), 'held': shown.held}})
+        return {'digest': shown.digest, 'name': self._name, 'understood': shown.understood,
+                'seconds': shown.duration, 'duration': duration, 'how': how,
+                'tip': _rounded(tip), 'plane': _rounded(self._plane.on(tip)),
+                'positions': _rounded(path), 'held': shown.held}
 
     def traced(self, spikes: np.ndarray) -> None:
         """Take the spikes of the trial before an update."""
