@@ -1,13 +1,6 @@
-"""A page that runs as its users run it, and a browser that looks at it."""
+"""A browser that looks at the page, and somebody who sits before it."""
 
-import json
-import os
-from pathlib import Path
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,38 +13,6 @@ FLAGS = ['--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader',
          '--enable-unsafe-swiftshader', '--disable-dev-shm-usage']
 PATIENCE = 30_000
 """How long a browser waits for what is to be seen, ms: the machine may be busy."""
-
-
-class Program:
-    """`smallbot page` in a process of its own."""
-
-    def __init__(self, folder: Path, *options: str, port: int = 0,
-                 environment: dict[str, str] | None = None):
-        self._told = folder / f'page_{time.monotonic_ns()}.json'
-        self.log = folder / f'page_{time.monotonic_ns()}.log'
-        with self.log.open('w') as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, '-m', 'smallbot', 'page', '--no-browser', '--port', str(port),
-                 '--json', str(self._told), *options], stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, env={**os.environ, **(environment or {}),
-                                             'OMP_NUM_THREADS': '1'})
-        deadline = time.monotonic() + 30
-        while not self._told.exists():
-            assert self.popen.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
-        told = json.loads(self._told.read_text())
-        self.address, self.port = told['address'], told['port']
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        """End it; returns its exit code."""
-        if self.popen.poll() is None:
-            self.popen.send_signal(number)
-        try:
-            return self.popen.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.popen.pid, signal.SIGKILL)
-            raise
 
 
 class Looker:

@@ -1,7 +1,6 @@
 """A server of the page with sides that do little, and browsers' ends of its socket."""
 
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-import json
 import threading
 import time
 
@@ -19,51 +18,8 @@ from smallbot.page.behind.processes import Behind  # noqa: E402
 from smallbot.page.server import MOST_ASKED, Server  # noqa: E402
 from smallbot.page.serving import bound  # noqa: E402
 
+from .program import Tab  # noqa: E402
 from .sides import SIDES  # noqa: E402
-
-
-class Tab:
-    """A page's end of its socket."""
-
-    def __init__(self, socket):
-        self._socket = socket
-        self._number = 0
-        self.state: dict = {}
-        self.told: list[str] = []
-        self.poses: list = []
-
-    def send(self, do: str, **more) -> int:
-        """Ask something; returns the number that its answer will have."""
-        self._number += 1
-        self._socket.send(json.dumps({'do': do, 'id': self._number, **more}))
-        return self._number
-
-    def take(self) -> dict:
-        """Take one message, and keep what it says."""
-        message = json.loads(self._socket.recv(timeout=20))
-        self.state = message.get('state', self.state)
-        self.told += [message['told']] if 'told' in message else []
-        self.poses += [message['pose']] if 'pose' in message else []
-        return message
-
-    def answer(self, number: int) -> dict:
-        """Return the answer of a number."""
-        while (message := self.take()).get('answer') != number:
-            pass
-        return message
-
-    def ask(self, do: str, **more) -> dict:
-        """Ask something; returns the answer."""
-        return self.answer(self.send(do, **more))
-
-    def until(self, condition) -> None:
-        """Take messages until the state is as wanted."""
-        while not condition(self.state):
-            self.take()
-
-    def raw(self, text: str) -> None:
-        """Send a text as it is."""
-        self._socket.send(text)
 
 
 class Site:

@@ -1,11 +1,13 @@
 """The page in a real browser, as people use it, without ROS."""
 
+from pathlib import Path
 import signal
 import time
 
 import pytest
 
-from .browsing import chromium, look, Program  # noqa: F401  (fixtures)
+from .browsing import chromium, look  # noqa: F401  (fixtures)
+from .program import Program
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -130,6 +132,7 @@ def test_out_of_reach_is_said_at_once_and_nothing_is_lost(person):
     shown.filter(has_text='.csv').wait_for()
     before = shown.inner_text()
     canvas = person.page.get_by_label('Drawing area, the plane of the tool tip')
+    canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     person.page.mouse.move(box['x'] + box['width'] / 2, box['y'] + box['height'] / 2)
     person.page.mouse.down()
@@ -244,11 +247,17 @@ def test_the_program_killed_and_back(tmp_path, look):  # noqa: F811
     person = look()
     person.open(program.address)
     person.draw()
+    children = program.children()
+    assert len(children) == 2
     program.end(signal.SIGKILL)
     person.page.locator('#away').filter(has_text='onnection').wait_for()
     person.page.keyboard.press('Space')
     assert person.page.locator('#halt-said').inner_text() or 'onnection' in (
         person.page.locator('#halt').inner_text())
+    deadline = time.monotonic() + 20
+    while any(Path(f'/proc/{child}/stat').exists() for child in children):
+        assert time.monotonic() < deadline, 'what was behind the page lives on'
+        time.sleep(0.05)
     again = Program(tmp_path, '--without-ros', port=program.port)
     try:
         person.hidden('#away')
