@@ -13,8 +13,7 @@ byId('learn-button').addEventListener('click', async () => {
 });
 
 on('state', (state) => {
-  byId('learn-button').disabled =
-    !state.ready || !state.shown || moves() || state.phase === 'halted' || Boolean(state.busy);
+  byId('learn-button').disabled = !state.ready || !state.shown || moves() || Boolean(state.busy);
   byId('learn-button').setAttribute('aria-busy', String(state.busy === 'learning'));
   byId('learn-hint').textContent = state.shown
     ? state.learned
@@ -23,9 +22,11 @@ on('state', (state) => {
     : 'Show a movement first.';
 });
 
-/** @param {number} seconds */
-const time = (seconds) =>
-  seconds < 1 ? `${figure(1000 * seconds, 0)} ms` : `${figure(seconds, 1)} s`;
+/** @param {number|null|undefined} seconds null: not known, another client made it learn */
+function time(seconds) {
+  if (seconds === null || seconds === undefined) return 'not known';
+  return seconds < 1 ? `${figure(1000 * seconds, 0)} ms` : `${figure(seconds, 1)} s`;
+}
 
 on('learned', (learned) => {
   byId('learn-figures').hidden = byId('inside').hidden = !learned;
@@ -36,7 +37,8 @@ on('learned', (learned) => {
   byId('devices').textContent = count(learned.devices);
   byId('pulses').textContent = count(learned.pulses);
   byId('energy').textContent = `${figure(learned.energy_uj)} µJ`;
-  byId('update-time').textContent = time(learned.seconds);
+  byId('learn-time').textContent = time(learned.learn_seconds);
+  byId('write-time').textContent = time(learned.write_seconds);
   byId('poor-text').textContent = learned.poor || '';
   byId('map').setAttribute(
     'aria-label',

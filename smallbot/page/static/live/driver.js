@@ -43,7 +43,7 @@ async function driving(attempt) {
   const answer = await attempt();
   if (answer.ok || !answer.asked) return answer;
   if (!(await confirmed('take-over', question(answer.asked)))) {
-    return {...answer, text: `${answer.asked.who} goes on driving. This page watches.`};
+    return {...answer, text: `${sentence(answer.asked.who)} goes on driving. This page watches.`};
   }
   const taken = await ask('drive', {take: true});
   return taken.ok ? attempt() : taken;

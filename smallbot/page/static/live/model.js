@@ -44,11 +44,23 @@ async function keep(part, key) {
     const answer = await fetch(`/api/${part}`, {cache: 'no-store'});
     const value = answer.ok ? await answer.json() : null;
     if (had[part] !== key) return;
-    if (value) set(part, value);
+    if (value && isOf(part, value)) set(part, value);
     else again(part, key);
   } catch {
     again(part, key);
   }
+}
+
+/**
+ * Is it what the state speaks of, or still the one before?
+ * @param {string} part
+ * @param {any} value
+ */
+function isOf(part, value) {
+  const told = model.state[part];
+  const same =
+    part === 'arm' ? ['key'] : part === 'played' ? ['digest', 'arm_tip_rmse_cm'] : ['digest'];
+  return Boolean(told) && same.every((name) => !(name in value) || value[name] === told[name]);
 }
 
 /**

@@ -187,24 +187,46 @@ function grid(context, plane, width, height) {
   context.font = `11px ${getComputedStyle(document.body).fontFamily}`;
   context.fillStyle = colour('--quiet');
   context.textBaseline = 'alphabetic';
-  for (let n = Math.ceil(left / step); n * step <= right; n += 1) {
-    const x = Math.round(plane.pixel([n * step, 0])[0]) + 0.5;
-    rule(context, n === 0, x, 0, x, height);
-    if (n % 2 === 0 && x > 34 && x < width - 44) label(context, n * step, x + 3, height - 5);
+  const across = steps(left, right, step).map((metres) => [metres, plane.pixel([metres, 0])[0]]);
+  const up = steps(bottom, top, step).map((metres) => [metres, plane.pixel([0, metres])[1]]);
+  for (const [metres, x] of across) rule(context, metres === 0, x, 0, x, height);
+  for (const [metres, y] of up) rule(context, metres === 0, 0, y, width, y);
+  for (const [metres, x] of every(across, step)) {
+    if (x > 34 && x < width - 44) label(context, metres, x + 3, height - 5);
   }
-  for (let n = Math.ceil(bottom / step); n * step <= top; n += 1) {
-    const y = Math.round(plane.pixel([0, n * step])[1]) + 0.5;
-    rule(context, n === 0, 0, y, width, y);
-    if (n % 2 === 0 && y > 14 && y < height - 20) label(context, n * step, 5, y - 3);
+  for (const [metres, y] of every(up, step)) {
+    if (y > 14 && y < height - 20) label(context, metres, 5, y - 3);
   }
+}
+
+/**
+ * Multiples of a step between two ends.
+ * @param {number} from
+ * @param {number} to
+ * @param {number} step
+ */
+function steps(from, to, step) {
+  const made = [];
+  for (let n = Math.ceil(from / step); n * step <= to; n += 1) made.push(n * step);
+  return made;
+}
+
+/**
+ * Every other one, zero among them.
+ * @param {number[][]} lines
+ * @param {number} step
+ */
+function every(lines, step) {
+  return lines.filter(([metres]) => Math.round(metres / step) % 2 === 0);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {boolean} zero @param {number[]} ends */
 function rule(context, zero, ...ends) {
+  const [fromX, fromY, toX, toY] = ends.map((value) => Math.round(value) + 0.5);
   context.strokeStyle = colour(zero ? '--axis' : '--grid');
   context.beginPath();
-  context.moveTo(ends[0], ends[1]);
-  context.lineTo(ends[2], ends[3]);
+  context.moveTo(fromX, fromY);
+  context.lineTo(toX, toY);
   context.stroke();
 }
 
