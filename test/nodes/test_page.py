@@ -12,6 +12,7 @@ pytest.importorskip('websockets')
 
 from page.program import Program
 from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.nodes.common.messages import to_demonstration, to_trajectory

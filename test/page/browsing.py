@@ -58,7 +58,7 @@ class Looker:
             self.page.mouse.move(x + size * np.sin(2 * angle), y - size * np.sin(angle))
             self.page.wait_for_timeout(1000 * seconds / len(angles))
         self.page.mouse.up()
-        self.page.locator('#shown-name').filter(has_text='drawn').wait_for()
+        self.page.locator('#shown-name').filter(has_text='drawing').wait_for()
         self.enabled('#learn-button')
 
     def learn(self) -> None:

@@ -243,7 +243,7 @@ on('shown', (shown) => {
   if (!writing) drawing.shown = shown?.plane || [];
   drawing.redraw();
   byId('shown-name').textContent = shown
-    ? `Shown: ${shown.understood}${shown.how}`
+    ? `Shown: ${shown.understood || `${shown.name}, ${figure(shown.seconds, 1)} s`}${shown.how}`
     : 'Nothing is shown yet.';
 });
 on('pose', ({pose, at}) => {
