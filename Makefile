@@ -21,7 +21,7 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 environment: $(STAMP)
 
-$(STAMP): setup.py constraints.txt requirements-ros.txt
+$(STAMP): setup.py package.xml constraints.txt requirements-ros.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
 	$(PIP) torch

@@ -2,6 +2,7 @@
 
 from glob import glob
 from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
@@ -10,7 +11,9 @@ SHARE = f'share/{NAME}'
 
 setup(
     name=NAME,
-    version='0.1.0',
+    # What counts is package.xml. catkin_prepare_release writes there, and refuses a setup.py in
+    # which it finds no version to write beside it; this one is for it alone: version='0.1.0',
+    version=ElementTree.parse('package.xml').findtext('version'),
     description='One-shot movement learning for robot arms with spiking networks on '
                 'simulated phase-change memory',
     long_description=(Path(__file__).parent / 'README.md').read_text(),
@@ -19,6 +22,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
+        NAME: ['py.typed'],
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
         f'{NAME}.few_shot.images': ['omniglot_test.npz', 'omniglot_test.LICENSE',
                                     'examples/LICENSE', 'examples/support/*/*',

@@ -111,11 +111,12 @@ class Model:
 Kind = TypeVar('Kind', bound=Model)
 
 
-def save_model(model: Model, directory: Path) -> Path:
+def save_model(model: Model, directory: str | Path) -> Path:
     """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path.
 
     Raises InputError for a name that leads out of it, WriteError where they cannot be written.
     """
+    directory = Path(directory)
     path = directory / f'{file_name(model.name, "model")}{ENDING}'
     made_folder(directory)
     weights = {key: value.contiguous() for key, value in model.weights.items()}
