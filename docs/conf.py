@@ -14,8 +14,10 @@ from smallbot import __version__  # noqa: E402
 project = 'smallbot'
 author = 'The smallbot founders'
 version = release = __version__
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax']
-source_suffix = {'.md': 'markdown'}
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax']
+source_suffix = {'.md': 'myst-nb', '.ipynb': 'myst-nb'}
+# Notebooks are shown as they were committed; the tests run them.
+nb_execution_mode = 'off'
 # rosdoc2 lays these beside the pages; their links are those of the repository.
 exclude_patterns = ['README.md', 'CONTRIBUTING.md']
 myst_enable_extensions = ['dollarmath']

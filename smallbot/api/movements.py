@@ -213,7 +213,7 @@ def _beside(chip: Chip, arm: Arm, movement: Movements, trial: TrialRecord, on_ar
         followed = executed(arm, execution, path[0], trial.velocity.numpy(), step)
         error = _error(arm.tip(torch.as_tensor(followed)), tips['demonstrated_tip'])
     return Played(
-        joints=arm.driven, time=step * np.arange(1, len(wanted) + 1),
+        joints=arm.driven, time=np.full(len(wanted), step).cumsum(),
         velocity=trial.velocity.double().numpy(), position=reached.numpy(),
         demonstrated=wanted.numpy(), spikes=trial.spikes.numpy(),
         tip_rmse_cm=_error(*tips.values()), **{key: tip.numpy() for key, tip in tips.items()},
