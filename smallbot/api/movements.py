@@ -146,6 +146,8 @@ def demonstrate(model: OneShotModel, movement: str | Path | ArrayLike | None = N
     if time is None:
         raise DemonstrationError('array: time is missing, give the duration or the stamps, s')
     if stamps.ndim == 0:
+        if not 0 < stamps < np.inf:
+            raise DemonstrationError(f'array: time {time!r}: expected a duration above 0 s')
         stamps = np.linspace(0.0, float(stamps), len(position))
     if stamps.shape != position.shape[:1]:
         raise DemonstrationError(f'array: {len(position)} samples with time of shape '

@@ -28,7 +28,7 @@ def law_of(law: str | DeviceLaw) -> DeviceLaw:
     """Return a law, or the one of that name; raises ConditionsError where there is none."""
     if isinstance(law, DeviceLaw):
         return law
-    if law not in LAWS:
+    if not isinstance(law, str) or law not in LAWS:
         raise ConditionsError(f'law {law!r}: expected one of {", ".join(LAWS)}')
     return LAWS[law]
 

@@ -57,7 +57,7 @@ class Configuration(Protocol):
         """Return the shape of each weight tensor."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A configuration, its weights and its card; an experiment's own class says what it reads."""
 
@@ -93,6 +93,10 @@ class Model:
                                  f'{self.weights[key].dtype}, expected torch.float32')
             if not torch.isfinite(self.weights[key]).all():
                 raise ModelError(f'model {self.name}: weight {key} is not finite')
+
+    def __repr__(self) -> str:
+        """Return what tells it from others; the weights and a URDF would fill pages."""
+        return f'<{type(self).__name__} {self.name} ({self.digest})>'
 
     @cached_property
     def weights_sha256(self) -> str:
