@@ -31,6 +31,8 @@ autodoc_mock_imports = [name for name in (
 _MockObject.__or__ = _MockObject.__ror__ = lambda self, _: self
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
+# By the name that the code has for them; written out they fill lines.
+autodoc_type_aliases = {name: name for name in ('Floats', 'Weights', 'NDArray')}
 html_theme = 'furo'
 html_title = f'smallbot {version}'
 # Without the internet no page of others can be looked at; those of smallbot are.

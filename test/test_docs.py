@@ -89,7 +89,8 @@ def test_commands_on_the_pages_have_the_options_that_they_are_given(generate):
     assert seen > 20
 
 
-@pytest.mark.parametrize('page', [ROOT / 'CONTRIBUTING.md', DOCS / 'reference' / 'python_api.md'],
+@pytest.mark.parametrize('page', [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md',
+                                  DOCS / 'reference' / 'python_api.md'],
                          ids=lambda page: page.name)
 def test_the_code_on_a_page_runs_as_printed(page):
     for code in blocks(page, 'python'):

@@ -3,6 +3,8 @@
 What `smallbot few-shot classify` and `smallbot few-shot evaluate` do.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,6 +3,8 @@
 The figures are those of `smallbot evaluate` and `smallbot chip characterise`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -3,11 +3,15 @@
 Not here: many movements (`measuring`), a model (`making`).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
@@ -28,7 +32,9 @@ from smallbot.study.conditions import Conditions
 from smallbot.study.on_arm import executed
 from smallbot.synapses.interface import WriteReport
 
+Array = NDArray[Any]
 Floats = NDArray[np.float64]
+Weights = NDArray[np.float32]
 
 
 class Chip:
@@ -110,9 +116,9 @@ class Learned:
     """What the trainee played before it."""
     written: WriteReport
     """Cells, devices, pulses, energy and time of the update."""
-    signals: NDArray[np.float32]
+    signals: Weights
     """Learning signals [T, N]."""
-    update: NDArray[np.float32]
+    update: Weights
     """What the weights [N, N_in + N] were to change by."""
 
     def __repr__(self) -> str:
@@ -120,14 +126,16 @@ class Learned:
                 f'tool tip {self.before.tip_rmse_cm:.2f} cm off before>')
 
 
-def demonstrate(model: OneShotModel, movement: str | Path | ArrayLike | None = None,
-                time: float | ArrayLike | None = None, reading: str = '') -> Demonstration:
+def demonstrate(model: OneShotModel,
+                movement: str | Path | Sequence[Sequence[float]] | Array | None = None,
+                time: float | Sequence[float] | Array | None = None, reading: str = ''
+                ) -> Demonstration:
     """Return a movement of the model's arm, checked as every recording is.
 
     Parameters: `movement`, a file (CSV, rosbag2, LeRobot data set), or joint positions [S, J],
     rad, of the driven joints in their order, with `time`, the stamps [S], s, or the duration of
     samples at one rate; None: the example that comes with the package. `reading`, what a file
-    leaves open, in the command's words: '--time-unit ms --angle-unit deg'.
+    leaves open, in the command's words, as `--time-unit ms --angle-unit deg`.
     Raises InputError, one line that says what is wrong, where, and how to mend it.
     """
     arm = arm_of(model_for(OneShotModel, model, 'load_model').config)
