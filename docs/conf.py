@@ -14,10 +14,18 @@ from smallbot import __version__  # noqa: E402
 project = 'smallbot'
 author = 'The smallbot founders'
 version = release = __version__
-extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.mathjax']
-source_suffix = {'.md': 'myst-nb', '.ipynb': 'myst-nb'}
-# Notebooks are shown as they were committed; the tests run them.
-nb_execution_mode = 'off'
+# Notebooks are shown as they were committed; the tests run them. ROS's build farm parses pages
+# alone: there they are files to load down.
+if find_spec('myst_nb'):
+    extensions = ['myst_nb']
+    source_suffix = {'.md': 'myst-nb', '.ipynb': 'myst-nb'}
+    nb_execution_mode = 'off'
+    rosdoc2_settings = {'allow_other_extensions': True}
+else:
+    extensions = ['myst_parser']
+    source_suffix = {'.md': 'markdown'}
+    suppress_warnings = ['toc.not_readable']
+extensions += ['sphinx.ext.autodoc', 'sphinx.ext.mathjax']
 # rosdoc2 lays these beside the pages; their links are those of the repository.
 exclude_patterns = ['README.md', 'CONTRIBUTING.md']
 myst_enable_extensions = ['dollarmath']
