@@ -1,7 +1,8 @@
 # make demo    environment, then the one-shot demonstration (report in demo_out/)
 # make test    environment, then the tests
-# make lint    style checks, as CI runs them
+# make lint    style, and the types of the Python API, as CI checks them
 # make docs    the pages of docs/ as HTML, in build/docs
+# make notebooks   run the notebooks of docs/ anew, and write what came out into them
 # make wheel-check    sdist and wheel, and what the wheel does in an empty environment without ROS
 # `make` works without ROS: rclpy and the message packages come as wheels (ROS 2 Kilted).
 # On a machine with ROS 2 installed use colcon and ros2 launch instead: see README.md.
@@ -17,11 +18,11 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: demo test lint docs wheel-check clean environment
+.PHONY: demo test lint notebooks docs wheel-check clean environment
 
 environment: $(STAMP)
 
-$(STAMP): setup.py constraints.txt requirements-ros.txt
+$(STAMP): setup.py package.xml constraints.txt requirements-ros.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip 'setuptools<81' wheel
 	$(PIP) torch
@@ -43,6 +44,10 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
+
+notebooks: $(STAMP)
+	$(BIN)/python docs/notebooks/run.py
 
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs

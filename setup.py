@@ -2,6 +2,7 @@
 
 from glob import glob
 from pathlib import Path
+from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
@@ -10,7 +11,9 @@ SHARE = f'share/{NAME}'
 
 setup(
     name=NAME,
-    version='0.1.0',
+    # What counts is package.xml. catkin_prepare_release writes there, and refuses a setup.py in
+    # which it finds no version to write beside it; this one is for it alone: version='0.1.0',
+    version=ElementTree.parse('package.xml').findtext('version'),
     description='One-shot movement learning for robot arms with spiking networks on '
                 'simulated phase-change memory',
     long_description=(Path(__file__).parent / 'README.md').read_text(),
@@ -19,6 +22,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
     package_data={
+        NAME: ['py.typed'],
         f'{NAME}.demonstration': ['pen_drawings.npz', 'pen_drawings.LICENSE'],
         f'{NAME}.few_shot.images': ['omniglot_test.npz', 'omniglot_test.LICENSE',
                                     'examples/LICENSE', 'examples/support/*/*',
@@ -62,10 +66,11 @@ setup(
         'page': ['starlette>=0.40', 'uvicorn>=0.30', 'websockets>=13'],
         'xacro': ['xacro>=2'],
         'dist': ['build>=1', 'pipx>=1.5', 'twine>=6'],
-        'docs': ['furo>=2024', 'myst-parser>=3', 'sphinx>=7'],
-        'test': ['httpx>=0.27', 'hypothesis>=6', 'playwright>=1.45', 'pyarrow>=14', 'pytest>=7',
-                 'pytest-rerunfailures>=12', 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8',
-                 'xacro>=2', 'yourdfpy>=0.0.56'],
+        'docs': ['furo>=2024', 'myst-nb>=1.1', 'sphinx>=7'],
+        'test': ['httpx>=0.27', 'hypothesis>=6', 'ipykernel>=6', 'mypy>=1.13', 'nbclient>=0.10',
+                 'playwright>=1.45', 'pyarrow>=14', 'pytest>=7', 'pytest-rerunfailures>=12',
+                 'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8', 'xacro>=2',
+                 'yourdfpy>=0.0.56'],
     },
     zip_safe=False,
     entry_points={

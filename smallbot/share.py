@@ -22,6 +22,16 @@ def share_directory() -> Path:
         f'with `pip install .` or `colcon build`')
 
 
+def version() -> str:
+    """Return the version of the package, which package.xml says and nothing else.
+
+    Raises FileNotFoundError as `share_directory` does.
+    """
+    from xml.etree import ElementTree
+
+    return ElementTree.parse(share_directory() / 'package.xml').findtext('version', '')
+
+
 def default_demonstration() -> Path:
     """Return the pen stroke that is shown where nothing else is asked for."""
     return share_directory() / 'config' / 'demonstrations' / 'greek_60_drawer_18.csv'

@@ -44,7 +44,8 @@ def test_every_page_is_in_the_index_once():
     index = (DOCS / 'index.md').read_text()
     named = [line for tree in re.findall(r'```\{toctree\}(.*?)```', index, re.DOTALL)
              for line in tree.splitlines() if line and not line.startswith(':')]
-    pages = {page.relative_to(DOCS).with_suffix('').as_posix() for page in DOCS.rglob('*.md')}
+    pages = {page.relative_to(DOCS).with_suffix('').as_posix()
+             for ending in ('md', 'ipynb') for page in DOCS.rglob(f'*.{ending}')}
     assert len(named) == len(set(named)) and set(named) == pages - {'index'}
 
 
@@ -88,7 +89,8 @@ def test_commands_on_the_pages_have_the_options_that_they_are_given(generate):
     assert seen > 20
 
 
-@pytest.mark.parametrize('page', [ROOT / 'CONTRIBUTING.md', DOCS / 'reference' / 'python_api.md'],
+@pytest.mark.parametrize('page', [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md',
+                                  DOCS / 'reference' / 'python_api.md'],
                          ids=lambda page: page.name)
 def test_the_code_on_a_page_runs_as_printed(page):
     for code in blocks(page, 'python'):
@@ -107,7 +109,7 @@ def test_the_package_is_cited_as_what_it_is():
 
 
 def test_sphinx_builds_the_pages_without_a_warning(tmp_path):
-    for needed in ('sphinx', 'myst_parser', 'furo'):
+    for needed in ('sphinx', 'myst_nb', 'furo'):
         pytest.importorskip(needed)
     done = subprocess.run([sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', str(DOCS),
                            str(tmp_path)], capture_output=True, text=True)

@@ -29,12 +29,28 @@ BY_PIP = {'safetensors': 'safetensors', 'pydantic': 'pydantic', 'annotated-types
 
 
 def test_one_version_everywhere():
+    """What package.xml says is what the package, its build, its pages and its citation say."""
     package = ElementTree.parse(ROOT / 'package.xml').getroot()
     assert package.get('format') == '3'
-    assert package.findtext('version') == smallbot.__version__
-    assert re.search(r"version='([^']+)'", SETUP).group(1) == smallbot.__version__
+    version = package.findtext('version')
+    assert smallbot.__version__ == version
+    for command, said in ((['setup.py', '--version'], version),
+                          (['-m', 'smallbot', '--version'], f'smallbot {version}')):
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True,
+                              text=True, check=True)
+        assert done.stdout.splitlines()[-1] == said
+    assert f'\nversion: {version}\n' in (ROOT / 'CITATION.cff').read_text()
+    assert 'version = release = __version__\n' in (ROOT / 'docs' / 'conf.py').read_text()
     assert package.findtext('license') == 'Apache-2.0' and (ROOT / 'LICENSE').is_file()
     assert package.find('export').findtext('build_type') == 'ament_python'
+
+
+def test_the_release_tool_of_ros_can_write_a_version():
+    """It is catkin_pkg.package_version that looks for one literal in setup.py, and for one tag."""
+    version = re.escape(smallbot.__version__)
+    assert len(re.findall(rf'version=([\'"]){version}\1,', SETUP)) == 1
+    assert len(re.findall(r'version=[\'"]\d', SETUP)) == 1
+    assert (ROOT / 'package.xml').read_text().count('<version') == 1
 
 
 def test_every_console_script_names_a_module_with_that_function():

@@ -15,9 +15,8 @@ PLACE = 'SMALLBOT_TRACEBACK'
 
 def parser():
     """Build the parser of the whole command."""
-    from smallbot import __version__
     from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train, page
-    from smallbot.cli.common.arguments import Parser
+    from smallbot.cli.common.arguments import Parser, Version
     from smallbot.cli.images import few_shot
 
     top = Parser(
@@ -26,7 +25,7 @@ def parser():
                     'phase-change memory learns it with one update and plays it back.',
         epilog='Exit codes: 0 done, 1 ran and failed or was interrupted, 2 bad arguments or bad '
                'input.')
-    top.add_argument('--version', action='version', version=f'smallbot {__version__}')
+    top.add_argument('--version', action=Version, nargs=0, help='say which version this is')
     verbs = top.add_subparsers(dest='verb', metavar='VERB', required=True)
     for module in (demo, page, evaluate, meta_train, few_shot, arm, chip, ed_scorbot,
                    doctor):

@@ -139,13 +139,14 @@ def _configured(args: argparse.Namespace):
     """Return the configuration that the arguments ask for."""
     from dataclasses import replace
 
+    from smallbot.experiment.figures import check_training_seed
     from smallbot.outer_loop.configuration import checked, load_config
     from smallbot.share import share_directory
 
     given = given_of(args, ARM)
     if args.start and given:
         raise InputError(f'--start takes the arm from its model: leave {", ".join(given)} out')
-    training.check_seed(args.seed)
+    check_training_seed(args.seed)
     path = args.config or share_directory() / 'config' / 'meta' / 'ed_scorbot.yaml'
     config = load_config(path)
     if given:

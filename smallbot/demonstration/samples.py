@@ -25,7 +25,7 @@ STILL = math.radians(1)
 """Movement up to which a joint that is not driven counts as resting, rad."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Demonstration:
     """A movement of the driven joints, as it was shown."""
 
@@ -40,6 +40,11 @@ class Demonstration:
     """Where the other joints of the arm rested, rad, of those that were shown."""
     understood: str = ''
     """In one line what was understood of a file; empty where it was not read from one."""
+
+    def __repr__(self) -> str:
+        """Return what it is of, without its samples."""
+        return (f'<Demonstration of {", ".join(self.joints)}: {len(self.time)} samples in '
+                f'{self.duration:.2f} s, {self.source}>')
 
     @property
     def duration(self) -> float:

@@ -6,13 +6,15 @@ from `ChipConditions`.
 
 from dataclasses import dataclass, field, replace
 import math
+from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 from smallbot.chip.device.faults import FaultRates
-from smallbot.chip.device.laws import LAWS, scaled
+from smallbot.chip.device.laws import DeviceLaw, LAWS, scaled
 from smallbot.errors import InputError
 from smallbot.synapses.granularity import Granularity
 
+SYNAPSES = ('chip', 'software')
 ON_A_CHIP = ('noise', 'stuck', 'age', 'step')
 """What may be swept of a chip alone."""
 Kind = TypeVar('Kind', bound='ChipConditions')
@@ -20,6 +22,15 @@ Kind = TypeVar('Kind', bound='ChipConditions')
 
 class ConditionsError(InputError):
     """Conditions that cannot be had; the message is one line."""
+
+
+def law_of(law: str | DeviceLaw) -> DeviceLaw:
+    """Return a law, or the one of that name; raises ConditionsError where there is none."""
+    if isinstance(law, DeviceLaw):
+        return law
+    if not isinstance(law, str) or law not in LAWS:
+        raise ConditionsError(f'law {law!r}: expected one of {", ".join(LAWS)}')
+    return LAWS[law]
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,8 @@ class ChipConditions:
     """Seconds between learning and what is measured."""
     recalibrate: bool = False
     """Whether the columns are calibrated once more, just before what is measured."""
-    law: str = 'hermes-two-device'
-    """Name of the devices' law, in `smallbot.chip.device.laws.LAWS`."""
+    law: str | DeviceLaw = 'hermes-two-device'
+    """Of the devices: a name in `smallbot.chip.device.laws.LAWS`, or a law of one's own."""
     noise: float = 1.0
     """Factor on the law's programming error, drift exponents and 1/f noise."""
     stuck: float = 0.0
@@ -46,13 +57,16 @@ class ChipConditions:
 
     def __post_init__(self) -> None:
         """Refuse what is out of bounds."""
-        if self.law not in LAWS:
-            raise ConditionsError(f'law {self.law!r}: expected one of {", ".join(LAWS)}')
+        if self.synapses not in SYNAPSES:
+            raise ConditionsError(f'synapses {self.synapses!r}: expected one of '
+                                  f'{", ".join(SYNAPSES)}')
+        law_of(self.law)
         for name, (low, high) in self.bounds.items():
             value = getattr(self, name)
-            if not (low <= value <= high and math.isfinite(value)):
+            if not (isinstance(value, Real) and low <= value <= high and math.isfinite(value)):
                 most = f' to {high}' if math.isfinite(high) else ''
-                raise ConditionsError(f'{name} {value}: expected a finite number from {low}{most}')
+                raise ConditionsError(f'{name} {value!r}: expected a finite number from '
+                                      f'{low}{most}')
 
     @classmethod
     def swept(cls) -> tuple[str, ...]:
@@ -72,14 +86,14 @@ class ChipConditions:
 
     def chip_options(self) -> dict[str, Any]:
         """Return what `ChipSynapses.prepare` is to be told beside weights."""
-        return {'law': scaled(LAWS[self.law], self.noise),
+        return {'law': scaled(law_of(self.law), self.noise),
                 'faults': FaultRates(devices=self.stuck), 'granularity': self.granularity}
 
     def to_mapping(self) -> dict[str, Any]:
         """Return what a report says of them, as plain values."""
         said = {'age_seconds': self.age}
         if self.synapses == 'chip':
-            said.update(law=self.law, noise=self.noise, stuck_devices=self.stuck,
+            said.update(law=law_of(self.law).name, noise=self.noise, stuck_devices=self.stuck,
                         rounding=self.granularity.rounding, step=self.granularity.step,
                         recalibrated=self.recalibrate)
         return said

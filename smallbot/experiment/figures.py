@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
+from smallbot.errors import InputError
+
 TEST_SEED = 2000
 """Seed of the figures of record."""
 VALIDATION_SEED = 1000
 """Seed by which models are chosen; training uses neither."""
+
+
+def check_training_seed(seed: int) -> None:
+    """Refuse to train with a seed of the figures; raises InputError."""
+    if seed in (VALIDATION_SEED, TEST_SEED):
+        raise InputError(f'seed {seed}: kept for the figures, training must not use it')
 
 
 def spread(values: Any, of: Any = None) -> dict[str, Any]:

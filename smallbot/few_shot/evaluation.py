@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from smallbot.experiment.chance import stream
-from smallbot.experiment.conditions import ChipConditions
+from smallbot.experiment.conditions import ChipConditions, ConditionsError
 from smallbot.experiment.figures import spread
 from smallbot.experiment.workers import results
 from smallbot.few_shot.batches import scaled
@@ -44,6 +44,15 @@ class ImageConditions(ChipConditions):
     statistics: Statistics = Statistics.TRAINING
     updates: int = 4
     """At most this many."""
+
+    def __post_init__(self) -> None:
+        """Take the name of statistics for them; refuse what is out of bounds."""
+        super().__post_init__()
+        try:
+            object.__setattr__(self, 'statistics', Statistics(self.statistics))
+        except ValueError:
+            raise ConditionsError(f'statistics {self.statistics!r}: expected one of '
+                                  f'{", ".join(one.value for one in Statistics)}') from None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return what a report says of them, as plain values."""

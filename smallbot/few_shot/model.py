@@ -40,7 +40,7 @@ class ImageModelConfig:
             self.calibration, network.channels, network.side, network.side)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ImageModel(Model):
     """Network, weights, images to calibrate with, and the card."""
 

@@ -57,7 +57,7 @@ class Configuration(Protocol):
         """Return the shape of each weight tensor."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A configuration, its weights and its card; an experiment's own class says what it reads."""
 
@@ -94,6 +94,10 @@ class Model:
             if not torch.isfinite(self.weights[key]).all():
                 raise ModelError(f'model {self.name}: weight {key} is not finite')
 
+    def __repr__(self) -> str:
+        """Return what tells it from others; the weights and a URDF would fill pages."""
+        return f'<{type(self).__name__} {self.name} ({self.digest})>'
+
     @cached_property
     def weights_sha256(self) -> str:
         """Return the SHA-256 of names and values of all weights."""
@@ -111,11 +115,12 @@ class Model:
 Kind = TypeVar('Kind', bound=Model)
 
 
-def save_model(model: Model, directory: Path) -> Path:
+def save_model(model: Model, directory: str | Path) -> Path:
     """Write `NAME.safetensors` and `NAME.json` into `directory`; returns the former's path.
 
     Raises InputError for a name that leads out of it, WriteError where they cannot be written.
     """
+    directory = Path(directory)
     path = directory / f'{file_name(model.name, "model")}{ENDING}'
     made_folder(directory)
     weights = {key: value.contiguous() for key, value in model.weights.items()}

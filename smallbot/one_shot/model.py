@@ -236,7 +236,7 @@ class ModelConfig:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OneShotModel(Model):
     """The weights of trainee, readout and generator, their configuration and their card."""
 

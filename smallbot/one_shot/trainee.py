@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smallbot.one_shot.learner import learning_signals, sparse_update, weight_update
 from smallbot.one_shot.model import OneShotModel
 from smallbot.snn.eligibility import Eligibility, eligibility_traces
 from smallbot.snn.neuron import initial_state, step
@@ -22,6 +23,18 @@ class TrialRecord(NamedTuple):
     spikes: Tensor
     """[T, N], bool."""
     eligibility: Eligibility
+
+
+class Update(NamedTuple):
+    """What one update was made from, and what it has written."""
+
+    before: TrialRecord
+    """The trial on the synapses as they were."""
+    signals: Tensor
+    """Learning signals [T, N]."""
+    delta: Tensor
+    """What the weights [N, N_in + N] were to change by."""
+    written: WriteReport
 
 
 class Trainee:
@@ -101,6 +114,21 @@ class Trainee:
                         + self._state.z @ self._readout)
         self._t += 1
         return psi
+
+
+def learn(trainee: Trainee, watched: Tensor, cells: float = 1.0) -> Update:
+    """Show a movement to a trainee and update it once.
+
+    Parameters: `watched` [T + 1, D], the path that `config.watched` returns; `cells`, the share
+    of all cells that the update may write.
+    """
+    model = trainee.model
+    before = trainee.trial()
+    signals = learning_signals(model, watched[None])
+    delta = weight_update(model, before.eligibility, signals)[0]
+    if cells < 1:
+        delta = sparse_update(model, delta, cells)
+    return Update(before, signals[0], delta, trainee.program(delta))
 
 
 def trial_inputs(model: OneShotModel) -> Tensor:

@@ -56,6 +56,7 @@ class MetaTraining(Training):
 
     card_format = MOVEMENTS
     validation = Validation
+    config: MetaConfig
 
     def __init__(self, config: MetaConfig, group: Group | None = None,
                  start: OneShotModel | None = None):

@@ -18,11 +18,10 @@ from smallbot.experiment.figures import spread, VALIDATION_SEED
 from smallbot.experiment.workers import results
 from smallbot.one_shot.families import brownian, from_positions, joint_path, Movements, place
 from smallbot.one_shot.figures import path_rmse_cm, tip_rmse_cm, velocity_rmse
-from smallbot.one_shot.learner import learning_signals, sparse_update, weight_update
 from smallbot.one_shot.model import ModelConfig, OneShotModel
 from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import Expectation, rehearse
-from smallbot.one_shot.trainee import Trainee
+from smallbot.one_shot.trainee import learn, Trainee
 from smallbot.study.conditions import Conditions
 from smallbot.study.on_arm import executed, Execution, PERIOD
 from smallbot.synapses.chip import ChipSynapses
@@ -104,22 +103,18 @@ def learn_once(model: OneShotModel, arm: Arm, movement: Movements, trainee: Trai
     its end (chip synapses only); `execution`, how an arm is to play it: the rehearsal is of that.
     """
     began = time.perf_counter()
-    before = trainee.trial()
-    signals = learning_signals(model, model.config.watched(arm, movement.path()))
-    delta = weight_update(model, before.eligibility, signals)[0]
-    if cells < 1:
-        delta = sparse_update(model, delta, cells)
-    written = trainee.program(delta)
+    update = learn(trainee, model.config.watched(arm, movement.path())[0], cells)
     learn_seconds = time.perf_counter() - began
     trainee.synapses.wait(age)
     if recalibrate:
         trainee.synapses.calibrate_reading()
     expected = _rehearsed(trainee, arm, movement, execution)
     after = trainee.trial()
-    errors = [float(tip_rmse_cm(v.velocity[None], movement, arm)) for v in (before, after)]
-    return Performance(movement.velocity[0].numpy(), before.velocity.numpy(),
-                       after.velocity.numpy(), tuple(errors), written, trainee.updates,
-                       learn_seconds, expected)
+    errors = [float(tip_rmse_cm(v.velocity[None], movement, arm))
+              for v in (update.before, after)]
+    return Performance(movement.velocity[0].numpy(), update.before.velocity.numpy(),
+                       after.velocity.numpy(), (errors[0], errors[1]), update.written,
+                       trainee.updates, learn_seconds, expected)
 
 
 def _rehearsed(trainee: Trainee, arm: Arm, movement: Movements, execution: Execution

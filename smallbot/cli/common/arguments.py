@@ -40,6 +40,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: {in_one_line(message)}; {self.prog} --help says more\n')
 
 
+class Version(argparse.Action):
+    """Says the version, which is looked up when it is asked for and not for every command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
+        """Print it and end the command."""
+        import smallbot
+
+        print(f'smallbot {smallbot.__version__}')
+        parser.exit()
+
+
 def add_common(verb: argparse.ArgumentParser, seed: int, seed_of: str) -> None:
     """Add the options that every verb takes."""
     verb.add_argument('--seed', type=SEED, default=seed, metavar='N',

@@ -85,14 +85,6 @@ def check_resumed(args: argparse.Namespace, fixed: Sequence[str]) -> None:
         raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
 
 
-def check_seed(seed: int) -> None:
-    """Refuse to train with a seed of the figures."""
-    from smallbot.experiment.figures import TEST_SEED, VALIDATION_SEED
-
-    if seed in (VALIDATION_SEED, TEST_SEED):
-        raise InputError(f'--seed {seed}: kept for the figures, training must not use it')
-
-
 def model_files(name: str | None) -> list[str]:
     """Return the names of the files of a model; none while it has no name."""
     return [f'{name}{ending}' for ending in ('.safetensors', '.json') if name]

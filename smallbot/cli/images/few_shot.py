@@ -124,13 +124,14 @@ def _begun(group, args: argparse.Namespace, parts):
     """Return a new run, whose folder is this process's from here on."""
     from dataclasses import replace
 
+    from smallbot.experiment.figures import check_training_seed
     from smallbot.experiment.loop import planned_iterations
     from smallbot.few_shot.configuration import CIFAR_TRAINING, FewShotConfig, read_config
     from smallbot.few_shot.images.sources import is_cifar
     from smallbot.few_shot.model import load_image_model
     from smallbot.few_shot.training import ImageTraining
 
-    training.check_seed(args.seed)
+    check_training_seed(args.seed)
     usual = CIFAR_TRAINING if is_cifar(args.data) else FewShotConfig()
     config = read_config(args.config, usual) if args.config else usual
     config = replace(config, seed=args.seed, iterations=args.iterations or config.iterations)

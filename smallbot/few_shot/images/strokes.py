@@ -5,6 +5,7 @@ size and at the place that are typical of Omniglot, and averaged down to its 28 
 network saw characters of any size and place, but one pen.
 """
 
+from functools import cache
 import math
 
 import numpy as np
@@ -129,6 +130,7 @@ def _codes(ink: np.ndarray) -> np.ndarray:
     return code
 
 
+@cache
 def _removable() -> np.ndarray:
     """Return, for both half steps and each code, whether thinning takes a pixel away [2, 256].
 
@@ -148,7 +150,6 @@ def _removable() -> np.ndarray:
     return table
 
 
-_REMOVABLE = _removable()
 _ENDS = np.array([bin(code).count('1') <= 1 or code in {0b11 << k for k in range(7)} | {0x81}
                   for code in range(256)])
 """A pixel with one neighbour, or two that touch, ends a line."""
@@ -160,7 +161,7 @@ def _thinned(ink: np.ndarray) -> np.ndarray:
     while changed:
         changed = False
         for half in (0, 1):
-            gone = lines & _REMOVABLE[half][_codes(lines)]
+            gone = lines & _removable()[half][_codes(lines)]
             lines &= ~gone
             changed |= bool(gone.any())
     return lines
