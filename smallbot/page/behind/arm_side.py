@@ -56,6 +56,7 @@ class ArmSide:
         self._lock = threading.RLock()
         self._plane = DrawingPlane.of(arm)
         self._robot: Robot | None = None
+        self._described = False
         self._motion = Motion()
         self._shown: Demonstration | None = None
         self._name = ''
@@ -79,6 +80,7 @@ class ArmSide:
         """Serve what is asked until the page has gone, then let the robot come to rest."""
         self._robot = robot
         self._line.say({'arm': self._description()})
+        self._described = True
         self._tell()
         ending = threading.Event()
         poses = threading.Thread(target=self._send_poses, args=(ending,), daemon=True,
@@ -119,7 +121,7 @@ class ArmSide:
 
     def _tell(self) -> None:
         """Send the state as it is, once the browser can be told what it is about."""
-        if self._robot is None:
+        if not self._described:
             return
         with self._lock:
             motion, shown = self._motion, self._shown

@@ -92,6 +92,8 @@ class PageNode(Guarded, Node):
                 (Float32MultiArray, 'weight_update', self._on_update, RELIABLE)):
             self.create_subscription(kind, topic, callback, quality)
         self._calls = {name: self.create_client(Trigger, name) for name in SERVICES}
+        self.complete = False
+        """Whether nothing is missing, as far as was seen."""
         self.create_timer(LOOK, self._look)
 
     def stop(self) -> None:
@@ -264,6 +266,7 @@ class PageNode(Guarded, Node):
             text = 'no message on joint_states with the driven joints'
         else:
             text = self._other_model
+        self.complete = not text
         self._watcher.troubled(text)
 
 
@@ -290,6 +293,8 @@ def main(line: Line, chosen: Chosen) -> bool:
                 line.say({'told': f'no nodes are running here, so the arm is simulated in this '
                                   f'program; {LAUNCH} starts them, then start the page again'})
                 return False
+            time.sleep(0.02)
+        while not node.complete and time.monotonic() < deadline:
             time.sleep(0.02)
         side.run(node)
         return True
