@@ -21,6 +21,7 @@ ORDER = [
     {'nodes'},
     {'nodes/common'},
     {'plots'},
+    {'plots/common'},
     {'api'},
     {'study'},
     {'simulation', 'outer_loop'},

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from smallbot.errors import InputError
 from smallbot.files.writing import write_atomically
+from smallbot.plots.common.style import DPI
 
 
-def save_figure(figure: Figure, path: Path, dpi: float) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in the format that the name of `path` ends in, PNG where in none.
 
     Raises InputError for a format that is unknown, WriteError where it cannot be written.
@@ -19,5 +20,5 @@ def save_figure(figure: Figure, path: Path, dpi: float) -> None:
     if form not in known:
         raise InputError(f'{path}: expected a name that ends in .png, .pdf or .svg')
     content = io.BytesIO()
-    figure.savefig(content, dpi=dpi, format=form)
+    figure.savefig(content, dpi=DPI, format=form)
     write_atomically(path, content.getvalue())
