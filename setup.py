@@ -45,7 +45,7 @@ setup(
         'annotated-types>=0.5',
         'backports.zstd; python_version<"3.14"',
         'lz4',
-        'matplotlib>=3.5',
+        'matplotlib>=3.7',
         'numpy>=1.23',
         'pillow>=9',
         'pydantic>=2.5',

@@ -5,8 +5,9 @@ Ctrl-C is minded before anything else is imported, which takes a while.
 
 from collections.abc import Sequence
 import os
+import sys
 
-from smallbot.cli.common import interruption
+from smallbot.cli.common import interruption, provenance
 from smallbot.output import told
 
 PLACE = 'SMALLBOT_TRACEBACK'
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         interruption.watch('smallbot')
+    provenance.began(sys.argv[1:] if arguments is None else arguments)
     chosen = parser().parse_args(arguments)
     interruption.named(f'smallbot {chosen.verb}')
     code = _run(chosen)

@@ -39,6 +39,38 @@ def draw_characteristics(result: dict[str, Any], path: Path) -> None:
 
 
 @styled
+def draw_speeds(result: dict[str, Any], path: Path) -> None:
+    """Draw what `smallbot.chip.speed.benchmark` timed into a file."""
+    figure = Figure(figsize=(7.4, 4.4), layout='constrained')
+    axis = figure.subplots()
+    rows = [(f'{name}, batch {batch}', result[key][f'batch_{batch}'], batch)
+            for key, name in (('matvec_us', 'product, four phases'),
+                              ('spikes_us', 'the same of 2 % spikes'),
+                              ('one_phase_us', 'product, one phase')) for batch in (1, 90)]
+    rows += [('drift worked out and first read', 1e6 * result['drift_and_read_seconds'], 1),
+             ('programming all cells', 1e6 * result['program_seconds'], 1)]
+    for number, (_, value, batch) in enumerate(rows):
+        axis.barh(number, value, color=MEASURED if batch == 1 else OTHER, height=0.65)
+        axis.annotate(_duration(value), (value, number), xytext=(4, 0),
+                      textcoords='offset points', va='center_baseline')
+    axis.set_yticks(range(len(rows)), [name for name, *_ in rows])
+    axis.invert_yaxis()
+    axis.grid(False, axis='y')
+    axis.set(xscale='log', xlabel='median time, microseconds')
+    axis.set_xlim(right=4 * max(value for _, value, _ in rows))
+    put_title(figure, 'Speed of the simulated chip on this machine',
+              f'law {result["law"]}, a core of 256 x 256, one thread')
+    save_figure(figure, path)
+
+
+def _duration(microseconds: float) -> str:
+    for unit, size in (('s', 1e6), ('ms', 1e3)):
+        if microseconds >= size:
+            return f'{microseconds / size:.3g} {unit}'
+    return f'{microseconds:.0f} µs'
+
+
+@styled
 def draw_map(found: Map, path: Path) -> None:
     """Draw where matrices lie on their cores into a file."""
     figure = Figure(figsize=(1 + 4.2 * found.cores, 5.2), layout='constrained')

@@ -70,8 +70,10 @@ def put_title(figure: Figure, title: str, below: str = '') -> None:
     """
     width, height = figure.get_size_inches()
     left = 0.1 / width
-    figure.suptitle(title + ('\n' if below else ''), x=left, y=1 - 0.1 / height, ha='left',
-                    va='top', weight='bold', parse_math=False, linespacing=1.5)
+    # Constrained layout leaves room only where it may choose the height itself.
+    at = {} if figure.get_layout_engine() else {'y': 1 - 0.1 / height}
+    figure.suptitle(title + ('\n' if below else ''), x=left, ha='left', va='top', weight='bold',
+                    parse_math=False, linespacing=1.5, **at)
     if below:
         figure.text(left, 1 - 0.36 / height, below, ha='left', va='top', fontsize=9, color=MUTED,
                     parse_math=False)
