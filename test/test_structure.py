@@ -20,6 +20,7 @@ ORDER = [
     {'page/behind'},
     {'nodes'},
     {'nodes/common'},
+    {'report'},
     {'plots'},
     {'plots/common'},
     {'api'},

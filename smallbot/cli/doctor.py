@@ -24,6 +24,7 @@ PACKAGES = (
      'pip install torch (2.4 or later; a CPU build is enough)'),
     ('scipy', 'demonstrations', True, 'pip install scipy'),
     ('matplotlib', 'report.png', True, 'pip install matplotlib'),
+    ('jinja2', 'smallbot report', True, 'pip install jinja2'),
     ('pillow', 'few-shot images', True, 'pip install pillow'),
     ('pyyaml', 'configuration', True, 'pip install pyyaml'),
     ('pydantic', 'models, chips, checkpoints', True, "pip install 'pydantic>=2.5'"),

@@ -16,7 +16,17 @@ PLACE = 'SMALLBOT_TRACEBACK'
 
 def parser():
     """Build the parser of the whole command."""
-    from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train, page
+    from smallbot.cli import (
+        arm,
+        chip,
+        demo,
+        doctor,
+        ed_scorbot,
+        evaluate,
+        meta_train,
+        page,
+        report,
+    )
     from smallbot.cli.common.arguments import Parser, Version
     from smallbot.cli.images import few_shot
 
@@ -28,7 +38,7 @@ def parser():
                'input.')
     top.add_argument('--version', action=Version, nargs=0, help='say which version this is')
     verbs = top.add_subparsers(dest='verb', metavar='VERB', required=True)
-    for module in (demo, page, evaluate, meta_train, few_shot, arm, chip, ed_scorbot,
+    for module in (demo, page, evaluate, meta_train, few_shot, report, arm, chip, ed_scorbot,
                    doctor):
         summary, details = module.__doc__.split('\n', 1)
         verb = verbs.add_parser(module.VERB, help=summary.rstrip('.'),

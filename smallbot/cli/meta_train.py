@@ -62,7 +62,8 @@ def _closed_form(args: argparse.Namespace) -> int:
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 
-    check_folder(args.out, *training.model_files(args.name))
+    training.check_name(args.name)
+    check_folder(args.out, training.RESULT, *training.model_files(args.name))
     config = _configured(args)
     if args.figure:
         raise InputError('--figure draws what training reaches, --iterations 0 trains nothing: '
@@ -77,8 +78,10 @@ def _closed_form(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - began
     path = save_model(model, made_folder(args.out))
     print(f'{path}: made in {seconds:.1f} s; {_next(path)}')
-    write_result(args.json, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
-                             'session_seconds': seconds, 'model': str(path)})
+    for file in (args.json, args.out / training.RESULT):
+        write_result(file, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
+                            'session_seconds': seconds, 'model': str(path),
+                            'weights': model.digest})
     return 0
 
 

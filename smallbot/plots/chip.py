@@ -9,7 +9,7 @@ import numpy as np
 
 from smallbot.chip.mapping import Map
 from smallbot.chip.state import CORE_SIDE
-from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.saving import Destination, save_figure
 from smallbot.plots.common.style import (
     BAND,
     BLUE,
@@ -26,7 +26,7 @@ _AGES = {1: '1 s', 60: '1 min', 3600: '1 h', 86400: '1 day', 2.63e6: '1 month', 
 
 
 @styled
-def draw_characteristics(result: dict[str, Any], path: Path) -> None:
+def draw_characteristics(result: dict[str, Any], path: Destination) -> None:
     """Draw the measurements of `smallbot.chip.characterisation.characterise` into a file."""
     figure = Figure(figsize=(13, 7.6), layout='constrained')
     axes = figure.subplots(2, 3).flat
@@ -39,7 +39,7 @@ def draw_characteristics(result: dict[str, Any], path: Path) -> None:
 
 
 @styled
-def draw_speeds(result: dict[str, Any], path: Path) -> None:
+def draw_speeds(result: dict[str, Any], path: Destination) -> None:
     """Draw what `smallbot.chip.speed.benchmark` timed into a file."""
     figure = Figure(figsize=(7.4, 4.4), layout='constrained')
     axis = figure.subplots()

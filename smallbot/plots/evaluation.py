@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 import numpy as np
 
-from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.saving import Destination, save_figure
 from smallbot.plots.common.style import COLOURS, DASHES, LABELS, MUTED, put_title, styled
 from smallbot.plots.common.view import widest_view
 from smallbot.plots.sweep import AXES, draw_points, Panel
@@ -110,7 +110,7 @@ def _centimetres(axis: Axes) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def draw_sweep(result: dict[str, Any], path: Path) -> None:
+def draw_sweep(result: dict[str, Any], path: Destination) -> None:
     """Draw a sweep into a file: error and cells written over what was varied."""
     panels = [Panel('tool-tip error after one update, cm',
                     lambda point: point['tip_rmse_cm']['after']),

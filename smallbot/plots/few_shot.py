@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 import numpy as np
 
 from smallbot.few_shot.images.pictures import Picture, Support
-from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.saving import Destination, save_figure
 from smallbot.plots.common.sheet import (
     add_sheet,
     as_drawn,
@@ -102,7 +102,7 @@ def draw_accuracy(results: Sequence[tuple[str, dict[str, Any]]], shown: Shown, p
 
 
 @styled
-def draw_accuracy_sweep(found: dict[str, Any], path: Path) -> None:
+def draw_accuracy_sweep(found: dict[str, Any], path: Destination) -> None:
     """Draw a sweep into a file: accuracy after the last and after the first update.
 
     Parameters: `found`, with what was varied, `sweep`, and `points`, summaries with a `value`.

@@ -76,7 +76,8 @@ def draw_paths(axis: Axes, result: Reproduction, view: View,
                   alpha=0.45 if key == 'arm' else 1)
     start = seen['demonstrated'][0]
     axis.plot(*start, 'o', color=INK, ms=6, zorder=4)
-    axis.annotate('start', start, xytext=(7, 7), textcoords='offset points', fontsize=9)
+    axis.annotate('start', start, xytext=(7, 7), textcoords='offset points', fontsize=9,
+                  bbox={'facecolor': 'white', 'alpha': 0.8, 'lw': 0, 'pad': 0.5}, zorder=5)
     axis.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
     axis.set_aspect('equal', adjustable='datalim')
 

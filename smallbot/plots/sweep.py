@@ -1,14 +1,13 @@
 """The figure of any sweep: what was measured at several values of one thing that was varied."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 import numpy as np
 
-from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.saving import Destination, save_figure
 from smallbot.plots.common.style import COLOURS, MUTED, put_title, styled
 
 AXES = {'noise': 'noise of the devices, times their law', 'stuck': 'stuck devices',
@@ -33,7 +32,7 @@ class Panel(NamedTuple):
 
 @styled
 def draw_points(swept: str, label: str, points: Sequence[dict[str, Any]],
-                panels: Sequence[Panel], title: str, path: Path) -> None:
+                panels: Sequence[Panel], title: str, path: Destination) -> None:
     """Draw a sweep into a file, the first panel the largest.
 
     Parameters: `swept`, the name of what was varied, and its `label`; `points`, each with its

@@ -29,6 +29,10 @@ from smallbot.kinds import FileName, InputPath, OutputFolder, PROCESSES, Real, W
 
 CLOSED_FORM = {'gain in software': 4, 'gain on chips': 3}
 """What a model in closed form takes, s, by the names of `outer_loop.closed_form`."""
+RESULT = 'training.json'
+"""What a run has come to, in its folder."""
+MOST = 400
+"""Points of the course of a session."""
 RECENT = 50
 """Iterations over which the figure beside the bar is taken."""
 
@@ -92,6 +96,12 @@ def check_resumed(args: argparse.Namespace, fixed: Sequence[str]) -> None:
         raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
 
 
+def check_name(name: str | None) -> None:
+    """Refuse a name of the model whose card would go over the result."""
+    if name == Path(RESULT).stem:
+        raise InputError(f'--name {name}: {RESULT} is the result of the run; choose another name')
+
+
 def model_files(name: str | None) -> list[str]:
     """Return the names of the files of a model; none while it has no name."""
     return [f'{name}{ending}' for ending in ('.safetensors', '.json') if name]
@@ -106,7 +116,8 @@ def in_session(verb: str, work: Callable[..., int], args: argparse.Namespace) ->
     from smallbot.experiment.processes import in_processes, LostProcess
     from smallbot.experiment.workers import cores
 
-    check_folder(args.resume or args.out, CHECKPOINT, *model_files(args.name),
+    check_name(args.name)
+    check_folder(args.resume or args.out, CHECKPOINT, RESULT, *model_files(args.name),
                  option='--resume' if args.resume else '--out')
     try:
         with interruption.kept():
@@ -208,6 +219,8 @@ def ended(verb: str, run, args: argparse.Namespace, session: Session, account: A
     done = run.iteration >= run.config.iterations
     if not run.group.leads:
         return 0 if done else 1
+    from smallbot.models.weights_file import weights_of
+
     directory = directory_of(args)
     model = saved() if done else None
     if done:
@@ -219,12 +232,14 @@ def ended(verb: str, run, args: argparse.Namespace, session: Session, account: A
         complain(verb, f'interrupted after iteration {run.iteration} of {run.config.iterations}, '
                        f'which is kept; go on with {shlex.join(resume)}')
     result = {**_result(run, directory, session, account, model), **more}
+    if model:
+        result['weights'] = weights_of(model, run.card_format)
     write_result(args.json, result)
+    write_result(directory / RESULT, result)
     if args.figure:
         from smallbot.plots.training import draw_training
 
-        draw_training(result, session.first, session.course, account.figure, account.form,
-                      args.figure)
+        draw_training(result, args.figure)
     return 0 if done else 1
 
 
@@ -239,8 +254,21 @@ def _result(run, directory: Path, session: Session, account: Account, model: Pat
             'processes': run.group.size, 'training_seconds': run.seconds,
             'session_seconds': session.seconds,
             f'recent_{account.figure}': sum(recent) / len(recent) if recent else None,
+            'course': _course(session, account),
             'validations': [seen._asdict() for seen in run.validations],
             'torch': torch.__version__, 'model': model and str(model)}
+
+
+def _course(session: Session, account: Account) -> dict[str, Any] | None:
+    """Return the figure over the iterations of a session, as means of neighbours where many."""
+    count = len(session.course)
+    if not count:
+        return None
+    each = -(-count // MOST)
+    parts = [session.course[at:at + each] for at in range(0, count, each)]
+    return {'figure': account.figure,
+            'iterations': [session.first + min(at + each, count) for at in range(0, count, each)],
+            'values': [sum(part) / len(part) for part in parts]}
 
 
 def _bar(run):
