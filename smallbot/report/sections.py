@@ -66,7 +66,7 @@ def section_of(result: Result, drawn: bool = True) -> Section | None:
         conditions = (_conditions(values['points'][0], SWEPT[values['sweep']][1])
                       if tell is _sweep else _conditions(values))
         return section._replace(made=_made(result), conditions=conditions,
-            pictures=_pictures(result) if drawn else [])
+                                pictures=_pictures(result) if drawn else [])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ReportError(f'{result.name}: not a whole result of smallbot: '
                           f'{in_one_line(repr(error))}') from None

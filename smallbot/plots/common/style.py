@@ -15,7 +15,7 @@ import numpy as np
 INK, MUTED, LINE, BAND = '#222222', '#5c636a', '#c4c9ce', '#f1f3f5'
 """Of words, of words that matter less, of frames, of grounds."""
 VERMILION, BLUE, GREEN, PURPLE, AMBER, SKY = (
-    '#d55e00', '#0072b2', '#009e73', '#aa4499', '#e69f00', '#56b4e9')
+    '#d55e00', '#0072b2', '#009e73', '#cc79a7', '#e69f00', '#56b4e9')
 SERIES = (VERMILION, BLUE, GREEN, PURPLE, AMBER, SKY)
 """Of things of one kind side by side, in this order."""
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '*')
