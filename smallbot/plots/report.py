@@ -76,10 +76,18 @@ def draw_paths(axis: Axes, result: Reproduction, view: View,
                   alpha=0.45 if key == 'arm' else 1)
     start = seen['demonstrated'][0]
     axis.plot(*start, 'o', color=INK, ms=6, zorder=4)
-    axis.annotate('start', start, xytext=(7, 7), textcoords='offset points', fontsize=9,
-                  bbox={'facecolor': 'white', 'alpha': 0.8, 'lw': 0, 'pad': 0.5}, zorder=5)
+    axis.annotate('start', start, xytext=18 * _free_side(start, close, 0.07 * extent),
+                  textcoords='offset points', ha='center', va='center', fontsize=9)
     axis.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
     axis.set_aspect('equal', adjustable='datalim')
+
+
+def _free_side(at: np.ndarray, points: np.ndarray, away: float) -> np.ndarray:
+    """Return the direction [2] in which there is most room for a word beside a place."""
+    angles = np.arange(8) * np.pi / 4
+    sides = np.stack([np.cos(angles), np.sin(angles)], 1)
+    room = np.linalg.norm(at + away * sides[:, None] - points, axis=2).min(1)
+    return sides[room.argmax()]
 
 
 def _put_words(sheet: Axes, result: Reproduction) -> None:

@@ -70,8 +70,9 @@ def named(action):
 
 def filled(parser, but=None):
     """Return arguments for what must be given."""
-    return [action.choices[0] if action.choices else 'ur5e' for action in parser._actions
-            if not action.option_strings and action is not but]
+    return [action.choices[0] if action.choices else
+            'folder' if isinstance(action.type, InputPath) else 'ur5e'
+            for action in parser._actions if not action.option_strings and action is not but]
 
 
 OPTIONS = list(options())

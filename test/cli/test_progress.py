@@ -3,23 +3,14 @@
 Every verb is run as people run it, with a terminal for its standard error.
 """
 
-import fcntl
-import os
-from pathlib import Path
-import pty
-import re
-import struct
 import subprocess
 import sys
-import termios
 
 import pytest
+from terminal import BAR, environment, LEFT, on_a_terminal, ROOT
 
 from .test_few_shot import characters, SMALL
 
-ROOT = Path(__file__).parents[2]
-SHOWN = re.compile(r'\d+ %\|.*\|.*\d\d:\d\d, (\d\d:\d\d|\?) left')
-LEFT = re.compile(r', \d\d:\d\d left')
 LITTLE_COMPARED = (
     'from smallbot.study import baselines; baselines.BASELINES = {'
     '"none": baselines.BASELINES["none"], "e-prop 1": baselines.BASELINES["none"]}\n')
@@ -60,36 +51,11 @@ def command(name, more=()):
             'from smallbot.cli.main import main; sys.exit(main())', *VERBS[name], *more]
 
 
-def on_a_terminal(arguments, folder):
-    """Run a command whose standard error is a terminal; returns code, what it said, its output."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 110, 0, 0))
-    with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, stderr=theirs,
-                          env=environment()) as process:
-        os.close(theirs)
-        said = b''
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # the terminal is nobody's any more
-                break
-            if not part:
-                break
-            said += part
-        out = process.stdout.read().decode()
-    os.close(ours)
-    return process.returncode, said.decode(), out
-
-
-def environment():
-    return {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-
-
 @pytest.mark.parametrize('name', VERBS)
 def test_a_bar_with_the_time_left_is_shown_on_a_terminal(name, here):
     code, said, out = on_a_terminal(command(name), here)
     assert code == 0, said
-    assert SHOWN.search(said) and LEFT.search(said), said
+    assert BAR.search(said) and LEFT.search(said), said
     assert '\r' not in out and ' %|' not in out, 'bars are no output'
     last = said.replace('\r\n', '\n').rpartition('\r')[2]
     assert ' %|' not in last, 'it goes when the work is done'

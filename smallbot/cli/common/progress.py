@@ -6,7 +6,7 @@ equal items has a `bar`, work in unlike steps `stages`. What is printed meanwhil
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 import sys
 import threading
 import time
@@ -74,7 +74,8 @@ def stages(expected: Mapping[str, float]) -> Iterator[Callable[[str], None]]:
         if not shown.disable:
             clock.start()
         try:
-            yield begin
+            with redirect_stderr(_Above(sys.stderr)):
+                yield begin
         finally:
             ended.set()
             if clock.is_alive():
@@ -100,6 +101,25 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         _Quiet.asked = False
+
+
+class _Above:
+    """Standard error while a bar is shown: lines that are written to it stand above the bar."""
+
+    def __init__(self, stream: Any):
+        self._stream, self._line = stream, ''
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        from tqdm import tqdm
+
+        lines, ended, self._line = (self._line + text).rpartition('\n')
+        if ended:
+            with tqdm.external_write_mode(self._stream):
+                self._stream.write(lines + ended)
+        return len(text)
 
 
 class _Quiet:

@@ -75,5 +75,5 @@ def put_title(figure: Figure, title: str, below: str = '') -> None:
     figure.suptitle(title + ('\n' if below else ''), x=left, ha='left', va='top', weight='bold',
                     parse_math=False, linespacing=1.5, **at)
     if below:
-        figure.text(left, 1 - 0.36 / height, below, ha='left', va='top', fontsize=9, color=MUTED,
+        figure.text(left, 1 - 0.33 / height, below, ha='left', va='top', fontsize=9, color=MUTED,
                     parse_math=False)
