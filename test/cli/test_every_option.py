@@ -191,7 +191,7 @@ def here(tmp_path, monkeypatch, command):
         os.mkfifo(name)
     with socket.socket(socket.AF_UNIX) as made:
         made.bind('socket')
-    for name in ('loop', 'loop.png'):
+    for name in ('loop', 'loop.png', 'loop.html'):
         Path(name).symlink_to(name)
     Path('zero').symlink_to('/dev/zero')
     return tmp_path

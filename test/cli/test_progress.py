@@ -61,7 +61,7 @@ def test_a_bar_with_the_time_left_is_shown_on_a_terminal(name, here):
     assert ' %|' not in last, 'it goes when the work is done'
 
 
-@pytest.mark.parametrize('name', ['arm describe', 'evaluate', 'meta-train'])
+@pytest.mark.parametrize('name', ['arm describe', 'evaluate', 'few-shot train'])
 def test_nothing_is_shown_on_a_pipe(name, here):
     done = subprocess.run(command(name), cwd=here, capture_output=True, text=True,
                           env=environment())
