@@ -47,7 +47,7 @@ setup(
         'backports.zstd; python_version<"3.14"',
         'jinja2>=3',
         'lz4',
-        'matplotlib>=3.7',
+        'matplotlib>=3.5',
         'numpy>=1.23',
         'pillow>=9',
         'pydantic>=2.5',

@@ -128,7 +128,7 @@ def _drift(axis, result: dict[str, Any]) -> None:
         axis.plot(found['age_s'], kept, color=colour, label=f'{x:g}')
         axis.plot(found['age_s'], law, '--', color=LAW, lw=0.8)
     axis.set(title='drift by state', ylabel='conductance over programmed', ylim=(0.05, 1.25))
-    axis.legend(ncols=3, loc='lower left', title='target; bands: device to device, dashed: law',
+    axis.legend(ncol=3, loc='lower left', title='target; bands: device to device, dashed: law',
                 title_fontsize=9)
     _ages(axis)
 

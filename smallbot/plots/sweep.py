@@ -39,8 +39,8 @@ def draw_points(swept: str, label: str, points: Sequence[dict[str, Any]],
     `value` and what `panels` take from it; `title`, whose second line is smaller.
     """
     figure = Figure(figsize=(7.4, 6), layout='constrained')
-    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False,
-                           height_ratios=[2.2, *[1] * (len(panels) - 1)])[:, 0]
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={
+        'height_ratios': [2.2, *[1] * (len(panels) - 1)]})[:, 0]
     x = np.array([point['value'] for point in points])
     for axis, panel in zip(axes, panels):
         values = [panel.of(point) for point in points]

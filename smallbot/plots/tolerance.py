@@ -40,7 +40,7 @@ def draw_tolerance(result: dict[str, Any], path: Path) -> None:
     axes[1, 1].set_xlabel('stuck devices')
     axes[1, 1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[1, 1].xaxis.set_major_locator(MultipleLocator(0.05))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc='outside upper center', ncols=3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc='outside upper center', ncol=3)
     figure.supxlabel(f'{result["tasks"]} movements, seed {result["seed"]}; mean over movements, '
                      f'bands: 95 % bootstrap intervals',
                      fontsize=9, color=MUTED)

@@ -71,7 +71,7 @@ def put_title(figure: Figure, title: str, below: str = '') -> None:
     width, height = figure.get_size_inches()
     left = 0.1 / width
     # Constrained layout leaves room only where it may choose the height itself.
-    at = {} if figure.get_layout_engine() else {'y': 1 - 0.1 / height}
+    at = {} if figure.get_constrained_layout() else {'y': 1 - 0.1 / height}
     figure.suptitle(title + ('\n' if below else ''), x=left, ha='left', va='top', weight='bold',
                     parse_math=False, linespacing=1.5, **at)
     if below:
