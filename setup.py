@@ -29,6 +29,7 @@ setup(
                                     'examples/unknown/*'],
         f'{NAME}.models': ['*.safetensors', '*.json'],
         f'{NAME}.page': ['static/*', 'static/*/*', 'static/*/*/*'],
+        f'{NAME}.report': ['page.html'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
@@ -44,6 +45,7 @@ setup(
     install_requires=[
         'annotated-types>=0.5',
         'backports.zstd; python_version<"3.14"',
+        'jinja2>=3',
         'lz4',
         'matplotlib>=3.5',
         'numpy>=1.23',

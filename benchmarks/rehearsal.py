@@ -27,7 +27,8 @@ from smallbot.one_shot.model import arm_of, DEFAULT_MODEL, load_model, OneShotMo
 from smallbot.one_shot.playback import Playback
 from smallbot.one_shot.rehearsal import rehearse
 from smallbot.one_shot.trainee import Trainee
-from smallbot.plots.saving import save_figure
+from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.style import MUTED, put_title, SERIES, styled
 from smallbot.study.conditions import Conditions
 from smallbot.study.evaluation import correlation, draw_movements, evaluate
 from smallbot.study.on_arm import PERIOD
@@ -38,7 +39,6 @@ CONDITIONS = {
     'a day old, calibrated for reading': replace(CHIP, age=86400.0, recalibrate=True),
     '5 % of the devices stuck': replace(CHIP, stuck=0.05),
 }
-COLOURS = ('#00798c', '#edae49', '#d1495b')
 TIMED = 20
 """Rehearsals that are timed."""
 
@@ -115,14 +115,15 @@ def table(result: dict) -> str:
     return '\n'.join(lines)
 
 
+@styled
 def draw(result: dict, path: Path) -> None:
     """Draw reached over expected errors, a point for each movement, into a PNG file."""
     figure = Figure(figsize=(6, 6), layout='constrained')
     axes = figure.subplots()
     every = result['all']['expected'] + result['all']['reached']
     ends = 0.8 * min(every), 1.25 * max(every)
-    axes.plot(ends, ends, color='0.6', lw=1, zorder=0)
-    for (name, found), colour in zip(result['conditions'].items(), COLOURS, strict=True):
+    axes.plot(ends, ends, color=MUTED, lw=1, zorder=0)
+    for (name, found), colour in zip(result['conditions'].items(), SERIES, strict=False):
         axes.plot(found['expected'], found['reached'], 'o', ms=5, alpha=0.75, color=colour,
                   mec='none', label=name)
     axes.set(xscale='log', yscale='log', xlim=ends, ylim=ends, aspect='equal',
@@ -131,12 +132,11 @@ def draw(result: dict, path: Path) -> None:
         axis.set_major_formatter('{x:g}')
         axis.set_minor_formatter('{x:g}')
     axes.tick_params(which='minor', labelsize=7)
-    axes.grid(alpha=0.25, which='both')
     together = correlation(*(np.array(result['all'][key]) for key in ('expected', 'reached')))
-    axes.legend(frameon=False, fontsize=9, title=f'correlation of all {together:.2f}')
-    axes.set_title(f'{result["tasks"]} movements on the chip, model {result["model"]} '
-                   f'({result["weights"]}), seed {result["seed"]}', fontsize=9)
-    save_figure(figure, path, 110)
+    axes.legend(title=f'correlation of all {together:.2f}')
+    put_title(figure, f'{result["tasks"]} movements on the chip',
+              f'model {result["model"]} ({result["weights"]}), seed {result["seed"]}')
+    save_figure(figure, path)
 
 
 if __name__ == '__main__':

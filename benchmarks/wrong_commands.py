@@ -302,6 +302,18 @@ arm describe topic:{bytes}
 arm describe 'topic:a b'
 arm describe node:
 arm describe ur5e --figure out.exe
+report
+report nowhere
+report empty_folder
+report /dev/zero
+report {long}
+report {deep}
+report empty_folder --out x.pdf
+report empty_folder --out nowhere/x.html
+meta-train --iterations 0 --name training
+meta-train --iterations 0 --figure x.png
+few-shot classify --figure x.gif
+chip benchmark --figure nowhere/x.png
 arm describe ur5e --figure {long}.png
 arm describe ur5e --figure empty_folder
 arm describe ur5e --figure nowhere/out.png

@@ -36,7 +36,7 @@ from smallbot.one_shot.trainee import prepare_synapses
 from smallbot.outer_loop.configuration import MetaConfig
 from smallbot.outer_loop.run import MetaTraining
 from smallbot.plots.arm import draw_arm
-from smallbot.plots.saving import save_figure
+from smallbot.plots.common.saving import save_figure
 
 PACKAGE = Path(write_json.__code__.co_filename).parents[1]
 CONFIG = ModelConfig(neurons=12, generator_neurons=8, steps=60)
@@ -63,7 +63,7 @@ def writers():
     class Shown:
         report = {'arm_tip_rmse_cm': 1.0, 'arm': 'kinematic', 'demonstration': {'shown': 'x'}}
         tip = {key: np.zeros((20, 3)) for key in ('demonstrated', 'arm')}
-        position = {'arm': np.zeros((20, 2))}
+        position = {key: np.zeros((20, 2)) for key in tip}
 
     arm = default_arm()
     return {
@@ -75,7 +75,7 @@ def writers():
         'model': ('small.safetensors', named),
         'card': ('small.json', named),
         'checkpoint': ('checkpoint.pt', lambda path: run.save(path.parent)),
-        'figure': ('x.png', lambda path: save_figure(Figure((2, 2)), path, 50)),
+        'figure': ('x.png', lambda path: save_figure(Figure((2, 2)), path)),
         'film': ('x.gif', lambda path: draw_arm(Shown(), arm, path, frames=2)),
     }
 
@@ -282,7 +282,7 @@ def test_numbers_that_are_none_become_null(tmp_path):
 # What opens, makes or moves files by itself, and why: the first write into a place that is named
 # by someone, the others into what they have made, or a recording in the making.
 ELSEWHERE = {
-    'files/writing.py', 'files/holding.py', 'output.py', 'plots/saving.py', 'plots/arm.py',
+    'files/writing.py', 'files/holding.py', 'output.py', 'plots/common/saving.py', 'plots/arm.py',
     'ed_scorbot/emulated/emulated_arm.py', 'demonstration/bag.py',
     'demonstration/storage/bag_files.py', 'demonstration/storage/growing_mcap.py'}
 

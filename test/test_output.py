@@ -67,8 +67,8 @@ def test_help_that_cannot_be_printed_has_failed(end, tmp_path):
 
 def test_figures_need_no_home_and_no_scratch_folder(tmp_path):
     draw = ('from pathlib import Path; from matplotlib.figure import Figure\n'
-            'from smallbot.plots.saving import save_figure as save\n'
-            'save(Figure((1, 1)), Path("x.png"), 50)')
+            'from smallbot.plots.common.saving import save_figure as save\n'
+            'save(Figure((1, 1)), Path("x.png"))')
     draw = draw.replace('from matplotlib', 'import smallbot.plots; from matplotlib', 1)
     found = ran(f"unset HOME; \"$PYTHON\" -c '{draw}'", tmp_path, TMPDIR='/none',
                 MPLCONFIGDIR='/none')

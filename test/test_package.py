@@ -16,6 +16,7 @@ import smallbot
 ROOT = Path(smallbot.__file__).resolve().parent.parent
 SETUP = (ROOT / 'setup.py').read_text()
 KEYS = {
+    'python3-jinja2': ['jinja2'],
     'python3-matplotlib': ['matplotlib'], 'python3-numpy': ['numpy'],
     'python3-paho-mqtt': ['paho-mqtt'], 'python3-pil': ['pillow'],
     'python3-rosbags-pip': ['rosbags', 'lz4', 'backports.zstd'], 'python3-scipy': ['scipy'],

@@ -14,11 +14,12 @@ from smallbot.chip.state import CORE_SIDE
 BATCHES = (1, 90)
 
 
-def benchmark(law: DeviceLaw, seed: int) -> dict[str, Any]:
+def benchmark(law: DeviceLaw, seed: int, tell: Callable[[str], None] = lambda name: None
+              ) -> dict[str, Any]:
     """Time a whole noisy core on one thread: medians, microseconds and seconds.
 
     `matvec_us`: four phases of signed 8-bit inputs; `spikes_us`: inputs 0 or 1, 2 % of them 1;
-    `one_phase_us`: signed inputs in one phase.
+    `one_phase_us`: signed inputs in one phase. `tell` hears what is timed next.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -28,11 +29,13 @@ def benchmark(law: DeviceLaw, seed: int) -> dict[str, Any]:
         signed = torch.rand(max(BATCHES), CORE_SIDE, generator=generator) * 2 - 1
         spikes = (torch.rand(max(BATCHES), CORE_SIDE, generator=generator) < 0.02).float()
         core = Core(torch.ones(CORE_SIDE), CORE_SIDE, generator, law)
+        tell('programming')
         program = [_timed(lambda: core.program(weights)) for _ in range(5)]
         core.set_ranges(signed)
         result: dict[str, Any] = {'law': law.name, 'threads': 1}
         for name, x, phases in (('matvec_us', signed, 4), ('spikes_us', spikes, 4),
                                 ('one_phase_us', signed, 1)):
+            tell(name.removesuffix('_us').replace('_', ' '))
             reader = Core(torch.ones(CORE_SIDE), CORE_SIDE, generator, law, phases=phases)
             reader.program(weights)
             reader.set_ranges(x)
@@ -42,6 +45,7 @@ def benchmark(law: DeviceLaw, seed: int) -> dict[str, Any]:
         def drifted() -> None:
             core.wait(1.0)
             core.read(signed[:1])
+        tell('drift')
         result['drift_and_read_seconds'] = statistics.median(_timed(drifted) for _ in range(10))
         result['program_seconds'] = statistics.median(program)
         return result

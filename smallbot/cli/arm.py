@@ -11,8 +11,9 @@ import math
 import shlex
 from typing import Any
 
-from smallbot.cli.common.arguments import add_common, no_ros, write_result
-from smallbot.kinds import InputPath, Listed, Name, OutputFile, Parsed, ROBOT
+from smallbot.cli.common import progress
+from smallbot.cli.common.arguments import add_common, add_figure, no_ros, write_result
+from smallbot.kinds import InputPath, Listed, Name, Parsed, ROBOT
 
 VERB = 'arm'
 URDF = ('URDF or xacro, or the name of one that comes with the package; of a robot that runs: '
@@ -34,8 +35,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                                 description='Say what a URDF or xacro describes.')
     describe.add_argument('file', type=ROBOT, metavar='FILE', help=URDF)
     add_chosen(describe)
-    describe.add_argument('--figure', type=OutputFile(('.png',)), metavar='FILE.png',
-                          help='draw the arm at its home and where the tool tip can be')
+    add_figure(describe, 'the arm at its home and where the tool tip can be')
     add_common(describe, 0, 'nothing')
 
 
@@ -131,25 +131,32 @@ def _said_of_file(file, arm) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Print what a description says; write JSON and picture."""
-    from smallbot.one_shot.model import arm_of
-    from smallbot.outer_loop.configuration import accelerations_from
+    drawn = None
+    with progress.stages({'description': 2, 'reach': 0.7, **({'picture': 2} if args.figure else {})
+                          }) as begin:
+        from smallbot.one_shot.model import arm_of
+        from smallbot.outer_loop.configuration import accelerations_from
 
-    found = described(args.file)
-    file = limits_file(args)
-    config = _configured(args, found, file)
-    arm = None if config is None else arm_of(config.model)
-    result = _result(found, arm)
-    if arm is not None:
-        result['limits_file'] = _said_of_file(file, arm)
-        for one, source in zip(result['driven'], accelerations_from(
-                config, str(args.joint_limits))):
-            one['acceleration_from'] = source
+        found = described(args.file)
+        file = limits_file(args)
+        begin('reach')
+        config = _configured(args, found, file)
+        arm = None if config is None else arm_of(config.model)
+        result = _result(found, arm)
+        if arm is not None:
+            result['limits_file'] = _said_of_file(file, arm)
+            for one, source in zip(result['driven'], accelerations_from(
+                    config, str(args.joint_limits))):
+                one['acceleration_from'] = source
+        if args.figure and arm is not None:
+            begin('picture')
+            from smallbot.plots.arm import draw_description
+            draw_description(arm, args.figure)
+            drawn = args.figure
     print(_text(result, args))
     write_result(args.json, result)
-    if args.figure and arm is not None:
-        from smallbot.plots.arm import draw_description
-        draw_description(arm, args.figure)
-        print(args.figure)
+    if drawn:
+        print(drawn)
     return 0
 
 

@@ -12,9 +12,10 @@ import math
 from pathlib import Path
 
 from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, URDF
-from smallbot.cli.common import interruption
+from smallbot.cli.common import interruption, progress, training
 from smallbot.cli.common.arguments import (
     add_common,
+    add_figure,
     callable_here,
     check_folder,
     complain,
@@ -27,7 +28,6 @@ from smallbot.cli.common.real_arm import add_access, may_search_home, reached
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.ed_scorbot.network.broker import ACCESS
 from smallbot.errors import InputError
-from smallbot.files.writing import write_json
 from smallbot.kinds import Host, InputPath, MODEL, OutputFile, OutputFolder, PORT, Real, ROBOT
 
 VERB = 'demo'
@@ -74,6 +74,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument('--picture', type=OutputFile(('.png', '.gif')), metavar='FILE',
                       help='also draw the arm: at four moments of the playback into a .png, '
                            'moving into a .gif')
+    add_figure(verb, 'report.png also')
     verb.add_argument('--model', type=MODEL, metavar='PATH',
                       help='a shipped model or the path of a .safetensors file; it decides the '
                            'arm (default ed_scorbot)')
@@ -139,7 +140,6 @@ def run(args: argparse.Namespace) -> int:
             from smallbot.nodes.hosted_demo import run_demo
         except ImportError as error:
             raise no_ros(error, '--without-ros shows, learns and plays without it') from None
-    from smallbot.plots.report import draw_report
     from smallbot.study.on_arm import Execution
     from smallbot.study.shown_files import foreseen
 
@@ -158,33 +158,58 @@ def run(args: argparse.Namespace) -> int:
         scale = args.duration / shown.duration
     execution = Execution(args.arm, scale, correction)
 
-    def tell(line: str) -> None:
-        print(line, flush=True)
-
-    if args.without_ros:
+    with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
         made_folder(args.out)
-        result = _without_ros(args, model, shown, execution, tell)
-    else:
-        with reached(args, arm, shown, scale) if on_broker else nullcontext() as there:
-            made_folder(args.out)
-            result = run_demo(args.demonstration, path, args.synapses, args.duration, args.seed,
-                              args.out, tell, execution, there, lambda: may_search_home(there),
-                              args.allow_poor, reading)
+        with progress.stages(_expected(duration, recorded, scale or 1, args.without_ros)
+                             ) as begin:
+            def tell(line: str) -> None:
+                progress.say(line)
+                begin(''.join(line[3:].split()[:1]))
+
+            def asked() -> bool:
+                with progress.quiet():
+                    return may_search_home(there)
+
+            if args.without_ros:
+                result = _without_ros(args, model, shown, execution, tell)
+            else:
+                result = run_demo(args.demonstration, path, args.synapses, args.duration,
+                                  args.seed, args.out, tell, execution, there, asked,
+                                  args.allow_poor, reading)
     interruption.again()
     if result is None:
         return 1
     print(result.headline())
-    picture, report = args.out / 'report.png', args.out / 'report.json'
-    draw_report(result, picture)
-    write_json(report, result.report)
-    write_result(args.json, result.report)
-    print(f'{report}\n{picture}\n{result.report["bag"]}'.rstrip())
-    if args.picture:
-        from smallbot.plots.arm import draw_arm
-        draw_arm(result, arm, args.picture)
-        print(args.picture)
+    _drawn(result, arm, args)
     print(f'{callable_here()} {NEXT}')
     return 0
+
+
+def _expected(duration: float, recorded: float, scale: float, without_ros: bool
+              ) -> dict[str, float]:
+    """Return how long the steps of a demonstration take, s, by the names that they are told by."""
+    if without_ros:
+        return {'guide': 0.5, 'record': 0.5, 'learn': 0.5, 'execute': 1}
+    return {'nodes': 3, 'guide': 1.5, 'record': 1 + recorded * scale, 'learn': 1,
+            'execute': 2 + duration * scale}
+
+
+def _drawn(result, arm, args: argparse.Namespace) -> None:
+    """Write report and pictures, and say where they are."""
+    from smallbot.plots.arm import draw_arm, pictures_of
+    from smallbot.plots.report import draw_report
+
+    picture, report = args.out / 'report.png', args.out / 'report.json'
+    write_result(report, result.report)
+    write_result(args.json, result.report)
+    for path in (picture, args.figure):
+        if path:
+            draw_report(result, path)
+    print(f'{report}\n{picture}\n{result.report["bag"]}'.rstrip())
+    if args.picture:
+        with progress.bar(pictures_of(args.picture), 'picture', 'frames') as bar:
+            draw_arm(result, arm, args.picture, drawn=lambda count: bar.update())
+        print(args.picture)
 
 
 def _without_ros(args: argparse.Namespace, model, shown, execution, tell):
@@ -223,7 +248,9 @@ def _made(config, out: Path) -> tuple:
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 
-    model = closed_form(config.balance, config.model, config.seed, robot_name(config))
+    with progress.stages(training.CLOSED_FORM) as begin:
+        model = closed_form(config.balance, config.model, config.seed, robot_name(config),
+                            tell=begin)
     path = save_model(model, out)
     print(f'0/5 model   {path}, made in closed form; --model {path} uses it again', flush=True)
     return model, str(path)

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 
+from smallbot.cli.common import progress
 from smallbot.cli.common.arguments import add_common, write_result
 from smallbot.errors import InputError
 from smallbot.kinds import Real
@@ -23,6 +24,7 @@ PACKAGES = (
      'pip install torch (2.4 or later; a CPU build is enough)'),
     ('scipy', 'demonstrations', True, 'pip install scipy'),
     ('matplotlib', 'report.png', True, 'pip install matplotlib'),
+    ('jinja2', 'smallbot report', True, 'pip install jinja2'),
     ('pillow', 'few-shot images', True, 'pip install pillow'),
     ('pyyaml', 'configuration', True, 'pip install pyyaml'),
     ('pydantic', 'models, chips, checkpoints', True, "pip install 'pydantic>=2.5'"),
@@ -46,7 +48,12 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; 1 when something that is needed is missing."""
-    findings = [*_environment(), *_product(), *_ros(args.listen)]
+    with progress.stages({'packages': 0.5, 'arm and model': 2, 'ROS 2': 1 + args.listen}) as begin:
+        findings = _environment()
+        begin('arm and model')
+        findings += _product()
+        begin('ROS 2')
+        findings += _ros(args.listen)
     for finding in findings:
         cure = f'\n      cure: {finding["cure"]}' if finding['cure'] else ''
         print(f'{finding["level"]:>4}  {finding["what"]}{cure}')

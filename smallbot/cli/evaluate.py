@@ -9,8 +9,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from smallbot.cli.common import interruption, measuring
-from smallbot.cli.common.arguments import add_common, write_result
+from smallbot.cli.common import interruption, measuring, progress
+from smallbot.cli.common.arguments import add_common, add_figure, write_result
 from smallbot.demonstration.formats.options import add_reading, reading_of
 from smallbot.errors import InputError
 from smallbot.kinds import InputPath, MODEL, Real, Whole
@@ -64,8 +64,8 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help='also tell what the same movements come to in software without the '
                            'generator: no update, plain e-prop with the true error, dynamic '
                            'movement primitives (some minutes)')
-    measuring.add_figure(more, 'the errors and some movements, or the sweep; of files, every '
-                               'movement shown and played')
+    add_figure(more, 'the errors and some movements, with the baselines, or the sweep, or of '
+                     'files every movement shown and played')
     measuring.add_processes(more, 'movements')
     add_reading(verb)
     add_common(verb, 2000, 'the movements and the chips')
@@ -123,7 +123,8 @@ def _files(args: argparse.Namespace, model, arm):
 
     if args.demonstrations is None:
         raise InputError('--family file needs --demonstrations DIR with CSV files or bags')
-    files = read_folder(args.demonstrations, args.tasks, model.config, arm, reading_of(args))
+    with progress.stages({'reading': 2}):
+        files = read_folder(args.demonstrations, args.tasks, model.config, arm, reading_of(args))
     for file in files:
         if file.refused:
             print(f'refused: {file.refused}', file=sys.stderr, flush=True)
@@ -194,16 +195,17 @@ def _baselines(args, model, arm, movements) -> dict[str, dict]:
     found, ended = {}, {}
     print('without the generator, in software:')
     try:
-        with interruption.kept():
+        with interruption.kept(), progress.bar(len(names), 'baselines', 'baselines') as bar:
             tuning = draw_movements(family, TUNING, model.config, arm, VALIDATION_SEED)
             for number, row in results(compared, (model, arm, movements, tuning), names,
                                        args.processes or cores()):
+                bar.update()
                 if row is None:
-                    print(f'{names[number]:24}{"left out: " + MISSING}', flush=True)
+                    progress.say(f'{names[number]:24}{"left out: " + MISSING}')
                     continue
                 found[names[number]] = row
-                print(_row(names[number], row['tip_rmse_cm'],
-                           f'   rate {row["rate"]:.3g}' if 'rate' in row else ''), flush=True)
+                progress.say(_row(names[number], row['tip_rmse_cm'],
+                                  f'   rate {row["rate"]:.3g}' if 'rate' in row else ''))
     except KeyboardInterrupt:
         ended = {'interrupted': True, 'ended_by': 'interrupted in the baselines'}
     return {'baselines': {name: found[name] for name in BASELINES if name in found}, **ended}

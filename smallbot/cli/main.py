@@ -5,8 +5,9 @@ Ctrl-C is minded before anything else is imported, which takes a while.
 
 from collections.abc import Sequence
 import os
+import sys
 
-from smallbot.cli.common import interruption
+from smallbot.cli.common import interruption, provenance
 from smallbot.output import told
 
 PLACE = 'SMALLBOT_TRACEBACK'
@@ -15,7 +16,17 @@ PLACE = 'SMALLBOT_TRACEBACK'
 
 def parser():
     """Build the parser of the whole command."""
-    from smallbot.cli import arm, chip, demo, doctor, ed_scorbot, evaluate, meta_train, page
+    from smallbot.cli import (
+        arm,
+        chip,
+        demo,
+        doctor,
+        ed_scorbot,
+        evaluate,
+        meta_train,
+        page,
+        report,
+    )
     from smallbot.cli.common.arguments import Parser, Version
     from smallbot.cli.images import few_shot
 
@@ -27,7 +38,7 @@ def parser():
                'input.')
     top.add_argument('--version', action=Version, nargs=0, help='say which version this is')
     verbs = top.add_subparsers(dest='verb', metavar='VERB', required=True)
-    for module in (demo, page, evaluate, meta_train, few_shot, arm, chip, ed_scorbot,
+    for module in (demo, page, evaluate, meta_train, few_shot, report, arm, chip, ed_scorbot,
                    doctor):
         summary, details = module.__doc__.split('\n', 1)
         verb = verbs.add_parser(module.VERB, help=summary.rstrip('.'),
@@ -45,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         interruption.watch('smallbot')
+    provenance.began(sys.argv[1:] if arguments is None else arguments)
     chosen = parser().parse_args(arguments)
     interruption.named(f'smallbot {chosen.verb}')
     code = _run(chosen)

@@ -13,7 +13,7 @@ import sys
 import time
 
 from smallbot.cli.arm import add_chosen, CHOSEN, configured_arm, URDF
-from smallbot.cli.common import training
+from smallbot.cli.common import progress, training
 from smallbot.cli.common.arguments import (
     add_common,
     check_folder,
@@ -62,19 +62,26 @@ def _closed_form(args: argparse.Namespace) -> int:
     from smallbot.outer_loop.closed_form import closed_form
     from smallbot.outer_loop.configuration import robot_name
 
-    check_folder(args.out, *training.model_files(args.name))
+    training.check_name(args.name)
+    check_folder(args.out, training.RESULT, *training.model_files(args.name))
     config = _configured(args)
+    if args.figure:
+        raise InputError('--figure draws what training reaches, --iterations 0 trains nothing: '
+                         'leave it out')
     if not config.closed_form or args.start:
         raise InputError('--iterations 0 makes a model in closed form: leave --start out, and '
                          'take a configuration with closed_form: true')
     began = time.monotonic()
-    model = closed_form(config.balance, config.model, config.seed,
-                        args.name or robot_name(config))
+    with progress.stages(training.CLOSED_FORM) as begin:
+        model = closed_form(config.balance, config.model, config.seed,
+                            args.name or robot_name(config), tell=begin)
     seconds = time.monotonic() - began
     path = save_model(model, made_folder(args.out))
     print(f'{path}: made in {seconds:.1f} s; {_next(path)}')
-    write_result(args.json, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
-                             'session_seconds': seconds, 'model': str(path)})
+    for file in (args.json, args.out / training.RESULT):
+        write_result(file, {'directory': str(args.out), 'iterations': 0, 'seed': args.seed,
+                            'session_seconds': seconds, 'model': str(path),
+                            'weights': model.digest})
     return 0
 
 
@@ -124,12 +131,15 @@ def _begun(group, args: argparse.Namespace):
     if args.start:
         start = load_model(args.start)
     elif config.closed_form:
-        start = group.first(lambda: closed_form(config.balance, config.model, config.seed))
+        with training.stages(group, training.CLOSED_FORM) as begin:
+            start = group.first(lambda: closed_form(config.balance, config.model, config.seed,
+                                                    tell=begin))
     if start is not None:
         config = going_on(config, start)
     if args.minutes:
-        config = replace(config, iterations=planned_iterations(
-            MetaTraining(config, group, start), args.minutes))
+        with training.stages(group, {'plan': 20}):
+            config = replace(config, iterations=planned_iterations(
+                MetaTraining(config, group, start), args.minutes))
     run = MetaTraining(config, group, start)
     group.first(lambda: made_folder(args.out))
     return run

@@ -171,6 +171,11 @@ def read_card(path: Path, form: CardFormat) -> dict[str, Any]:
     return unsealed(_card(path), form.name)
 
 
+def weights_of(path: Path, form: CardFormat) -> str:
+    """Return the digest of the weights of a model that was written to `path`, .safetensors."""
+    return read_card(path.with_suffix('.json'), form)[WEIGHTS][:12]
+
+
 def write_card(path: Path, card: dict[str, Any], form: CardFormat) -> None:
     """Write a model's card, with format and checksum."""
     write_json(path, card, form.name)

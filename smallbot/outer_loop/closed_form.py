@@ -9,6 +9,7 @@ signal generator, driven by the demonstration. Every weight follows from what it
 is fitted on movements of no test, in software, and once more on chips of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 import math
 
@@ -119,11 +120,13 @@ def configuration(balance: Balance, like: ModelConfig) -> ModelConfig:
 
 
 def closed_form(balance: Balance, like: ModelConfig, seed: int = 0, name: str = 'closed_form',
-                on_chips: bool = True) -> OneShotModel:
+                on_chips: bool = True, tell: Callable[[str], None] = lambda name: None
+                ) -> OneShotModel:
     """Return a model for the arm and trial of `like`, with its gain fitted.
 
     `seed` decides directions, currents and the movements of the fit; `on_chips`: whether the
-    chip's own gain is fitted too. Takes seconds. Raises ArmError where the arm does not fit.
+    chip's own gain is fitted too; `tell` hears which fit begins. Takes seconds. Raises
+    ArmError where the arm does not fit.
     """
     config = configuration(balance, like)
     arm = arm_of(config)
@@ -131,11 +134,13 @@ def closed_form(balance: Balance, like: ModelConfig, seed: int = 0, name: str = 
     model = OneShotModel(config, weights, name, {
         'made_by': 'smallbot meta-train --iterations 0', 'seed': seed, 'closed_form': True})
     families = fitting_movements(config, arm, FITTED_ON, seed)
+    tell('gain in software')
     for _ in range(ROUNDS):
         gains = [displacement_gain(play_in_software(model, arm, movements), movements)
                  for movements in families]
         model = _louder(model, 1 / float(np.mean(gains)))
     if on_chips:
+        tell('gain on chips')
         few = [movements.chosen(slice(FITTED_ON_CHIPS)) for movements in families]
         exact, real = (float(np.mean([displacement_gain(play(model, arm, movements), movements)
                                       for movements in few]))

@@ -3,13 +3,15 @@
 Needs no OpenGL. Meshes are not drawn; where a link has nothing else, the skeleton shows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import io
 from pathlib import Path
 from xml.etree import ElementTree
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d import proj3d
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 import numpy as np
 from PIL import Image
@@ -19,8 +21,9 @@ from smallbot.arm.kinematics import Arm
 from smallbot.arm.workspace import workspace
 from smallbot.files.writing import write_atomically
 from smallbot.one_shot.families import start_pose
-from smallbot.plots.report import COLOURS, LABELS
-from smallbot.plots.saving import save_figure
+from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.style import COLOURS, DASHES, GREEN, INK, MUTED, put_title, styled
+from smallbot.plots.common.view import widest_view
 from smallbot.study.reproduction import Reproduction
 
 PATCH = 0.06
@@ -30,42 +33,180 @@ SIDES = 20
 LIGHT = np.array([0.45, -0.4, 0.8])
 MOMENTS = (0.0, 0.35, 0.7, 1.0)
 """Parts of the playback at which a still shows the arm, the last one in full colour."""
-FRAMES, PER_SECOND = 75, 25
-"""Of a film."""
+FRAMES, PER_SECOND = 70, 25
+"""Of a film's playback."""
+FILM, FILM_DPI = (6.4, 4.8), 100
+"""Size, inches, and dots of an inch."""
+PALETTE = 96
+"""Colours of a film."""
+NEARLY_WHITE = 244
+BREATH, PAUSE = 700, 2600
+"""How long the end of the showing, and that of the film, stand still, ms."""
+ROOM = ((0.03, 0.03), (0.97, 0.86))
+"""Of the arm: left and bottom, right and top, shares of a figure."""
+ELEVATION, ASIDE = 16, 34
+"""From where an arm is looked at, degrees: above the ground, and aside of the path's view."""
 PLAIN = (0.6, 0.62, 0.66)
 
 
-def draw_arm(result: Reproduction, arm: Arm, path: Path, frames: int = FRAMES) -> None:
-    """Draw a reproduction on its arm: at four moments, or, where `path` ends in .gif, moving."""
-    figure = Figure(figsize=(8.4, 7.2), layout='constrained')
-    axis = figure.add_subplot(projection='3d', computed_zorder=False)
-    shapes = primitive_shapes(arm.urdf)
-    for key in ('demonstrated', 'arm'):
-        axis.plot(*result.tip[key].T, color=COLOURS[key], lw=2.2, zorder=3,
-                  ls='--' if key == 'demonstrated' else '-', label=f'tool tip, {LABELS[key]}')
-    axis.legend(loc='upper left', frameon=False)
+@styled
+def draw_arm(result: Reproduction, arm: Arm, path: Path, frames: int = FRAMES,
+             drawn: Callable[[int], None] = lambda count: None) -> None:
+    """Draw a reproduction on its arm: at four moments, or, where `path` ends in .gif, moving.
+
+    A film has `frames` of the playback, after half as many of the showing; `drawn` is called with
+    the number of pictures that were drawn.
+    """
+    film = path.suffix == '.gif'
+    figure = Figure(figsize=FILM if film else (8.4, 6.3))
+    stage = _Stage(figure, result, arm)
     positions = result.position['arm']
-    _frame(axis, np.concatenate([_corners(shapes, arm, row) for row in positions[::25]]
-                                + [result.tip['demonstrated']]))
-    error = result.report['arm_tip_rmse_cm']
-    axis.set_title(f'{result.report["demonstration"]["shown"]} on the '
-                   f'{result.report["arm"]} arm: tool tip {error:.1f} cm off')
-    if path.suffix == '.gif':
-        film(figure, axis, shapes, arm, positions, path, frames)
+    if film:
+        _write_film(stage, result, path, frames, drawn)
         return
+    stage.draw_path('demonstrated')
+    stage.draw_path('arm')
     for part in MOMENTS:
-        row = positions[round(part * (len(positions) - 1))]
-        _add(axis, shapes, arm, row, 0.12 if part < 1 else 1.0)
-    save_figure(figure, path, 110)
+        stage.draw_arm(positions[round(part * (len(positions) - 1))], 0.1 if part < 1 else 1.0)
+    stage.say(*_result_words(result))
+    save_figure(figure, path)
+    drawn(1)
 
 
+class _Stage:
+    """The room that an arm moves in: its ground, paths, the arm, and words in a corner."""
+
+    def __init__(self, figure: Figure, result: Reproduction, arm: Arm):
+        self.figure, self._tip, self._arm = figure, result.tip, arm
+        self._shapes = primitive_shapes(arm.urdf)
+        self.axis = figure.add_axes((0, 0, 1, 1), projection='3d', computed_zorder=False,
+                                    facecolor='none')
+        self.axis.set_axis_off()
+        points = np.concatenate([_corners(self._shapes, arm, row)
+                                 for row in result.position['arm'][::25]]
+                                + [self._tip['demonstrated'], self._tip['arm']])
+        _frame(self.axis, points)
+        self.axis.view_init(elev=ELEVATION, azim=_azimuth(self._tip['demonstrated']))
+        ground = self._draw_ground(points)
+        self._fit(np.concatenate([points, ground]))
+        height = figure.get_figheight()
+        self._words = [figure.text(0.035, 1 - at / height, '', fontsize=size, color=colour,
+                                   weight=weight, va='center', parse_math=False)
+                       for at, size, colour, weight in (
+                           (0.32, 13, INK, 'bold'), (0.62, 10.5, MUTED, 'normal'))]
+
+    def say(self, first: str, second: str, colour: str = INK, size: float = 13) -> None:
+        """Put words into the corner in place of those there."""
+        self._words[0].set(text=first, color=colour, fontsize=size)
+        self._words[1].set_text(second)
+
+    def draw_path(self, key: str, share: float = 1.0) -> list:
+        """Add the first `share` of a path; returns what was added."""
+        path = self._tip[key]
+        return self.axis.plot(*path[:max(2, round(share * len(path)))].T,
+                              color=COLOURS['after' if key == 'arm' else key], lw=2.4, zorder=3,
+                              ls=DASHES.get(key, '-'))
+
+    def draw_arm(self, position: np.ndarray, opacity: float) -> list:
+        """Add the arm in one pose; returns what was added."""
+        return _add(self.axis, self._shapes, self._arm, position, opacity)
+
+    def _draw_ground(self, points: np.ndarray) -> np.ndarray:
+        """Add a grid on which the arm stands; returns its lines' ends [P, 3]."""
+        (left, back), (right, front) = (points.min(0)[:2], points.max(0)[:2])
+        level = min(points[:, 2].min(), 0.0)
+        step = 0.1 if max(right - left, front - back) < 1 else 0.25
+        across, along = (np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
+                         for low, high in ((left, right), (back, front)))
+        lines = [[(x, along[0], level), (x, along[-1], level)] for x in across]
+        lines += [[(across[0], y, level), (across[-1], y, level)] for y in along]
+        self.axis.add_collection3d(Line3DCollection(lines, colors=['#dfe3e6'], linewidths=0.8,
+                                                    zorder=0))
+        return np.array(lines).reshape(-1, 3)
+
+    def _fit(self, points: np.ndarray) -> None:
+        """Make all `points` [P, 3] fill what the words leave of the figure."""
+        across, up, _ = proj3d.proj_transform(*points.T, self.axis.get_proj())
+        seen = self.axis.transAxes.inverted().transform(
+            self.axis.transData.transform(np.column_stack([across, up])))
+        low, high = seen.min(0), seen.max(0)
+        room = np.array(ROOM[1]) - ROOM[0]
+        scale = (room / (high - low)).min()
+        left, bottom = np.array(ROOM[0]) + room / 2 - scale * (low + high) / 2
+        self.axis.set_position((left, bottom, scale, scale))
+
+
+def _azimuth(path: np.ndarray) -> float:
+    """Return from where a path is looked at, degrees: a little to the side of its plane's view."""
+    sight = np.cross(*(lambda view: (view.up, view.across))(widest_view(path)))
+    if abs(sight[2]) > 0.9:  # lies flat: any side does
+        return 215.0
+    return float(np.degrees(np.arctan2(-sight[1], -sight[0]))) + ASIDE
+
+
+def _result_words(result: Reproduction) -> tuple[str, str]:
+    report = result.report
+    return (f'{report["arm_tip_rmse_cm"]:.1f} cm off, after one update',
+            f'dashed: {report["demonstration"]["shown"]}, as shown; line: {report["arm"]} arm')
+
+
+def _write_film(stage: _Stage, result: Reproduction, path: Path, frames: int,
+                drawn: Callable[[int], None]) -> None:
+    """Write the arm being shown the movement, then playing it, as a GIF that begins again."""
+    canvas = FigureCanvasAgg(stage.figure)
+    pictures: list[Image.Image] = []
+    canvas.figure.set_dpi(FILM_DPI)
+
+    def take(*added: list) -> None:
+        canvas.draw()
+        pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert('RGB'))
+        for part in (one for parts in added for one in parts):
+            part.remove()
+        drawn(len(pictures))
+
+    shows = max(2, frames // 2)
+    for key, count, words in (
+            ('demonstrated', shows, ('shown once', 'the movement to be learned')),
+            ('arm', frames, ('played', 'after one update, driven by a clock alone'))):
+        stage.say(*words)
+        positions = result.position[key]
+        for share in np.linspace(0, 1, count):
+            row = positions[round(share * (len(positions) - 1))]
+            take(stage.draw_path(key, share), stage.draw_arm(row, 1.0))
+        stage.draw_path(key)
+    stage.say(f'{result.report["arm_tip_rmse_cm"]:.1f} cm off', 'after one update',
+              COLOURS['after'], 26)
+    take(stage.draw_arm(result.position['arm'][-1], 1.0))
+    # One palette for all, of the first and the last picture, which have every colour: what stands
+    # still is equal from picture to picture, and takes no place.
+    both = Image.fromarray(np.concatenate([np.asarray(pictures[k]) for k in (0, -1)]))
+    palette = both.quantize(PALETTE, Image.Quantize.MEDIANCUT)
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[colours.min(1) > NEARLY_WHITE] = 255  # which was mixed with what borders on it
+    palette.putpalette(colours.ravel().tolist())
+    quantised = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in pictures]
+    durations = [1000 // PER_SECOND] * len(pictures)
+    durations[shows - 1] = BREATH
+    durations[-1] = PAUSE
+    content = io.BytesIO()
+    quantised[0].save(content, 'GIF', save_all=True, append_images=quantised[1:],
+                      duration=durations, loop=0, optimize=False)
+    write_atomically(path, content.getvalue())
+
+
+def pictures_of(path: Path, frames: int = FRAMES) -> int:
+    """Return how many pictures `draw_arm` draws into a file of such a name."""
+    return max(2, frames // 2) + frames + 1 if path.suffix == '.gif' else 1
+
+
+@styled
 def draw_description(arm: Arm, path: Path) -> None:
     """Draw an arm where movements begin, faintly at some other poses, and where its tip can be."""
-    figure = Figure(figsize=(7.6, 7.2), layout='constrained')
-    axis = figure.add_subplot(projection='3d', computed_zorder=False)
+    figure = Figure(figsize=(7, 6.8))
+    axis = figure.add_axes((0.01, 0.03, 0.93, 0.93), projection='3d', computed_zorder=False)
     shapes, home = primitive_shapes(arm.urdf), start_pose(arm)
     tips = workspace(arm).tips
-    axis.scatter(*tips[::2].T, s=1.5, color=COLOURS['demonstrated'], alpha=0.25, zorder=1,
+    axis.scatter(*tips[::2].T, s=2, color=GREEN, alpha=0.3, zorder=1,
                  label='where the tool tip can be')
     low, high = (np.nan_to_num(limit, posinf=np.pi, neginf=-np.pi)
                  for limit in (arm.limits.lower, arm.limits.upper))
@@ -80,31 +221,14 @@ def draw_description(arm: Arm, path: Path) -> None:
         at = frames[arm.description.joint(name).child][:3, 3]
         labels.setdefault(tuple(at.round(3).tolist()), []).append(name)
     for at, names in labels.items():
-        axis.text(*at, f'  {", ".join(names)}', fontsize=8, zorder=6)
+        axis.text(*at, f' {", ".join(names)} ', fontsize=8, zorder=6, parse_math=False,
+                  bbox={'facecolor': 'white', 'alpha': 0.75, 'lw': 0, 'pad': 0.5})
     tip = frames[arm.chain[-1].child][:3, 3]
     axis.scatter(*tip, s=40, color=COLOURS['after'], zorder=5, label=arm.chain[-1].child)
-    axis.legend(loc='upper left', frameon=False)
-    axis.set_title(f'{arm.name} where movements begin')
+    figure.legend(loc='upper right', markerscale=1.5)
+    put_title(figure, arm.name, 'where movements begin; pale: at other poses')
     _frame(axis, np.concatenate([_corners(shapes, arm, home), tips]))
-    save_figure(figure, path, 110)
-
-
-def film(figure: Figure, axis, shapes, arm: Arm, positions: np.ndarray, path: Path,
-         frames: int) -> None:
-    """Write the arm moving through `positions` [T, J] as a GIF."""
-    pictures = []
-    for number in range(frames):
-        row = positions[round(number / (frames - 1) * (len(positions) - 1))]
-        shown = _add(axis, shapes, arm, row, 1.0)
-        drawn = io.BytesIO()
-        figure.savefig(drawn, dpi=80, format='png')
-        pictures.append(Image.open(drawn).convert('RGB'))
-        for part in shown:
-            part.remove()
-    content = io.BytesIO()
-    pictures[0].save(content, 'GIF', save_all=True, append_images=pictures[1:],
-                     duration=1000 // PER_SECOND, loop=0)
-    write_atomically(path, content.getvalue())
+    save_figure(figure, path)
 
 
 def primitive_shapes(urdf: str) -> list[tuple[str, np.ndarray, tuple[float, ...]]]:

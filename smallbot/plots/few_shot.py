@@ -13,18 +13,26 @@ from matplotlib.ticker import NullLocator
 import numpy as np
 
 from smallbot.few_shot.images.pictures import Picture, Support
-from smallbot.plots.report import COLOURS
-from smallbot.plots.saving import save_figure
-from smallbot.plots.sheet import (
+from smallbot.plots.common.saving import Destination, save_figure
+from smallbot.plots.common.sheet import (
     add_sheet,
     as_drawn,
-    LINE,
-    MUTED,
     put_bar,
     put_frame,
     put_name,
     put_picture,
     put_words,
+)
+from smallbot.plots.common.style import (
+    BAND,
+    BLUE,
+    COLOURS,
+    INK,
+    LINE,
+    MARKERS,
+    MUTED,
+    SERIES,
+    styled,
 )
 from smallbot.plots.sweep import AXES, draw_points, Panel
 
@@ -34,15 +42,13 @@ MOST_BARS = 6
 """Classes that it shows of each, the likeliest."""
 MOST_LINES = 12
 """Lines on what was left out."""
-DPI = 144
 TITLE = 0.09
 """From the frame of a panel up to its title, inches."""
-FIRST, OTHER, BAND = COLOURS['arm'], '#b0b4ba', '#f1f3f5'
+FIRST, OTHER = BLUE, COLOURS['before']
 _AXES = {**AXES, 'age': 'seconds between learning and telling'}
-_MARKS = ((COLOURS['after'], 'o'), (COLOURS['arm'], 's'), ('#b7791f', '^'), ('#2e4057', 'D'),
-          ('#4f8a5b', 'v'))
-_DASHES = (('#6c757d', '-.'), ('#8a6d3b', (0, (7, 2))), ('#7b5ea7', (0, (1, 1))),
-           ('#3d6f8e', (0, (4, 1, 1, 1, 1, 1))), ('#495057', (0, (10, 3, 2, 3))))
+_MARKS = tuple(zip(SERIES, MARKERS))
+_DASHES = tuple(zip(SERIES[2:] + (MUTED,), (
+    '-.', (0, (7, 2)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)), (0, (10, 3, 2, 3)))))
 _TICKS = (20, 50, 80, 90, 95, 98, 99, 100)
 _STRETCHED = 90
 """Accuracy, %, above which the errors are what differs, and the axis is stretched."""
@@ -63,9 +69,10 @@ class Shown(NamedTuple):
     """Of the classes."""
 
 
+@styled
 def draw_accuracy(results: Sequence[tuple[str, dict[str, Any]]], shown: Shown, path: Path
                   ) -> None:
-    """Draw accuracy over updates, and one task with its pictures, into a PNG file.
+    """Draw accuracy over updates, and one task with its pictures, into a file.
 
     Parameters: `results`, each a label and what `few_shot.evaluation.summary` returned; one with
     `baselines`, a mapping of names to mappings with `accuracy`, adds a line for each of them.
@@ -91,11 +98,12 @@ def draw_accuracy(results: Sequence[tuple[str, dict[str, Any]]], shown: Shown, p
     words = add_sheet(figure, 0, 0, across, 0.65)
     put_words(words, 0.12, 0.23, _tasks(first), 12, weight='bold')
     put_words(words, 0.12, 0.48, _made(first), 9, colour=MUTED)
-    save_figure(figure, path, DPI)
+    save_figure(figure, path)
 
 
-def draw_accuracy_sweep(found: dict[str, Any], path: Path) -> None:
-    """Draw a sweep into a PNG file: accuracy after the last and after the first update.
+@styled
+def draw_accuracy_sweep(found: dict[str, Any], path: Destination) -> None:
+    """Draw a sweep into a file: accuracy after the last and after the first update.
 
     Parameters: `found`, with what was varied, `sweep`, and `points`, summaries with a `value`.
     """
@@ -114,9 +122,10 @@ def draw_accuracy_sweep(found: dict[str, Any], path: Path) -> None:
                 path)
 
 
+@styled
 def draw_told(pictures: Sequence[Picture], support: Support, probabilities: np.ndarray,
               path: Path, left_out: Sequence[str] = ()) -> None:
-    """Draw pictures that were told into a PNG file, each with its classes by probability.
+    """Draw pictures that were told into a file, each with its classes by probability.
 
     Parameters: `pictures` [Q]; `support`, what was learned from; `probabilities` [Q, ways];
     `left_out`, a line for each picture that was to be told and could not be.
@@ -144,7 +153,7 @@ def draw_told(pictures: Sequence[Picture], support: Support, probabilities: np.n
     for number, line in enumerate(notes):
         put_words(sheet, 0.12, head + rows * row.height + 0.15 * number, line, 7, down='top',
                   colour=MUTED)
-    save_figure(figure, path, DPI)
+    save_figure(figure, path)
 
 
 def _draw_updates(axis: Axes, results: Sequence[tuple[str, dict[str, Any]]]) -> list[Artist]:
@@ -168,7 +177,7 @@ def _draw_updates(axis: Axes, results: Sequence[tuple[str, dict[str, Any]]]) -> 
         key.append(axis.axhline(accuracy['mean'], color=colour, ls=dashes, lw=1.3, zorder=1,
                                 label=f'{name}: {_said(accuracy)}'))
     chance = 100 / results[0][1]['ways']
-    key.append(axis.axhline(chance, color='#222222', ls='--', lw=1, zorder=1,
+    key.append(axis.axhline(chance, color=INK, ls='--', lw=1, zorder=1,
                             label=f'chance: {chance:.3g} %'))
     axis.set(xlabel='updates', ylim=(0, 100), ylabel='accuracy, %', xlim=(-0.3, longest - 0.7))
     axis.set_xticks(range(longest))
@@ -183,7 +192,6 @@ def _draw_updates(axis: Axes, results: Sequence[tuple[str, dict[str, Any]]]) -> 
     axis.xaxis.label.set_fontsize(11)
     axis.yaxis.label.set_fontsize(11)
     axis.tick_params(labelsize=10)
-    axis.grid(alpha=0.25)
     return key
 
 
@@ -284,7 +292,7 @@ class _TaskSheet:
                      self._name - 0.42, 8.5 if len(words) == 1 else 7.5)
         at = left + self._name
         place = put_picture(sheet, self._support[number], at, top + 0.04, side)
-        put_frame(sheet, place, '#222222', 1.6)
+        put_frame(sheet, place, INK, 1.6)
         told = np.flatnonzero(self._shown.answers == number)
         right = self._wanted[told] == number
         for k, query in enumerate(np.concatenate([told[right], told[~right]])):

@@ -6,8 +6,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 import numpy as np
 
-from smallbot.plots.report import COLOURS
-from smallbot.plots.saving import save_figure
+from smallbot.plots.common.saving import save_figure
+from smallbot.plots.common.style import COLOURS, styled
+from smallbot.plots.common.view import widest_view
 
 SMALL = 0.2
 """Share of the largest extent below which a movement has a scale of its own."""
@@ -15,19 +16,21 @@ POOR = '#fff0ee'
 """Ground of a movement that is expected to come out poorly."""
 
 
+@styled
 def draw_multiples(names: list[str], tips: dict[str, np.ndarray], errors: np.ndarray,
                    poor: list[bool], path: Path) -> None:
-    """Draw the tool tip of all movements into a PNG file, seen along the axis they move least.
+    """Draw the tool tip of all movements into a file, each as it is widest.
 
     Parameters: `names` [B]; `tips`, paths [B, T, 3], m, `demonstrated` and `after`; `errors`,
     cm [B]; `poor` [B], whether it is expected to come out poorly. Drawn at one scale, but for
     the smallest.
     """
-    shown = tips['demonstrated']
-    spread = np.ptp(shown, axis=1).sum(0)
-    across, up = sorted(np.argsort(spread)[1:])
-    extents = np.ptp(np.concatenate([shown, tips['after']], axis=1), axis=1)[:, [across, up]]
-    halves = 0.55 * extents.max(1)
+    views = [widest_view(path) for path in tips['demonstrated']]
+    seen = {key: np.stack([view.of(path) for view, path in zip(views, tips[key])])
+            for key in ('demonstrated', 'after')}
+    both = np.concatenate(list(seen.values()), axis=1)
+    low, high = both.min(1), both.max(1)
+    halves = 0.55 * (high - low).max(1).clip(1e-3)
     half = halves.max()
     own = halves < SMALL * half
     columns = min(len(names), max(2, math.ceil(math.sqrt(1.4 * len(names)))))
@@ -38,22 +41,21 @@ def draw_multiples(names: list[str], tips: dict[str, np.ndarray], errors: np.nda
         axis.set_axis_off()
     for number, (axis, name) in enumerate(zip(axes, names)):
         axis.set_axis_on()
-        both = np.concatenate([tips[key][number] for key in ('demonstrated', 'after')])
         here = halves[number] if own[number] else half
-        middle = (both.min(0) + both.max(0)) / 2
+        across, up = (low[number] + high[number]) / 2
         for key, style in (('demonstrated', '--'), ('after', '-')):
-            course = tips[key][number]
-            axis.plot(course[:, across], course[:, up], style, color=COLOURS[key], lw=1.3)
-            axis.plot(*course[0, [across, up]], 'o', color=COLOURS[key], ms=3)
-        axis.set(xlim=(middle[across] - here, middle[across] + here),
-                 ylim=(middle[up] - here, middle[up] + here), aspect='equal',
-                 xticks=[], yticks=[])
+            axis.plot(*seen[key][number].T, style, color=COLOURS[key], lw=1.3)
+            axis.plot(*seen[key][number][0], 'o', color=COLOURS[key], ms=3)
+        axis.set(xlim=(across - here, across + here), ylim=(up - here, up + here),
+                 aspect='equal', xticks=[], yticks=[])
+        for spine in axis.spines.values():
+            spine.set_visible(True)
         if poor[number]:
             axis.set_facecolor(POOR)
         short = name if len(name) <= 24 else f'{name[:21]}...'
         axis.set_title(f'{short}\n{errors[number]:.1f} cm{", poor" if poor[number] else ""}'
-                       + (f', {200 * here:.2g} cm wide' if own[number] else ''), fontsize=6.5)
+                       + (f', {2 * here:.2g} cm wide' if own[number] else ''), fontsize=6.5,
+                       loc='center', parse_math=False)
     figure.suptitle(f'dashed: shown, line: played after one update; a picture is '
-                    f'{200 * half:.0f} cm wide, {"xyz"[across]} and {"xyz"[up]} of the tool tip',
-                    fontsize=8)
-    save_figure(figure, path, 120)
+                    f'{2 * half:.0f} cm wide, as the tool tip moves most', fontsize=8)
+    save_figure(figure, path)

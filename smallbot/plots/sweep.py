@@ -1,15 +1,14 @@
 """The figure of any sweep: what was measured at several values of one thing that was varied."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 import numpy as np
 
-from smallbot.plots.report import COLOURS
-from smallbot.plots.saving import save_figure
+from smallbot.plots.common.saving import Destination, save_figure
+from smallbot.plots.common.style import COLOURS, MUTED, put_title, styled
 
 AXES = {'noise': 'noise of the devices, times their law', 'stuck': 'stuck devices',
         'step': 'step of the rounding, share of the range'}
@@ -31,27 +30,27 @@ class Panel(NamedTuple):
     """Whether the axis begins at zero; else where the values do."""
 
 
+@styled
 def draw_points(swept: str, label: str, points: Sequence[dict[str, Any]],
-                panels: Sequence[Panel], title: str, path: Path) -> None:
-    """Draw a sweep into a PNG file, the first panel the largest.
+                panels: Sequence[Panel], title: str, path: Destination) -> None:
+    """Draw a sweep into a file, the first panel the largest.
 
     Parameters: `swept`, the name of what was varied, and its `label`; `points`, each with its
-    `value` and what `panels` take from it.
+    `value` and what `panels` take from it; `title`, whose second line is smaller.
     """
-    figure = Figure(figsize=(8, 6.6), layout='constrained')
-    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False,
-                           height_ratios=[2.2, *[1] * (len(panels) - 1)])[:, 0]
+    figure = Figure(figsize=(7.4, 6), layout='constrained')
+    axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, gridspec_kw={
+        'height_ratios': [2.2, *[1] * (len(panels) - 1)]})[:, 0]
     x = np.array([point['value'] for point in points])
     for axis, panel in zip(axes, panels):
         values = [panel.of(point) for point in points]
         if isinstance(values[0], dict):
             _draw_spreads(axis, x, values)
         else:
-            axis.plot(x, values, 'o-', color='#495057')
+            axis.plot(x, values, 'o-', color=MUTED)
         axis.set_ylabel(panel.label)
         if panel.from_zero:
             axis.set_ylim(0, 1.08 * axis.dataLim.ymax)
-        axis.grid(alpha=0.25)
     last = axes[-1]
     last.set_xlabel(label)
     least = x[x > 0].min(initial=np.inf)
@@ -59,8 +58,8 @@ def draw_points(swept: str, label: str, points: Sequence[dict[str, Any]],
         last.set_xscale('symlog', linthresh=least) if (x == 0).any() else last.set_xscale('log')
     if swept in SHARES:
         last.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-    figure.suptitle(title, fontsize=10)
-    save_figure(figure, path, 110)
+    put_title(figure, *title.split('\n', 1))
+    save_figure(figure, path)
 
 
 def _draw_spreads(axis, x: np.ndarray, rows: list[dict[str, Any]]) -> None:

@@ -70,8 +70,9 @@ def named(action):
 
 def filled(parser, but=None):
     """Return arguments for what must be given."""
-    return [action.choices[0] if action.choices else 'ur5e' for action in parser._actions
-            if not action.option_strings and action is not but]
+    return [action.choices[0] if action.choices else
+            'folder' if isinstance(action.type, InputPath) else 'ur5e'
+            for action in parser._actions if not action.option_strings and action is not but]
 
 
 OPTIONS = list(options())
@@ -190,7 +191,7 @@ def here(tmp_path, monkeypatch, command):
         os.mkfifo(name)
     with socket.socket(socket.AF_UNIX) as made:
         made.bind('socket')
-    for name in ('loop', 'loop.png'):
+    for name in ('loop', 'loop.png', 'loop.html'):
         Path(name).symlink_to(name)
     Path('zero').symlink_to('/dev/zero')
     return tmp_path

@@ -165,3 +165,28 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_unbroken_result_comes(tmp_pat
     assert len(said) == 1 and f'go on with smallbot meta-train --resume {out}' in said[0]
     assert call('--resume', out, '--processes', 2) == 0
     assert same_weights(out, unbroken, 0)
+
+
+def test_a_run_leaves_what_it_has_come_to_for_a_report(config, tmp_path):
+    out = tmp_path / 'run'
+    assert main(['meta-train', '--config', str(config), '--out', str(out), '--processes', '1',
+                 '--figure', str(tmp_path / 'x.svg')]) == 0
+    found = json.loads((out / 'training.json').read_text())
+    assert found['course']['iterations'] == list(range(1, 7))
+    assert len(found['course']['values']) == 6 and found['weights'] == load_model(
+        found['model']).digest
+    assert found['made_with']['command'].startswith('smallbot meta-train --config ')
+    assert 'on what it trains with' in (tmp_path / 'x.svg').read_text()
+    assert main(['report', str(out)]) == 0
+    assert '6 of 6 iterations' in (out / 'report.html').read_text()
+
+
+@pytest.mark.parametrize(('more', 'said'), [
+    (['--name', 'training'], '--name training: training.json is the result of the run'),
+    (['--figure', 'x.png'], '--iterations 0 trains nothing')])
+def test_a_name_and_a_figure_that_make_no_sense_are_refused(more, said, capsys, tmp_path,
+                                                            monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(['meta-train', '--iterations', '0', *more]) == 2
+    err = capsys.readouterr().err
+    assert said in err and len(err.splitlines()) == 1 and not list(tmp_path.iterdir())

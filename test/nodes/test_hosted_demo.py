@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from random_arms import random_urdf
+from terminal import BAR, LEFT, on_a_terminal
 
 from smallbot.arm.kinematics import default_arm
 from smallbot.demonstration.reading import read_demonstration
@@ -69,6 +70,18 @@ def test_an_arm_that_nobody_has_is_made_a_model_for_and_plays(tmp_path, number):
     report = json.loads((tmp_path / 'out' / 'report.json').read_text())
     assert report['demonstration']['joints'] == list(driven) and report['updates'] == 1
     assert report['tip_rmse_cm']['after']['mean'] < report['tip_rmse_cm']['before']['mean'] / 5
+
+
+def test_a_bar_is_shown_on_a_terminal_and_the_arm_is_filmed(tmp_path):
+    code, said, out = on_a_terminal(
+        [sys.executable, '-m', 'smallbot', 'demo', '--out', 'out', '--picture', 'arm.gif',
+         '--figure', 'report.svg'], tmp_path, ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
+        ROS_DOMAIN_ID=str(os.getpid() % 100 + 1))
+    assert code == 0, said
+    assert BAR.search(said) and LEFT.search(said) and 'execute' in said and 'picture' in said
+    assert ' %|' not in out and '5/5' in out
+    assert (tmp_path / 'arm.gif').stat().st_size < 2_000_000
+    assert '<svg' in (tmp_path / 'report.svg').read_text()
 
 
 def test_an_interruption_ends_it_with_one_line(tmp_path):

@@ -160,4 +160,4 @@ def test_names_are_drawn_as_they_stand_or_shortened_to_their_room(tmp_path):
 def test_many_pictures_stand_in_several_columns(count, columns, tmp_path):
     draw_told(*told(count, 2), tmp_path / 'x.png')
     with Image.open(tmp_path / 'x.png') as drawn:
-        assert round(drawn.width / 144 / 5.4) == columns
+        assert round(drawn.width / 120 / 5.4) == columns

@@ -13,10 +13,11 @@ import shutil
 import sys
 from typing import Any, NoReturn
 
+from smallbot.cli.common import provenance
 from smallbot.errors import in_one_line, InputError
 from smallbot.files import writing
 from smallbot.files.holding import Hold, hold
-from smallbot.kinds import OutputFile, said, SEED
+from smallbot.kinds import FIGURES, OutputFile, said, SEED
 from smallbot.paths import unmakeable, unwritable
 
 LAW_NAMES = ('hermes-two-device', 'hermes-one-device', 'pcm-like', 'ideal')
@@ -65,6 +66,12 @@ def add_law(verb: argparse.ArgumentParser, of: str) -> None:
                       help=f'law of the devices{of} (default {LAW_NAMES[0]})')
 
 
+def add_figure(group: argparse._ActionsContainer, drawn: str) -> None:
+    """Add --figure, which draws what `drawn` says."""
+    group.add_argument('--figure', type=OutputFile(FIGURES), metavar='FILE',
+                       help=f'draw {drawn} into FILE, .png, .svg or .pdf')
+
+
 def given_of(args: argparse.Namespace, keys: Iterable[str]) -> list[str]:
     """Return those of the options that were given, as they are written."""
     return [f'--{key.replace("_", "-")}' for key in keys if getattr(args, key) is not None]
@@ -111,9 +118,9 @@ def made_folder(path: Path) -> Path:
 
 
 def write_result(path: Path | None, result: dict[str, Any]) -> None:
-    """Write a result where `--json` asked for it, whole or not at all."""
+    """Write a result, and what it was made with, where it was asked for, whole or not at all."""
     if path is not None:
-        writing.write_json(path, result)
+        writing.write_json(path, {**result, 'made_with': provenance.made_with()})
 
 
 def complain(verb: str, message: object) -> None:

@@ -27,6 +27,8 @@ class _State:
     kept = False
     """Whether there is something to be written before the end."""
     raised = False
+    bar = False
+    """Whether a bar of progress stands in the terminal's last line."""
     asked_at: float | None = None
 
 
@@ -68,6 +70,11 @@ def kept() -> Iterator[None]:
         _State.keeping = before
 
 
+def shown(bar: bool) -> None:
+    """Say whether a bar of progress is shown, which the line of an interruption replaces."""
+    _State.bar = bar
+
+
 def over(code: int) -> None:
     """Say that nothing is left to be interrupted: what there is to be kept is kept.
 
@@ -103,6 +110,8 @@ def _leave() -> None:
     with suppress(Exception):  # closed, full, or interrupted in the middle of a write
         sys.stdout.flush()
     with suppress(OSError):
+        if _State.bar:
+            os.write(2, b'\r\x1b[K')
         os.write(2, f'{_State.command}: interrupted\n'.encode(errors='backslashreplace'))
     os._exit(CODE)
 

@@ -9,10 +9,10 @@ from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
-from smallbot.cli.common import interruption
+from smallbot.cli.common import interruption, progress
 from smallbot.cli.common.arguments import add_law, complain, ROUNDINGS, write_result
 from smallbot.errors import InputError
-from smallbot.kinds import FIGURES, Kind, Listed, OutputFile, Parsed, PROCESSES, Real
+from smallbot.kinds import Kind, Listed, Parsed, PROCESSES, Real
 
 NOISE, STUCK, AGE, STEP = Real(0, 20), Real(0, 1), Real(0, 1e10), Real(1e-6, 1)
 SWEPT = {'noise': NOISE, 'stuck': STUCK, 'age': AGE, 'step': STEP}
@@ -82,12 +82,6 @@ def add_sweep(group, swept: Mapping[str, Kind]) -> None:
                             f'--sweep noise=0,0.5,1,2')
 
 
-def add_figure(group, drawn: str) -> None:
-    """Add --figure, which draws what `drawn` says."""
-    group.add_argument('--figure', type=OutputFile(FIGURES), metavar='FILE.png',
-                       help=f'draw {drawn}')
-
-
 def add_processes(group, shared: str) -> None:
     """Add how many processes share what `shared` says."""
     group.add_argument('--processes', type=PROCESSES, metavar='N',
@@ -95,7 +89,7 @@ def add_processes(group, shared: str) -> None:
 
 
 def collected(total: int, measure: Callable[[Callable[[int, Any], None]], Any],
-              told: Callable[[dict[int, Any]], str], label: str = '', unit: str = 'task'
+              told: Callable[[dict[int, Any]], str], label: str = '', unit: str = 'tasks'
               ) -> tuple[dict[int, Any], str]:
     """Return what was measured, by number and in order, and what ended it: nothing if all is.
 
@@ -104,15 +98,13 @@ def collected(total: int, measure: Callable[[Callable[[int, Any], None]], Any],
     stands beside the bar of those done; `label` and `unit` of the bar.
     Raises KeyboardInterrupt, or MeasuringError where a process is lost, before any is done.
     """
-    from tqdm import tqdm
-
     done: dict[int, Any] = {}
     why = ''
-    with tqdm(total=total, unit=unit, disable=None, leave=False, desc=label or None) as bar:
+    with progress.bar(total, label, unit) as bar:
         def report(number: int, result: Any) -> None:
             done[number] = result
+            bar.set_postfix_str(told(done), refresh=False)
             bar.update()
-            bar.set_postfix_str(told(done))
         try:
             with interruption.kept():
                 measure(report)
@@ -147,7 +139,7 @@ def swept(what: str, values: list[float], measured: Callable[[float, str], dict[
             for value in values:
                 result = measured(value, f'{what} {value:g}')
                 points.append({'value': value, **result})
-                print(row(value, result), flush=True)
+                progress.say(row(value, result))
                 if result['interrupted']:
                     break
     except KeyboardInterrupt:

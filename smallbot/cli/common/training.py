@@ -5,7 +5,8 @@ start a verb on several machines. Not here: what is trained.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 import shlex
@@ -14,8 +15,9 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from smallbot.cli.common import interruption
+from smallbot.cli.common import interruption, progress
 from smallbot.cli.common.arguments import (
+    add_figure,
     check_folder,
     complain,
     given_of,
@@ -25,6 +27,12 @@ from smallbot.cli.common.arguments import (
 from smallbot.errors import InputError
 from smallbot.kinds import FileName, InputPath, OutputFolder, PROCESSES, Real, Whole
 
+CLOSED_FORM = {'gain in software': 4, 'gain on chips': 3}
+"""What a model in closed form takes, s, by the names of `outer_loop.closed_form`."""
+RESULT = 'training.json'
+"""What a run has come to, in its folder."""
+MOST = 400
+"""Points of the course of a session."""
 RECENT = 50
 """Iterations over which the figure beside the bar is taken."""
 
@@ -43,8 +51,10 @@ class Account(NamedTuple):
 class Session(NamedTuple):
     """What a session has come to."""
 
-    recent: list[float]
-    """The account's figure of the last iterations."""
+    first: int
+    """Iteration at which it began."""
+    course: Sequence[float]
+    """The account's figure of each of its iterations."""
     seconds: float
 
 
@@ -64,6 +74,7 @@ def add_output(verb: argparse.ArgumentParser, out: str, name: str) -> None:
                       help=f'folder of checkpoint, curves and model (default {out})')
     verb.add_argument('--name', type=FileName(), metavar='NAME',
                       help=f'name of the model that is written (default: {name})')
+    add_figure(verb, 'the error of this session over its iterations, and validations,')
 
 
 def add_processes(verb: argparse.ArgumentParser) -> None:
@@ -85,6 +96,12 @@ def check_resumed(args: argparse.Namespace, fixed: Sequence[str]) -> None:
         raise InputError('--resume takes the seed from its checkpoint: leave --seed out')
 
 
+def check_name(name: str | None) -> None:
+    """Refuse a name of the model whose card would go over the result."""
+    if name == Path(RESULT).stem:
+        raise InputError(f'--name {name}: {RESULT} is the result of the run; choose another name')
+
+
 def model_files(name: str | None) -> list[str]:
     """Return the names of the files of a model; none while it has no name."""
     return [f'{name}{ending}' for ending in ('.safetensors', '.json') if name]
@@ -99,7 +116,8 @@ def in_session(verb: str, work: Callable[..., int], args: argparse.Namespace) ->
     from smallbot.experiment.processes import in_processes, LostProcess
     from smallbot.experiment.workers import cores
 
-    check_folder(args.resume or args.out, CHECKPOINT, *model_files(args.name),
+    check_name(args.name)
+    check_folder(args.resume or args.out, CHECKPOINT, RESULT, *model_files(args.name),
                  option='--resume' if args.resume else '--out')
     try:
         with interruption.kept():
@@ -134,6 +152,11 @@ def directory_of(args: argparse.Namespace) -> Path:
     return args.resume or args.out
 
 
+def stages(group, expected: Mapping[str, float]):
+    """Return a block with the bar of stages before a session, in the process that prints."""
+    return progress.stages(expected) if group.leads else nullcontext(lambda name: None)
+
+
 def trained(run, directory: Path, account: Account) -> Session:
     """Advance a run to the end that is planned, or until Ctrl-C; the first process tells.
 
@@ -152,16 +175,17 @@ def trained(run, directory: Path, account: Account) -> Session:
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, stop) for number in signals]
     curves = _curves(directory) if group.leads else None
-    began, recent, total = time.monotonic(), [], run.config.iterations
+    began, first, total = time.monotonic(), run.iteration, run.config.iterations
+    course = array('d')
     try:
         with _bar(run) as bar:
             def report(state, parts):
                 if not group.leads:
                     return
-                recent.append(getattr(parts, account.figure))
-                del recent[:-RECENT]
-                bar.update()
+                course.append(getattr(parts, account.figure))
+                recent = course[-RECENT:]
                 bar.set_postfix_str(account.form.format(sum(recent) / len(recent)), refresh=False)
+                bar.update()
                 scalars = {**parts._asdict(),
                            'learning_rate': state.learning_rate(state.iteration - 1)}
                 if state.validations and state.validations[-1].iteration == state.iteration:
@@ -182,7 +206,7 @@ def trained(run, directory: Path, account: Account) -> Session:
             signal.signal(number, handler)
         if curves:
             curves.close()
-    return Session(recent, time.monotonic() - began)
+    return Session(first, course, time.monotonic() - began)
 
 
 def ended(verb: str, run, args: argparse.Namespace, session: Session, account: Account,
@@ -195,6 +219,8 @@ def ended(verb: str, run, args: argparse.Namespace, session: Session, account: A
     done = run.iteration >= run.config.iterations
     if not run.group.leads:
         return 0 if done else 1
+    from smallbot.models.weights_file import weights_of
+
     directory = directory_of(args)
     model = saved() if done else None
     if done:
@@ -205,7 +231,15 @@ def ended(verb: str, run, args: argparse.Namespace, session: Session, account: A
             resume += ['--name', args.name]
         complain(verb, f'interrupted after iteration {run.iteration} of {run.config.iterations}, '
                        f'which is kept; go on with {shlex.join(resume)}')
-    write_result(args.json, {**_result(run, directory, session, account, model), **more})
+    result = {**_result(run, directory, session, account, model), **more}
+    if model:
+        result['weights'] = weights_of(model, run.card_format)
+    write_result(args.json, result)
+    write_result(directory / RESULT, result)
+    if args.figure:
+        from smallbot.plots.training import draw_training
+
+        draw_training(result, args.figure)
     return 0 if done else 1
 
 
@@ -214,14 +248,27 @@ def _result(run, directory: Path, session: Session, account: Account, model: Pat
     """Return what `--json` asked for of any run."""
     import torch
 
-    recent = session.recent
+    recent = session.course[-RECENT:]
     return {'directory': str(directory), 'iterations': run.iteration,
             'planned': run.config.iterations, 'seed': run.config.seed,
             'processes': run.group.size, 'training_seconds': run.seconds,
             'session_seconds': session.seconds,
             f'recent_{account.figure}': sum(recent) / len(recent) if recent else None,
+            'course': _course(session, account),
             'validations': [seen._asdict() for seen in run.validations],
             'torch': torch.__version__, 'model': model and str(model)}
+
+
+def _course(session: Session, account: Account) -> dict[str, Any] | None:
+    """Return the figure over the iterations of a session, as means of neighbours where many."""
+    count = len(session.course)
+    if not count:
+        return None
+    each = -(-count // MOST)
+    parts = [session.course[at:at + each] for at in range(0, count, each)]
+    return {'figure': account.figure,
+            'iterations': [session.first + min(at + each, count) for at in range(0, count, each)],
+            'values': [sum(part) / len(part) for part in parts]}
 
 
 def _bar(run):
@@ -231,9 +278,7 @@ def _bar(run):
     """
     if not run.group.leads:
         return nullcontext()
-    from tqdm import tqdm
-
-    return tqdm(total=run.config.iterations, initial=run.iteration, unit='it', mininterval=1.0)
+    return progress.bar(run.config.iterations, 'training', 'iterations', run.iteration)
 
 
 def _curves(directory: Path):

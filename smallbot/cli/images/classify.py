@@ -10,11 +10,16 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from smallbot.cli.common import measuring
-from smallbot.cli.common.arguments import add_common, check_folder, made_folder, write_result
+from smallbot.cli.common import measuring, progress
+from smallbot.cli.common.arguments import (
+    add_common,
+    add_figure,
+    check_folder,
+    made_folder,
+    write_result,
+)
 from smallbot.cli.common.images import add_network, check_updates, conditions_of
 from smallbot.errors import InputError
-from smallbot.files.writing import write_json
 from smallbot.kinds import InputPath, OutputFolder
 
 NAMES = ('told.png', 'told.json')
@@ -31,6 +36,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                       help=f'folder for {" and ".join(NAMES)} (default few_shot_out)')
     add_network(verb)
     measuring.add_chip(verb, 'learning', 'the pictures', 'exact')
+    add_figure(verb, f'{NAMES[0]} also')
     add_common(verb, 0, 'the chip')
 
 
@@ -57,20 +63,26 @@ def run(args: argparse.Namespace) -> int:
     if (network.channels, network.side) != (1, 28):
         raise NetworkError(f'model {model.name}: sees {network.channels} x {network.side} x '
                            f'{network.side}, pictures of characters are 1 x 28 x 28')
-    support = read_support(args.support or EXAMPLES)
-    pictures, left_out = _read(args.image or sorted(UNKNOWN.iterdir()))
-    for line in (*support.left_out, *left_out):
+    with progress.stages({'pictures': 1.5, 'chip': 2, 'learning': 1.5, 'drawing': 1}) as begin:
+        support = read_support(args.support or EXAMPLES)
+        pictures, left_out = _read(args.image or sorted(UNKNOWN.iterdir()))
+        begin('chip')
+        classifier = prepared(model, len(support.names), conditions, args.seed)
+        begin('learning')
+        answers = learn_and_tell(classifier, support, pictures, conditions.age,
+                                 conditions.recalibrate, conditions.updates)
+        begin('drawing')
+        result = _result(model, conditions, classifier, support, pictures, answers, args.seed)
+        result['left_out'] = [*support.left_out, *left_out]
+        out = made_folder(args.out)
+        picture, numbers = (out / name for name in NAMES)
+        for path in (picture, args.figure):
+            if path:
+                draw_told(pictures, support, answers.probabilities.numpy(), path, left_out)
+    for line in result['left_out']:
         print(f'left out: {line}', file=sys.stderr, flush=True)
-    classifier = prepared(model, len(support.names), conditions, args.seed)
-    answers = learn_and_tell(classifier, support, pictures, conditions.age,
-                             conditions.recalibrate, conditions.updates)
     print(_table(answers, pictures))
-    result = _result(model, conditions, classifier, support, pictures, answers, args.seed)
-    result['left_out'] = [*support.left_out, *left_out]
-    out = made_folder(args.out)
-    picture, numbers = (out / name for name in NAMES)
-    draw_told(pictures, support, answers.probabilities.numpy(), picture, left_out)
-    write_json(numbers, result)
+    write_result(numbers, result)
     write_result(args.json, result)
     print(f'{picture}\n{numbers}')
     return 0

@@ -11,8 +11,8 @@ import shlex
 import sys
 from typing import Any
 
-from smallbot.cli.common import measuring, training
-from smallbot.cli.common.arguments import add_common, made_folder, write_result
+from smallbot.cli.common import measuring, progress, training
+from smallbot.cli.common.arguments import add_common, add_figure, made_folder, write_result
 from smallbot.cli.common.images import add_network, check_updates, conditions_of
 from smallbot.cli.images import classify
 from smallbot.errors import InputError
@@ -77,8 +77,7 @@ def _add_evaluate(verb: argparse.ArgumentParser) -> None:
                       help='also tell what the same tasks come to in software without the inner '
                            'loop: nearest neighbour on pixels, prototypes and ridge regression '
                            'on the features, no update; and what is published')
-    measuring.add_figure(more, 'accuracy over updates and the first task with its pictures, or '
-                               'the sweep')
+    add_figure(more, 'accuracy over updates and the first task with its pictures, or the sweep')
     measuring.add_processes(more, 'tasks')
     add_common(verb, 2000, 'the tasks and the chips')
 
@@ -106,7 +105,8 @@ def _train(group, args: argparse.Namespace) -> int:
     account = training.Account(
         'accuracy', '{:.1f} % right', lambda run, seen:
         f'{seen.error_percent:.2f} % of unseen classes told wrong, in software')
-    parts = read_for_training(args.data)
+    with training.stages(group, {'images': 10}):
+        parts = read_for_training(args.data)
 
     def restore(directory, group):
         return ImageTraining.restore(directory, parts.training, parts.validation, group)
@@ -138,8 +138,9 @@ def _begun(group, args: argparse.Namespace, parts):
     group.first(lambda: args.out.is_dir() and made_folder(args.out))
     start = load_image_model(args.start) if args.start else None
     if args.minutes:
-        config = replace(config, iterations=planned_iterations(ImageTraining(
-            config, parts.training, parts.validation, group, start), args.minutes))
+        with training.stages(group, {'plan': 20}):
+            config = replace(config, iterations=planned_iterations(ImageTraining(
+                config, parts.training, parts.validation, group, start), args.minutes))
     run = ImageTraining(config, parts.training, parts.validation, group, start)
     group.first(lambda: made_folder(args.out))
     return run
@@ -168,7 +169,8 @@ def _run_evaluate(args: argparse.Namespace) -> int:
                 for value in (args.sweep[1] if args.sweep else ())}
     model = load_image_model(args.model)
     check_updates(args, model)
-    images = read_part(args.data, args.part)
+    with progress.stages({'images': 5}):
+        images = read_part(args.data, args.part)
     check_fit(model, images)
     tasks = draw(images, args.ways, args.shots, args.queries, args.tasks, args.seed)
     print(images.understood, file=sys.stderr, flush=True)
@@ -228,9 +230,11 @@ def _baselines(args, model, images, tasks) -> dict[str, Any]:
                   VALIDATION_SEED + (args.seed == VALIDATION_SEED))
     print('without the inner loop, the same tasks in software, non-transductive:')
     found = {}
-    for name in BASELINES:
-        found[name] = compared(model, images, tasks, tuning, name)
-        print(_row(name, found[name]['accuracy']), flush=True)
+    with progress.bar(len(BASELINES), 'baselines', 'baselines') as bar:
+        for name in BASELINES:
+            found[name] = compared(model, images, tasks, tuning, name)
+            bar.update()
+            progress.say(_row(name, found[name]['accuracy']))
     print('published, of other tasks:')
     for one in PAPER:
         print(f'  {one.accuracy:5.1f} %  {one.what} ({one.differs})')

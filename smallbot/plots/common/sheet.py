@@ -12,10 +12,7 @@ from matplotlib.text import Text
 import numpy as np
 
 from smallbot.errors import in_one_line
-
-INK, MUTED, LINE = '#222222', '#5c636a', '#c4c9ce'
-FONTS = ('DejaVu Sans', 'Noto Sans CJK SC', 'Noto Sans', 'Arial Unicode MS')
-"""Of names, in any script: letters that one lacks are taken from the next that is installed."""
+from smallbot.plots.common.style import FONTS, INK, LINE
 
 
 def add_sheet(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
