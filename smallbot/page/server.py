@@ -288,18 +288,18 @@ class Server:
                 outbox.put_nowait(text)
 
     async def _look(self) -> None:
-        """Halt a real arm whose driver has gone away."""
+        """Let nobody drive when the driver has gone away; halt a real arm that it moves."""
         while True:
             await asyncio.sleep(LOOK)
-            moving = self._state['phase'] in ('easing', 'playing')
-            if (moving and self._state['simulated'] is False
-                    and self._pages.away(time.monotonic())):
-                who = self._pages.name(self._pages.driver)
-                self._pages.release(self._pages.driver or '')
+            if not self._pages.away(time.monotonic()):
+                continue
+            who = self._pages.name(self._pages.driver)
+            self._pages.release(self._pages.driver or '')
+            if self._state['phase'] in ('easing', 'playing') and not self._state['simulated']:
                 self._push({'told': f'halted: {who}, which drove, has gone away'})
                 await self._pass_on('arm', {'do': 'halt',
                                             'reason': 'the page that drove has gone away'})
-                self._tell_state()
+            self._tell_state()
 
 
 class _Guard:

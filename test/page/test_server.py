@@ -124,7 +124,7 @@ def test_a_simulated_arm_is_not_halted_by_a_page_that_goes(site):
     with site.tab('watcher') as watcher:
         with site.tab('driver') as driver:
             driver.ask('play')
-        time.sleep(2.5)
+        watcher.until(lambda state: state['driver'] is None)
         assert watcher.ask('tell')['ok']
         assert watcher.state['phase'] == 'playing'
 

@@ -7,6 +7,7 @@ and who of them may drive.
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+import re
 import tempfile
 import threading
 import time
@@ -45,6 +46,8 @@ DRAWN_FOR = 'default'
 MOST_STATES, MOST_SPIKES = 600_000, 2_000_000
 """Kept of a playback."""
 POOR = 'allow_poor'
+OF_FILES = re.compile(r'; --part FROM:TO .*')
+"""What is advised for files, and cannot be done with a drawing."""
 
 
 class ArmSide:
@@ -168,8 +171,9 @@ class ArmSide:
             return self._offer(shown, 'your drawing')
         except InputError as error:
             at = getattr(error, 'at', None)
-            error.answer = {'at': None if at is None else [float(part) for part in at]}
-            raise
+            refused = InputError(OF_FILES.sub('', str(error)))
+            refused.answer = {'at': None if at is None else [float(part) for part in at]}
+            raise refused from None
 
     def _example(self, ask: Message) -> dict[str, Any]:
         for name, title, path in self._examples():
