@@ -46,7 +46,10 @@ export class Stage {
     canvas.addEventListener('pointerleave', () => {
       this.controls.enableZoom = false;
     });
-    this.render = oncePerFrame(() => this.renderer.render(this.scene, this.camera));
+    this.render = oncePerFrame(
+      () => this.renderer.render(this.scene, this.camera),
+      drawn ? 100 : 0
+    );
     this.controls.addEventListener('change', this.render);
     /** @type {any} */
     this.arm = null;
