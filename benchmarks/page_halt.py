@@ -151,7 +151,7 @@ def main() -> None:
             person = Looker(browser.new_page())
             person.page.add_init_script(KEYS)
             person.open(program.address)
-            person.draw()
+            person.draw(seconds=3.0)
             person.learn()
             chance = random.Random(1)
             found = np.array([halted(listener, person, chance) for _ in range(given.halts)])
