@@ -25,7 +25,7 @@ SHIPPED = ('ed_scorbot', 'hobby_arm', 'ur5e')
 def namespace_of(text: str) -> str:
     """Return a namespace of ROS without the slash in front; raises ValueError for another text."""
     name = text.strip('/')
-    if not re.fullmatch(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*', name):
+    if len(name) > 200 or not re.fullmatch(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*', name):
         raise ValueError(text)
     return name
 

@@ -6,7 +6,7 @@ may leave is one draft, `.NAME.smallbot`, whole and unused, and only where a fil
 the file system knows no files without a name; the next write to NAME takes it away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import errno
 import fcntl
@@ -18,6 +18,7 @@ from pathlib import Path
 import re
 import stat
 import sys
+import tempfile
 import time
 from typing import Any, IO
 
@@ -117,6 +118,15 @@ def read_bytes(path: Path, most: int = 2 ** 31) -> bytes:
             raise OSError(errno.EFBIG, f'{found.st_size} bytes, expected at most {most}',
                           str(path))
         return stream.read()
+
+
+@contextlib.contextmanager
+def for_a_moment(name: str, content: bytes) -> Iterator[Path]:
+    """Yield a file of that name with `content`, in a folder of its own; both are gone after it."""
+    with tempfile.TemporaryDirectory(prefix='smallbot_') as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        yield path
 
 
 def made_folder(path: Path) -> Path:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 import re
-import tempfile
 import threading
 import time
 from typing import Any
@@ -23,6 +22,7 @@ from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import playing_duration, trial_of
 from smallbot.errors import in_one_line, InputError
+from smallbot.files.writing import for_a_moment
 from smallbot.kinds import FileName
 from smallbot.one_shot.example import shown_by_default
 from smallbot.one_shot.learner import learning_signals
@@ -192,15 +192,13 @@ class ArmSide:
                              f'{", ".join(suffixes)}')
         stem = ''.join(letter if letter.isprintable() and letter not in '/\\' else '_'
                        for letter in Path(name).name)[-100:].lstrip('.')
-        with tempfile.TemporaryDirectory(prefix='smallbot_page_') as folder:
-            path = Path(folder) / (FileName()(stem) if stem else 'upload.csv')
-            path.write_bytes(content)
+        with for_a_moment(FileName()(stem) if stem else 'upload.csv', content) as path:
             try:
                 shown = read_demonstration(path, self._arm)
                 return self._offer(replace(shown, source=path.name, understood=(
-                    shown.understood.replace(f'{folder}/', ''))), path.name)
+                    shown.understood.replace(f'{path.parent}/', ''))), path.name)
             except InputError as error:
-                raise InputError(in_one_line(error).replace(f'{folder}/', '')) from None
+                raise InputError(in_one_line(error).replace(f'{path.parent}/', '')) from None
 
     def _record(self, ask: Message) -> dict[str, Any]:
         action = ask.get('action')
