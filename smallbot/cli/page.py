@@ -25,7 +25,8 @@ SHIPPED = ('ed_scorbot', 'hobby_arm', 'ur5e')
 def namespace_of(text: str) -> str:
     """Return a namespace of ROS without the slash in front; raises ValueError for another text."""
     name = text.strip('/')
-    if len(name) > 200 or not re.fullmatch(r'[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*', name):
+    part = '[A-Za-z_][A-Za-z0-9_]*'
+    if len(name) > 200 or not re.fullmatch(f'{part}(/{part})*', name):
         raise ValueError(text)
     return name
 
