@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.srv import GetState
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -38,6 +39,8 @@ PARAMETERS = {
     'acknowledge_timeout': Parameter(
         5.0, 'how long to wait for the controller after an update, s', 0.1, 60.0),
 }
+ALIVE = 2.0
+"""How long the controller may take to answer whether it lives, s."""
 TURN = 2e-3
 """Time between looks at whether the controller has answered, s."""
 
@@ -68,6 +71,8 @@ class OneShotLearner(Guarded, Node):
         self.create_service(Trigger, '~/learn', self._on_learn, callback_group=group)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._group = group
+        self._state = self.create_client(GetState, 'snn_controller/get_state',
+                                         callback_group=group)
         self._listen()
 
     def stop(self) -> None:
@@ -107,6 +112,21 @@ class OneShotLearner(Guarded, Node):
             self.get_logger().error(f'not learned: {error}')
         return response
 
+    async def _answers(self) -> bool:
+        """Return whether the controller lives: one that was killed stays in the graph for 20 s."""
+        asked, answered = self._state.call_async(GetState.Request()), Future()
+
+        def over(_=None) -> None:
+            if not answered.done():
+                answered.set_result(asked.done())
+        asked.add_done_callback(over)
+        timer = self.create_timer(ALIVE, over, clock=self._steady, callback_group=self._group)
+        try:
+            return await _without_haste(answered)
+        finally:
+            self.destroy_timer(timer)
+            self._state.remove_pending_request(asked)
+
     async def _learn(self) -> str:
         if self._waiting is not None:
             raise InputError('a learn call is under way already')
@@ -120,6 +140,9 @@ class OneShotLearner(Guarded, Node):
             raise InputError('snn_controller is not running: nobody publishes eligibility any '
                              'more; start it, then learn')
         if self._learned is not None:
+            if not await self._answers():
+                raise InputError(f'snn_controller does not answer within {ALIVE:g} s: is it '
+                                 f'running? start it, then learn')
             raise InputError(f'demonstration {self._learned} has been learned with the one update '
                              f'there is: call snn_controller/forget first')
         began = time.perf_counter()

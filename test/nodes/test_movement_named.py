@@ -126,6 +126,10 @@ def test_the_learner_follows_what_is_latched_now_and_says_who_is_away(bench, sma
     probe.wait(lambda: done(probe, 'one_shot_learner/learn'), learner.said)
     again = probe.call('one_shot_learner/learn')
     assert 'call snn_controller/forget first' in again.message
+    controller.send(signal.SIGSTOP)  # as of one that was killed, the graph knows of it
+    away = probe.call('one_shot_learner/learn')
+    assert not away.success and 'snn_controller does not answer' in away.message
+    controller.send(signal.SIGCONT)
     # neither who recorded it nor who would program it is there
     first.close()
     controller.send(signal.SIGINT)
