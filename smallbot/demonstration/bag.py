@@ -12,6 +12,7 @@ from itertools import count
 import os
 from pathlib import Path
 import time
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -27,6 +28,21 @@ _OPEN, _TOLD, _DONE = 'open', 'left', 'done'
 so; that was told; it was ended. A word is exchanged in place."""
 
 
+class Offered(NamedTuple):
+    """Quality of service of a publisher, as rmw numbers it."""
+
+    history: int
+    depth: int
+    reliability: int
+    durability: int
+    liveliness: int
+
+
+MOST_OFFERED = 2
+"""Qualities of service that a bag names: its metadata and its ending must stay within a page."""
+_FOREVER = {'sec': 9223372036, 'nsec': 854775807}
+
+
 class BagWriter:
     """Writes joint states into a new bag; what was flushed survives this process.
 
@@ -34,8 +50,10 @@ class BagWriter:
     written. A `flush` that fails loses nothing: a later one tries again.
     """
 
-    def __init__(self, path: Path, topic: str = 'joint_states'):
+    def __init__(self, path: Path, topic: str = 'joint_states', offered: Sequence[Offered] = ()):
+        """`offered` is how the topic is published, for whoever plays the bag."""
         self.path, self._topic = path, f'/{topic.lstrip("/")}'
+        self._profiles = _profiles(offered[:MOST_OFFERED])
         definition, self._digest = _definition()
         with self._refusing():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +64,7 @@ class BagWriter:
                                          ) from None
             try:
                 self._file = GrowingMcap(path / f'{path.name}.mcap', self._topic, STATE,
-                                         definition, self._digest)
+                                         definition, self._digest, self._profiles)
                 self._metadata = path / 'metadata.yaml'
                 self._metadata.write_text(self._told(_OPEN))
             except OSError:
@@ -122,27 +140,37 @@ class BagWriter:
             'topics_with_message_count': [{
                 'topic_metadata': {
                     'name': self._topic, 'type': STATE, 'serialization_format': 'cdr',
-                    'offered_qos_profiles': '', 'type_description_hash': self._digest},
+                    'offered_qos_profiles': self._profiles,
+                    'type_description_hash': self._digest},
                 'message_count': written}],
             'compression_format': '', 'compression_mode': '', 'files': [file],
             'custom_data': {_MARK.rstrip(': '): state}, 'ros_distro': 'smallbot'}
         return _yaml({'rosbag2_bagfile_information': told})
 
 
-def new_bag(folder: Path) -> BagWriter:
+def _profiles(offered: Sequence[Offered]) -> str:
+    """Return qualities of service as metadata of version 8 hold them: YAML in a text."""
+    each = [{**one._asdict(), 'deadline': _FOREVER, 'lifespan': _FOREVER,
+             'liveliness_lease_duration': _FOREVER, 'avoid_ros_namespace_conventions': False}
+            for one in offered]
+    return _yaml(each).rstrip() if each else ''
+
+
+def new_bag(folder: Path, topic: str = 'joint_states', offered: Sequence[Offered] = ()
+            ) -> BagWriter:
     """Return a bag in `folder` with a name of its own, of this moment; DemonstrationError."""
     name = time.strftime('demonstration_%Y%m%d_%H%M%S')
     for number in count(1):
         path = folder / (name if number == 1 else f'{name}-{number}')
         try:
-            return BagWriter(path)
+            return BagWriter(path, topic, offered)
         except DemonstrationError:
             if path.exists():  # perhaps of another recorder, this very moment
                 continue
             raise
 
 
-def _yaml(content: dict) -> str:
+def _yaml(content: dict | list) -> str:
     class Plain(yaml.SafeDumper):
         """Writes what occurs twice twice: not every reader follows references."""
 

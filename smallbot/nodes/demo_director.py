@@ -29,11 +29,18 @@ from smallbot.ed_scorbot.session import Session
 from smallbot.ed_scorbot.settings import Settings
 from smallbot.errors import InputError
 from smallbot.files.writing import write_json
-from smallbot.nodes.common.ending import end_at_once, ended, stop_event
+from smallbot.nodes.common.ending import (
+    end_at_once,
+    ended,
+    leave_within,
+    MIDDLEWARE,
+    stop_event,
+)
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
     from_events,
     is_ok,
+    is_withdrawal,
     joint_positions,
     LATCHED,
     nanoseconds,
@@ -274,7 +281,8 @@ class Director(Guarded, Node):
             self.course.positions.append(position)
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        self.course.demonstration = to_demonstration(message, self.arm)
+        self.course.demonstration = (None if is_withdrawal(message, self.arm) else
+                                     to_demonstration(message, self.arm))
 
     def _on_programmed(self, message: DiagnosticStatus) -> None:
         values = values_of(message)
@@ -308,7 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _lead(arguments: Sequence[str] | None) -> int:
-    director = None
+    director, code = None, 1
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         director = Director()
@@ -318,20 +326,21 @@ def _lead(arguments: Sequence[str] | None) -> int:
         print(result.headline(), flush=True)
         if director.report_file is not None:
             write_json(director.report_file, result.report)
-        return 0
+        code = 0
     except (InputError, ParameterException) as error:
         print(' '.join(str(error).split()), file=sys.stderr)
-        return 2
+        code = 2
     except DirectorError as error:
         print(f'demo_director: {error}', file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        return 0
+        code = 0
     finally:
         if director is not None:
             director.stop()
+            leave_within(MIDDLEWARE, code)
             director.destroy_node()
         rclpy.try_shutdown()
+    return code
 
 
 if __name__ == '__main__':

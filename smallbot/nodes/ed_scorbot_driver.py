@@ -29,6 +29,7 @@ from smallbot.errors import InputError
 from smallbot.nodes.common.company import Ear, LOOK
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
+    is_withdrawal,
     joint_values,
     LATCHED,
     RELIABLE,
@@ -151,6 +152,8 @@ class EdScorbotDriver(Guarded, Node):
             self.get_logger().warning(warning, throttle_duration_sec=1.0)
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
+        if is_withdrawal(message, self.arm):
+            return  # what the chip has learned may still be played
         shown = to_demonstration(message, self.arm)
         try:
             self._session.consider(shown)

@@ -38,15 +38,16 @@ from smallbot.nodes.common.messages import (
     joint_positions,
     LATCHED,
     nanoseconds,
+    one_line,
     RELIABLE,
     STATE,
     status,
     STREAM,
-    to_demonstration,
     to_events,
     to_matrix,
 )
 from smallbot.nodes.common.parameters import declare, model_arm, MODEL_ARM_PARAMETERS, Parameter
+from smallbot.nodes.common.shown import Shown, shown_in
 from smallbot.nodes.common.spin import run
 from smallbot.one_shot.chip_care import FirstTrial
 from smallbot.one_shot.controller import Controller, Settings
@@ -117,6 +118,10 @@ class SnnController(Guarded, LifecycleNode):
         self._controller: Controller | None = None
         self._company: Company | None = None
         self._heard: JointState | None = None
+        self._shown: Shown | None = None
+        """What is demonstrated now; None: nothing."""
+        self._taught: Shown | None = None
+        """What was demonstrated when the chip learned it; None: not heard."""
         self._own: list = []
         """Publishers, subscriptions, services and timers between configuring and cleaning up."""
         self._trouble = ''
@@ -231,6 +236,7 @@ class SnnController(Guarded, LifecycleNode):
         """Come to rest, let go of the chip and of every topic, service and timer."""
         if self._controller is not None:
             self._controller.cleanup()
+            self._controller.shown = self._shown = None  # what is latched then is heard anew
         if self._company is not None:
             self._company.close()
         self._company = None
@@ -245,18 +251,29 @@ class SnnController(Guarded, LifecycleNode):
     # --- messages in
 
     def _on_state(self, message: JointState) -> None:
-        watched = self._commands.watched
-        pose = joint_positions(message, watched)
+        watched, loop = self._commands.watched, self._controller.loop
+        try:
+            pose = joint_positions(message, watched)
+        except InputError as error:
+            loop.lacking = f'the last one was dropped: {error}'
+            raise
         if pose is None:
-            self.get_logger().warning(
-                f'joint_states without finite positions of {", ".join(watched)}; it has '
-                f'{", ".join(message.name)}', throttle_duration_sec=5.0)
+            named = set(message.name[:len(message.position)])
+            missing = ', '.join(name for name in watched if name not in named)
+            loop.lacking = one_line(f'the last one lacks {missing}; it has '
+                                    f'{", ".join(message.name)}')
+            if loop.state_age()[1]:  # not where another publisher has them
+                self.get_logger().warning(f'joint_states: {loop.lacking}',
+                                          throttle_duration_sec=5.0)
             return
-        self._controller.loop.state(pose)
+        loop.lacking = ''
+        loop.state(pose)
         self._heard = message
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        self._controller.shown = to_demonstration(message, self.arm)
+        shown = shown_in(message, self.arm, self.get_clock().now().nanoseconds)
+        self._shown = shown
+        self._controller.shown = shown.demonstration if shown is not None else None
 
     def _on_update(self, message: Float32MultiArray) -> None:
         if not self._controller.active:
@@ -264,9 +281,13 @@ class SnnController(Guarded, LifecycleNode):
         labels = {}
         try:
             delta, labels = from_matrix(message)
+            shown = self._shown
             self._controller.update(delta, labels)
+            self._taught = shown
         except InputError as error:
-            self.programmed(False, f'update refused: {error}', version=labels.get('version', ''))
+            shown = self._shown
+            self.programmed(False, f'update refused: {error}', version=labels.get('version', ''),
+                            shown=shown.digest if shown is not None else '')
             raise
 
 
@@ -283,8 +304,19 @@ class SnnController(Guarded, LifecycleNode):
         return callback
 
     def _execute(self) -> str:
-        said = self._controller.execute()
-        return said + self._elsewhere(self._controller.shown or self._controller.care.taught)
+        said, controller = self._controller.execute(), self._controller
+        elsewhere = self._elsewhere(controller.shown or controller.care.taught)
+        return f'{said}; {self._named()}{elsewhere}'
+
+    def _named(self) -> str:
+        """Return which movement is played: what the chip has learned, or else what is shown."""
+        learned = self._controller.learned
+        for shown, counts in ((self._shown, learned is None), (self._taught, False)):
+            if shown is not None and (counts or shown.digest == learned):
+                return shown.named()
+        taught = self._controller.care.taught if self._controller.care is not None else None
+        return (f'the movement of {taught.duration:.2f} s that the chip had learned before'
+                if taught is not None else 'no movement')
 
     def _elsewhere(self, shown: Demonstration) -> str:
         """Return what to say of joints that are not driven and not where they were shown."""
@@ -307,7 +339,7 @@ class SnnController(Guarded, LifecycleNode):
                 'snn_controller', playback.phase is not Phase.HALTED, playback.phase.value,
                 fraction=f'{playback.fraction(now):.3f}', reason=playback.reason, began=began,
                 duration=f'{playback.duration:.6f}', put_off_seconds=f'{playback.late:.3f}',
-                demonstration=self._controller.learned or '')
+                demonstration=self._controller.learned or '', movement=self._named())
         self._progress.publish(message)
 
     def spiked(self, events: np.ndarray) -> None:

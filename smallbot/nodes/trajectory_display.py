@@ -13,14 +13,12 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smallbot.demonstration.samples import Demonstration
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
     joint_positions,
     LATCHED,
     nanoseconds,
     STATE,
-    to_demonstration,
     to_progress,
 )
 from smallbot.nodes.common.parameters import (
@@ -30,6 +28,7 @@ from smallbot.nodes.common.parameters import (
     declare,
     Parameter,
 )
+from smallbot.nodes.common.shown import Shown, shown_in
 from smallbot.nodes.common.spin import run
 from smallbot.one_shot.playback import Phase
 
@@ -49,6 +48,10 @@ SPACING = 20_000_000
 arm's own loop waits while poses are made."""
 
 
+NAMED_AGAIN = 5.0
+"""Time between two looks at how old the movement is, s."""
+
+
 class TrajectoryDisplay(Guarded, Node):
     """Publishes `demonstrated_path`, `reproduced_path` and `trajectory_markers`."""
 
@@ -57,10 +60,10 @@ class TrajectoryDisplay(Guarded, Node):
         chosen = declare(self, PARAMETERS)
         self.arm = self._posed = chosen_arm(chosen, chosen['joints'])
         self._frame, self._worst = chosen['frame'] or self.arm.root, chosen['worst_error']
-        self._shown: Demonstration | None = None
+        self._shown: Shown | None = None
         self._ends: list[Marker] = []
-        """Of what was demonstrated; in every message, as who comes later hears the last one alone.
-        """
+        """Of what was demonstrated, its name last; in every message, as who comes later hears the
+        last one alone."""
         self._playing: tuple[int, float] | None = None
         """When the playback began, ns, and how long it takes, s; None: nothing is played."""
         self._demonstrated = self.create_publisher(Path, 'demonstrated_path', LATCHED)
@@ -70,6 +73,7 @@ class TrajectoryDisplay(Guarded, Node):
         self.create_subscription(DiagnosticStatus, 'progress', self._on_progress, LATCHED)
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.create_timer(1 / chosen['rate'], self._show)
+        self.create_timer(NAMED_AGAIN, self._name)
         self._begin()
 
     def _begin(self) -> None:
@@ -84,17 +88,27 @@ class TrajectoryDisplay(Guarded, Node):
         """Nothing to stop: it moves nothing."""
 
     def _on_demonstration(self, message: JointTrajectory) -> None:
-        shown = to_demonstration(message, self.arm)
-        self._shown, self._posed = shown, shown.posed(self.arm)
+        self._shown = shown_in(message, self.arm, self.get_clock().now().nanoseconds)
+        self._playing = None
+        self._begin()
+        if self._shown is None:
+            self._ends = []
+            for publisher in (self._demonstrated, self._reproduced):
+                publisher.publish(self._path([]))
+            nothing = self._marker(0, Marker.SPHERE, '')
+            nothing.action = Marker.DELETEALL
+            self._markers.publish(MarkerArray(markers=[nothing]))
+            return
+        shown = self._shown.demonstration
+        self._posed = shown.posed(self.arm)
         few = np.linspace(0, len(shown.time) - 1, min(LONGEST_PATH, len(shown.time))).astype(int)
         tips = self._tip(shown.position[few])
         self._demonstrated.publish(self._path(tips))
-        self._playing = None
-        self._begin()
         none_yet = self._marker(0, Marker.LINE_STRIP, 'error')
         none_yet.action = Marker.DELETE
         self._ends = [self._sphere(0, tips[0], (0.2, 0.8, 0.3)),
-                      self._sphere(1, tips[-1], (0.9, 0.3, 0.2))]
+                      self._sphere(1, tips[-1], (0.9, 0.3, 0.2)),
+                      self._text(tips[0], self._shown.named())]
         self._markers.publish(MarkerArray(markers=[*self._ends, none_yet]))
         self._reproduced.publish(self._path([]))
 
@@ -117,9 +131,10 @@ class TrajectoryDisplay(Guarded, Node):
         if position is None:
             return
         began, duration = self._playing
-        at = np.clip((stamp - began) * 1e-9 / duration, 0, 1) * self._shown.duration
-        wanted = np.array([np.interp(at, self._shown.time, column)
-                           for column in self._shown.position.T])
+        shown = self._shown.demonstration
+        at = np.clip((stamp - began) * 1e-9 / duration, 0, 1) * shown.duration
+        wanted = np.array([np.interp(at, shown.time, column)
+                           for column in shown.position.T])
         reached, demonstrated = self._tip(np.stack([position, wanted]))
         wrong = min(1.0, float(np.linalg.norm(reached - demonstrated)) / self._worst)
         self._path_reached.poses.append(self._pose(self._path_reached, reached))
@@ -136,6 +151,14 @@ class TrajectoryDisplay(Guarded, Node):
         self._path_reached.header.stamp = self._line_reached.header.stamp = now
         self._reproduced.publish(self._path_reached)
         self._markers.publish(MarkerArray(markers=[*self._ends, self._line_reached]))
+
+    def _name(self) -> None:
+        """Name the movement anew, as it has become older."""
+        if self._shown is None or self._ends[-1].text == self._shown.named():
+            return
+        self._ends[-1].text = self._shown.named()
+        reached = [self._line_reached] if len(self._line_reached.points) > 1 else []
+        self._markers.publish(MarkerArray(markers=[*self._ends, *reached]))
 
     def _tip(self, positions: np.ndarray) -> np.ndarray:
         return self._posed.tip(torch.as_tensor(positions, dtype=torch.float64)).numpy()
@@ -165,6 +188,14 @@ class TrajectoryDisplay(Guarded, Node):
         marker.pose.position = _point(tip)
         marker.scale.x = marker.scale.y = marker.scale.z = 0.02
         marker.color = ColorRGBA(r=colour[0], g=colour[1], b=colour[2], a=1.0)
+        return marker
+
+    def _text(self, tip: np.ndarray, text: str) -> Marker:
+        marker = self._marker(0, Marker.TEXT_VIEW_FACING, 'name')
+        marker.pose.position = _point(tip + (0.0, 0.0, 0.08))
+        marker.scale.x = marker.scale.y = marker.scale.z = 0.035
+        marker.color = ColorRGBA(r=0.9, g=0.9, b=0.9, a=1.0)
+        marker.text = text
         return marker
 
 

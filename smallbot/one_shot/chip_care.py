@@ -150,7 +150,11 @@ class ChipCare:
             raise InputError(f'it is for weights of version {version}, these are '
                              f'{self.version}: learn again from the traces published last')
         last = shown.digest if shown is not None else None
-        if last is None or demonstration != last:
+        if last is None:
+            raise InputError(f'it is for demonstration {demonstration}, but none is shown here '
+                             f'now: record it again with demo_recorder/start and stop, then '
+                             f'learn')
+        if demonstration != last:
             raise InputError(f'it is for demonstration {demonstration}, here it is '
                              f'{last}: learn again')
 

@@ -109,6 +109,8 @@ class ControlLoop:
         """Positions [W] of the joints watched, rad; None: nothing heard yet."""
         self.company = ''
         """Who else commands the arm or says where it is; empty: nobody. No movement beside it."""
+        self.lacking = ''
+        """What the last joint states lacked, where they could not be used; empty: nothing."""
         self._commands = commands
         self._period = period
         self._listener = listener
@@ -292,7 +294,8 @@ class ControlLoop:
             now = self._clock()
             playback, pose = self.playback, self.pose
             if playback.moving and self._state_age.expired(now):
-                self._halt(f'joint_states stale for {self._state_age.age(now):.2f} s',
+                lacking = f': {self.lacking}' if self.lacking else ''
+                self._halt(f'joint_states stale for {self._state_age.age(now):.2f} s{lacking}',
                            'call snn_controller/reset when they are back')
             if playback.moving and self.company:
                 self._halt(self.company, 'then call snn_controller/reset')

@@ -257,9 +257,12 @@ class Controller:
         return RESET
 
     def reset(self) -> str:
-        """Allow movements again; raises InputError while the arm still brakes."""
+        """Allow movements again; raises InputError while the arm moves or still brakes."""
         self._require_active()
         with self.loop.lock:
+            if self.loop.playback.moving:
+                raise InputError('a movement is under way and nothing is halted: '
+                                 'snn_controller/halt stops it')
             try:
                 self.loop.playback.reset()
             except ValueError as error:
@@ -296,8 +299,9 @@ class Controller:
                 raise InputError(poor)
         age, stale = loop.state_age()
         if stale:
-            raise InputError(f'no fresh message on joint_states (the last {age:.1f} s ago): '
-                             f'is the driver or the simulator running?')
+            lacking = f'; {loop.lacking}' if loop.lacking else ''
+            raise InputError(f'no fresh message on joint_states (the last {age:.1f} s '
+                             f'ago{lacking}): is the driver or the simulator running?')
         positions = trial_of(shown, self.arm, care.model.steps)
         duration, how = self._duration(shown, positions)
         start = np.clip(shown.position[0], limits.lower, limits.upper)

@@ -60,6 +60,11 @@ def recorder(bench, **parameters):
     return process, probe
 
 
+def movements(probe):
+    """Return what was demonstrated, without what only withdrew it."""
+    return [message for message in probe.heard['demonstration'] if message.points]
+
+
 def bags(bench):
     folder = bench.folder / 'bags'
     return sorted(folder.iterdir()) if folder.is_dir() else []
@@ -83,7 +88,7 @@ def test_what_was_shown_is_published_and_kept_as_a_bag(bench):
     Driver(probe).move(position[:, ::-1], names=JOINTS[::-1])
     answer = probe.call('demo_recorder/stop')
     assert answer.success, answer.message
-    message = probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')[-1]
+    message = probe.wait(lambda: movements(probe), 'the demonstration')[-1]
     arm = default_arm()
     shown = to_demonstration(message, arm)
     rows = arrived(shown.position, position)
@@ -110,7 +115,7 @@ def test_services_in_the_wrong_order_are_refused_and_discard_keeps_nothing(bench
     Driver(probe).move(wave(0.6)[1])
     assert probe.call('demo_recorder/discard').success
     assert not probe.call('demo_recorder/stop').success
-    assert not bags(bench) and not probe.heard['demonstration']
+    assert not bags(bench) and not movements(probe)
 
 
 def test_a_movement_beyond_the_limits_is_refused_but_kept(bench):
@@ -120,7 +125,7 @@ def test_a_movement_beyond_the_limits_is_refused_but_kept(bench):
     answer = probe.call('demo_recorder/stop')
     assert not answer.success
     assert "'base'" in answer.message and 'limits' in answer.message
-    assert not probe.heard['demonstration']
+    assert not movements(probe)
     assert len(bags(bench)) == 1
 
 
@@ -135,7 +140,7 @@ def test_what_was_shown_is_published_even_where_no_bag_can_be_kept(bench):
     answer = probe.call('demo_recorder/stop')
     assert answer.success and '; no bag, ' in answer.message
     assert 'cannot be written: File exists' in answer.message
-    probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')
+    probe.wait(lambda: movements(probe), 'the demonstration')
     (bench.folder / 'bags').unlink()
     assert probe.call('demo_recorder/start').success, process.said
     driver.move(position[:50])
@@ -145,7 +150,7 @@ def test_what_was_shown_is_published_even_where_no_bag_can_be_kept(bench):
     probe.wait(lambda: 'cannot be written: No such file' in process.said, 'word of the bag')
     answer = probe.call('demo_recorder/stop')
     assert answer.success and '; no bag, ' in answer.message
-    probe.wait(lambda: len(probe.heard['demonstration']) == 2, 'the demonstration')
+    probe.wait(lambda: len(movements(probe)) == 2, 'the demonstration')
 
 
 def messages_in(bag):
@@ -178,8 +183,9 @@ def test_a_killed_recorder_leaves_a_whole_bag_of_which_the_next_tells(bench):
     assert bags(bench) == [bag]
 
 
-def test_what_is_refused_leaves_the_demonstration_as_it_was(bench):
+def test_what_is_refused_or_discarded_withdraws_what_was_shown_before(bench):
     _, probe = recorder(bench)
+    learner = bench.start('one_shot_learner')
     driver, other = Driver(probe), Driver(probe)
     other.stamp += 5 * 10 ** 6
     _, position = wave(0.8)
@@ -191,12 +197,17 @@ def test_what_is_refused_leaves_the_demonstration_as_it_was(bench):
         return probe.call('demo_recorder/stop')
     answer = shows(lambda: driver.move(position))
     assert answer.success, answer.message
-    probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')
+    probe.wait(lambda: movements(probe), 'the demonstration')
+    probe.wait(lambda: 'eligibility' in probe.call('one_shot_learner/learn').message,
+               f'the learner to have heard of it: {learner.said}')
     # still where it was, so that states on their way from before say the same
     still = position[-1] + np.random.default_rng(3).normal(0, 1e-3, (130, 2))
     driver.move(still[:30])
     answer = shows(lambda: driver.move(still[30:]))
     assert not answer.success and 'nothing moves' in answer.message
+    assert 'nothing is demonstrated now; bag ' in answer.message
+    probe.wait(lambda: 'withdrawn' in probe.call('one_shot_learner/learn').message,
+               'the learner to have dropped it')
 
     def set_back():
         driver.stamp -= 10 ** 9
@@ -206,9 +217,15 @@ def test_what_is_refused_leaves_the_demonstration_as_it_was(bench):
     assert len(bags(bench)) == 3
     late = bench.probe()
     late.listen(JointTrajectory, 'demonstration', LATCHED)
-    late.wait(lambda: late.heard['demonstration'] == probe.heard['demonstration'][:1],
-              'the demonstration of before')
-    assert len(probe.heard['demonstration']) == 1
+    late.wait(lambda: [(list(message.joint_names), list(message.points))
+                       for message in late.heard['demonstration']] == [([*JOINTS], [])],
+              'word that nothing is demonstrated')
+    answer = shows(lambda: driver.move(position))
+    assert answer.success, answer.message
+    late.wait(lambda: movements(late), 'a demonstration')
+    probe.call('demo_recorder/start')
+    late.wait(lambda: not late.heard['demonstration'][-1].points, 'its withdrawal')
+    assert 'nothing is demonstrated' in probe.call('demo_recorder/discard').message
 
 
 def test_two_publishers_of_the_same_joints_are_told_apart_and_refused(bench):
@@ -226,8 +243,10 @@ def test_two_publishers_of_the_same_joints_are_told_apart_and_refused(bench):
     answer = probe.call('demo_recorder/stop')
     assert not answer.success
     assert "'base' has 2 publishers" in answer.message and '--publisher N' in answer.message
-    assert not probe.heard['demonstration']
+    assert not movements(probe)
     (bag,) = bags(bench)
+    for line in ('reliability: 1', f'name: /{probe.node.get_namespace().strip("/")}/joint_states'):
+        assert line in (bag / 'metadata.yaml').read_text()
     with pytest.raises(DemonstrationError, match="'base' has 2 publishers"):
         read_demonstration(bag, default_arm())
     chosen = read_demonstration(bag, default_arm(), Reading(publisher=2, keep_rest=True))
@@ -275,10 +294,50 @@ def test_a_file_can_stand_in_for_a_recording(bench):
     time, position = wave(1.0)
     file.write_text('time,base,shoulder\n' + ''.join(
         f'{t:.3f},{a:.6f},{b:.6f}\n' for t, (a, b) in zip(time, position, strict=True)))
-    _, probe = recorder(bench, demonstration_file=str(file))
-    message = probe.wait(lambda: probe.heard['demonstration'], 'the demonstration')[-1]
+    bench.start('demo_recorder', bag_directory=str(bench.folder), demonstration_file=str(file))
+    probe = bench.probe()
+    probe.listen(JointTrajectory, 'demonstration', LATCHED)
+    message = probe.wait(lambda: movements(probe), 'the demonstration')[-1]
     assert len(message.points) == len(time)
     file.write_text(file.read_text().replace('0.500,', 'nan,'))
     process = bench.start('demo_recorder', demonstration_file=str(file))
     assert process.exit_code() == 2
     assert len(process.said.strip().splitlines()) == 1 and 'nan' in process.said
+
+
+def test_others_on_the_topic_are_kept_in_the_bag_and_change_nothing(bench):
+    process, probe = recorder(bench, trim_rest=False)
+    arm, hand = Driver(probe), Driver(bench.probe())
+    _, position = wave(1.0)
+    hand.move([[0.0, np.nan]], ('gripper_joint', 'finger'))
+    gripper = hand.probe.publisher('joint_states')
+    probe.wait(lambda: gripper.get_subscription_count() > 2, 'the recorder to know the gripper')
+    assert probe.call('demo_recorder/start').success
+    for number, row in enumerate(position):
+        arm.move([row])
+        if number % 3 == 0:
+            hand.move([[0.01 * number, np.nan]], ('gripper_joint', 'finger'))
+    hand.move([[1.0, 2.0]], ('base', 'base'))
+    probe.wait(lambda: "joint 'base' occurs 2 times" in process.said, 'a word of what is useless')
+    answer = probe.call('demo_recorder/stop')
+    assert answer.success, answer.message
+    shown = to_demonstration(probe.wait(lambda: movements(probe), 'a demonstration')[-1],
+                             default_arm())
+    arrived(shown.position, position)
+    (bag,) = bags(bench)
+    kept = read_demonstration(bag, default_arm(), Reading(keep_rest=True))
+    np.testing.assert_array_equal(kept.position, shown.position)
+    with Reader(bag) as reader:
+        raw = [content for _, _, content in reader.messages()]
+    assert sum(b'gripper_joint' in content for content in raw) > 8
+    assert len(raw) > len(shown.time) + 8
+    assert movements(probe)[-1].header.frame_id == bag.name
+
+
+def test_what_lasts_no_time_leaves_no_bag(bench):
+    _, probe = recorder(bench)
+    assert probe.call('demo_recorder/start').success
+    Driver(probe).move(wave(1.0)[1][:3])
+    answer = probe.call('demo_recorder/stop')
+    assert not answer.success and 'no bag, as nothing is kept that lasts' in answer.message
+    assert not bags(bench)

@@ -170,7 +170,7 @@ def test_every_display_has_something_to_show_in_frames_that_tf_connects(bench, f
 def check_markers(markers):
     """Start, goal and error are there, and can be seen."""
     added = [marker for marker in markers if marker.action == Marker.ADD]
-    assert {marker.ns for marker in added} == {'ends', 'error'}
+    assert {marker.ns for marker in added} == {'ends', 'error', 'name'}
     (entry,) = (one for one in VIEW['Displays'] if one['Class'].endswith('MarkerArray'))
     assert all(entry['Namespaces'][marker.ns] for marker in added)
     for marker in added:

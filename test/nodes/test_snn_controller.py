@@ -143,6 +143,8 @@ def test_it_eases_to_the_start_plays_all_steps_and_falls_silent(bench, small_mod
     probe.wait_phase('playing')
     easing = len(probe.commands())
     np.testing.assert_allclose(probe.position(), [0.05, -0.05], atol=5e-3)
+    refused = probe.call('snn_controller/reset')
+    assert not refused.success and 'snn_controller/halt stops it' in refused.message
     probe.wait_phase('done')
     sent = np.array(probe.commands())
     assert np.abs(sent[:easing - 2]).max() <= EASE_SPEED + 1e-9

@@ -109,8 +109,8 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(care):
                             ((delta, 'old', shown.digest, shown), 'version old'),
                             ((delta, None, shown.digest, shown), 'version None'),
                             ((delta, good, other.digest, shown), 'learn again'),
-                            ((delta, good, shown.digest, None), 'learn again'),
-                            ((delta, good, None, None), 'learn again')):
+                            ((delta, good, shown.digest, None), 'none is shown'),
+                            ((delta, good, None, None), 'none is shown')):
         with pytest.raises(InputError, match=said):
             care.check_update(*arguments)
     assert torch.equal(care.synapses.weights(), held) and care.learned is None

@@ -120,6 +120,15 @@ def test_every_spike_is_told_once_with_its_step(bench):
     assert bench.said['spiked'] == [[t, n] for t in range(STEPS) for n in (3, 7)]
 
 
+def test_a_halt_for_old_states_says_what_the_last_ones_lacked(bench):
+    bench.play(start=(0.4, 0.0))
+    bench.tick(0.3)
+    bench.loop.lacking = 'the last one lacks base'
+    bench.tick(1.0, states=False)
+    assert 's: the last one lacks base' in bench.loop.playback.reason
+    assert 'lacks base' in bench.said['halted'][0]
+
+
 def test_a_second_movement_counts_its_steps_anew(bench):
     for _ in range(2):
         bench.play()
@@ -135,6 +144,7 @@ def test_old_states_halt_it_and_it_brakes_within_the_limits(bench):
     bench.tick(1.0, states=False)
     assert bench.loop.playback.phase is Phase.HALTED
     assert 'stale' in bench.said['halted'][0] and 'reset' in bench.said['halted'][0]
+    assert ': ' not in bench.loop.playback.reason
     assert not bench.arm.sent[-1].any()
     speed = np.abs(np.diff(np.array([np.zeros(2), *bench.arm.sent]), axis=0))
     assert speed.max() <= 20.0 * PERIOD + 1e-9

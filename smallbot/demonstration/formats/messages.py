@@ -42,6 +42,19 @@ class State(NamedTuple):
     """Which channel of the topic it came through."""
 
 
+def fault_of(state: State) -> str:
+    """Return why a message is of no use, whoever it comes from; empty: it may be of some."""
+    names, positions = state.names, state.positions
+    if not names:
+        return 'it names no joints'
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        return f'joint {twice!r} occurs {names.count(twice)} times, expected once'
+    if len(positions) not in (0, len(names)):
+        return f'joint state of {len(names)} names and {len(positions)} values of position'
+    return '' if state.stamp >= 0 else f'stamp of {state.stamp} ns, expected none below 0'
+
+
 def read_bag(path: Path, arm: Arm, reading: Reading) -> Recording:
     """Return what a bag, a folder or one file of it, says of the driven joints.
 
@@ -90,7 +103,8 @@ def of_states(states: Sequence[State], arm: Arm, reading: Reading, source: str) 
     """
     driven = set(arm.driven)
     said, mended = [], []
-    held = [s for s in states if driven & set(s.names) and len(s.positions) == len(s.names)]
+    held = [s for s in states if driven & set(s.names) and len(s.positions) == len(s.names)
+            and not fault_of(s)]
     if not held:
         bare = [s for s in states if driven & set(s.names)]
         there = sorted({name for s in states for name in s.names})
@@ -104,11 +118,12 @@ def of_states(states: Sequence[State], arm: Arm, reading: Reading, source: str) 
                       f'skipped')
     groups = _publishers(held, arm, reading, source, said)
     parts = [_samples(group, arm, source, said, mended) for group in groups]
-    if len(parts) == 1:
-        names, stamp, values = parts[0]
-    else:
-        names, stamp, values = _together(parts, source)
+    names, stamp, values, received = parts[0]
+    if len(parts) > 1:
+        names, stamp, values, received = _together(parts, source)
         said.append(f'joints come in messages of their own, at the stamps of {names[0]}')
+    for name, course in _resting(states, names, arm, received).items():
+        names, values = [*names, name], np.column_stack([values, course])
     known = set(arm.movable) | set(arm.joints)
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -195,8 +210,8 @@ def _contradict(groups: list[list[State]], arm: Arm) -> bool:
 
 
 def _samples(states: list[State], arm: Arm, source: str, said: list[str], mended: list[str]
-             ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return names, times [S], s, and positions [S, N] of one publisher's messages."""
+             ) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Return names, stamps [S], ns, positions [S, N] and receipts [S], ns, of a publisher."""
     names = states[0].names
     values = np.array([s.positions if s.names == names else
                        [s.positions[s.names.index(name)] for name in names] for s in states],
@@ -219,26 +234,45 @@ def _samples(states: list[State], arm: Arm, source: str, said: list[str], mended
         behind = 0 if unset.all() else int(np.median((stamp - received)[~unset]))
         stamp[unset] = received[unset] + behind
         said.append(f'{counted(int(unset.sum()), "message")} without a stamp: time of receipt')
-    return names, stamp, values
+    return names, stamp, values, received
 
 
-def _together(parts: list[tuple], source: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _resting(states: Sequence[State], names: Sequence[str], arm: Arm, received: np.ndarray
+             ) -> dict[str, np.ndarray]:
+    """Return the courses [S] at `received` [S], ns, of joints that only other messages tell of.
+
+    They are those on the way to the tool tip that are not driven, and have to rest: when exactly
+    they were where does not matter, so that another publisher's clock does not either.
+    """
+    found: dict[str, list[tuple[int, float]]] = {}
+    for state in states:
+        if len(state.positions) != len(state.names) or fault_of(state):
+            continue
+        for name, position in zip(state.names, state.positions):
+            if name in arm.joints and name not in names and np.isfinite(position):
+                found.setdefault(name, []).append((state.received, position))
+    return {name: np.interp(received - received[:1], *(np.array(sorted(course)) - (
+        received[:1].max(initial=0), 0)).T) for name, course in found.items()}
+
+
+def _together(parts: list[tuple], source: str
+              ) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
     """Return the parts as one, at the stamps of that with most samples, where all have some."""
     parts = sorted(parts, key=lambda part: -len(part[1]))
-    names, stamp, values = parts[0]
+    names, stamp, values, received = parts[0]
     first = max(part[1].min(initial=0) for part in parts)
     last = min(part[1].max(initial=0) for part in parts)
     within = (stamp >= first) & (stamp <= last)
     if within.sum() < 2:
         raise DemonstrationError(f'{source}: the messages of {listed(names)} and those of '
                                  f'{listed(parts[1][0])} are of different times')
-    stamp, columns = stamp[within], [values[within]]
-    for others, stamps, positions in parts[1:]:
+    stamp, columns, received = stamp[within], [values[within]], received[within]
+    for others, stamps, positions, _ in parts[1:]:
         order = np.argsort(stamps, kind='stable')
         columns.append(np.stack([np.interp(stamp - first, stamps[order] - first, column[order])
                                  for column in positions.T], axis=1))
         names = [*names, *others]
-    return names, stamp, np.hstack(columns)
+    return names, stamp, np.hstack(columns), received
 
 
 def _by_topic(messages: Sequence, kinds: dict[str, str]) -> dict[str, list]:

@@ -35,7 +35,8 @@ from smallbot.demonstration.storage.mcap_file import (
     SCHEMA,
 )
 
-_HEADER, _MESSAGE_INDEX, _CHUNK_INDEX, _STATISTICS = 1, 7, 8, 11
+_HEADER, _MESSAGE_INDEX, _CHUNK_INDEX, _STATISTICS, _METADATA, _METADATA_INDEX = (
+    1, 7, 8, 11, 12, 13)
 _FILLING, _LEAST = 0x80, 9
 """Code of records that mean nothing to anybody, and the bytes of an empty one."""
 _ONE = 1
@@ -66,14 +67,22 @@ class GrowingMcap:
     left behind. Raises OSError where it exists already or cannot be written.
     """
 
-    def __init__(self, path: Path, topic: str, kind: str, definition: str, digest: str):
+    def __init__(self, path: Path, topic: str, kind: str, definition: str, digest: str,
+                 profiles: str = ''):
+        """`profiles` are qualities of service as of version 8 of rosbag2's metadata."""
         self.path = path
-        told = (_text('offered_qos_profiles') + _text('') + _text('topic_type_hash')
+        told = (_text('offered_qos_profiles') + _text(profiles) + _text('topic_type_hash')
                 + _text(digest))
         self._about = _record(SCHEMA, struct.pack('<H', _ONE) + _text(kind) + _text('ros2msg')
                               + _text(definition)) + _record(CHANNEL, struct.pack(
                                   '<HH', _ONE, _ONE) + _text(topic) + _text('cdr') + _sized(told))
         begin = MAGIC + _record(_HEADER, _text('ros2') + _text('smallbot')) + self._about
+        # Without it rosbag2 takes the profiles for those of a later version.
+        version = _record(_METADATA, _text('rosbag2') + _sized(
+            _text('serialized_metadata') + _text('')))
+        self._indexed = _record(_METADATA_INDEX, struct.pack('<QQ', len(begin), len(version))
+                                + _text('rosbag2'))
+        begin += version
         self._data = _Data(len(begin), zlib.crc32(begin), 0, 0, 0, 0, b'')
         self._tail = self._ending(self._data)
         self._pending: list[tuple[int, bytes]] = []
@@ -182,9 +191,9 @@ class GrowingMcap:
         """Return what follows the data: their checksum, the summary and the footer."""
         data_end = _record(DATA_END, struct.pack('<I', data.checksum))
         statistics = _record(_STATISTICS, struct.pack(
-            '<QHIIIIQQ', data.count, 1, 1, 0, 0, data.chunks, data.begun, data.ended)
+            '<QHIIIIQQ', data.count, 1, 1, 0, 1, data.chunks, data.begun, data.ended)
             + _sized(struct.pack('<HQ', _ONE, data.count)))
-        summary = self._about + index + statistics
+        summary = self._about + index + self._indexed + statistics
         footer = struct.pack('<BQQQ', FOOTER, 20, data.end + len(data_end), 0)
         return (data_end + summary + footer
                 + struct.pack('<I', zlib.crc32(summary + footer)) + MAGIC)

@@ -5,6 +5,7 @@ does before its process ends (`spin`).
 """
 
 import atexit
+from contextlib import suppress
 import os
 from pathlib import Path
 import signal
@@ -15,6 +16,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals by which a process is asked to end."""
 SWITCH = 0.0005
 """Python's thread switch interval, s: a control thread must not wait 5 ms for its turn."""
+MIDDLEWARE = 3.0
+"""How long a process may live on once all of ours in it has been stopped, s: a launch sends
+SIGTERM after 5."""
+KERNEL = 1.0
+"""How much longer where nothing in it, not even another thread, gets its turn, s."""
 _codes: list[int] = []
 
 
@@ -54,6 +60,24 @@ def ended(code: int) -> int:
         signal.signal(number, signal.SIG_IGN)
     _codes.append(code)
     return code
+
+
+def leave_within(seconds: float, code: int) -> None:
+    """End this process with `code` after `seconds`, if it has not ended by then.
+
+    For when all of ours has been stopped: once in a hundred ends the middleware does not come
+    back from shutting down. Where it holds the interpreter, the system ends the process (SIGALRM).
+    """
+    def leave() -> None:
+        with suppress(OSError, ValueError):
+            print(f'all is stopped, but the middleware has not ended within {seconds:g} s: left '
+                  f'without it', file=sys.stderr, flush=True)
+        os._exit(code)
+    watch = threading.Timer(seconds, leave)
+    watch.daemon = True
+    watch.start()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds + KERNEL)
 
 
 def _leave() -> None:

@@ -100,16 +100,31 @@ def to_trajectory(joints: Sequence[str], time: np.ndarray, position: np.ndarray,
     return message
 
 
-def demonstration_message(shown: Demonstration) -> JointTrajectory:
+def demonstration_message(shown: Demonstration, origin: str = '', stamp: Time | None = None
+                          ) -> JointTrajectory:
     """Return a demonstration as a message: its joints, then those that rest, where they rest.
 
-    Its frame_id is the name of what it came from.
+    Its frame_id is the name of what it came from, or `origin`; its `stamp` is when it was shown.
     """
     resting = np.tile(list(shown.held.values()), (len(shown.time), 1))
     made = to_trajectory((*shown.joints, *shown.held), shown.time,
                          np.hstack([shown.position, resting]))
-    made.header.frame_id = one_line(Path(shown.source).name)
+    made.header.frame_id = one_line(origin or Path(shown.source).name)
+    if stamp is not None:
+        made.header.stamp = stamp
     return made
+
+
+def withdrawal(joints: Sequence[str], stamp: Time) -> JointTrajectory:
+    """Return the message by which what was demonstrated no longer counts: joints, no points."""
+    message = JointTrajectory(joint_names=list(joints))
+    message.header.stamp = stamp
+    return message
+
+
+def is_withdrawal(message: JointTrajectory, arm: Arm) -> bool:
+    """Return whether a message on topic demonstration says that nothing is demonstrated now."""
+    return not message.points and set(arm.driven) <= set(message.joint_names)
 
 
 def from_trajectory(message: JointTrajectory) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,13 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from smallbot.errors import InputError
-from smallbot.nodes.common.ending import end_at_once, ended, stop_event
+from smallbot.nodes.common.ending import (
+    end_at_once,
+    ended,
+    leave_within,
+    MIDDLEWARE,
+    stop_event,
+)
 from smallbot.nodes.common.guarded import Guarded
 
 try:  # half the work for each message, which counts where nodes share an interpreter
@@ -54,7 +60,8 @@ def run(make_node: Callable[[], Guarded], arguments: Sequence[str] | None = None
 
     0: asked to stop; 2: arguments or parameters that cannot be used, with one line on stderr.
     Signals that come before the node is made end the process at once, as nothing moves yet.
-    Whatever happens, the node's `stop` runs with a living context.
+    Whatever happens, the node's `stop` runs with a living context; what then hangs in the
+    middleware is left after 3 s.
     """
     end_at_once()
     return ended(_run(make_node, arguments))
@@ -63,6 +70,7 @@ def run(make_node: Callable[[], Guarded], arguments: Sequence[str] | None = None
 def _run(make_node: Callable[[], Guarded], arguments: Sequence[str] | None) -> int:
     node = None
     executor = None
+    code = 1  # of an exception that nobody catches
     try:
         try:
             rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -78,10 +86,12 @@ def _run(make_node: Callable[[], Guarded], arguments: Sequence[str] | None) -> i
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         spin(node, executor, asked.is_set)
-        return 0
+        code = 0
+        return code
     finally:
         if node is not None:
             node.stop()
+            leave_within(MIDDLEWARE, code)
             if executor is not None:
                 executor.shutdown(timeout_sec=1.0)
             node.destroy_node()
