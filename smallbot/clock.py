@@ -4,6 +4,7 @@ The dead-men look at the first alone. Not here: where a simulated time comes fro
 """
 
 from collections.abc import Callable
+import math
 import time
 
 STANDS = 0.25
@@ -39,10 +40,11 @@ class MotionClock:
         """
         self.jumped = ''
         """How the source has jumped since this was emptied; empty: it has not."""
-        self.standing = False
-        """Whether the source stands still."""
+        self.standing = source is not None
+        """Whether the source stands still, or has not been seen to go on yet."""
         self._real, self._source, self._stands = real, source, stands
-        self._seen = self.now = self._ran = real()
+        self._seen = self.now = real()
+        self._ran = -math.inf
         self._shown = source() if source is not None else self.now
 
     def look(self, moving: bool = True) -> float:

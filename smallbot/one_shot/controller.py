@@ -284,6 +284,7 @@ class Controller:
         if not loop.heard:
             raise InputError(f'nobody subscribes to {loop.topic}, so the arm would not move: '
                              f"start the arm's controller, or give the topic it listens to")
+        loop.time()
         if loop.motion.standing:
             raise InputError('use_sim_time is true, and the time on /clock stands still: start '
                              'the simulation, or let it go on')

@@ -29,7 +29,8 @@ def wanted(model):
 @pytest.mark.parametrize(('speed', 'rate'), [(0.5, 100.0), (2.0, 100.0), (1.0, 20.0)])
 def test_the_arm_goes_the_whole_way_at_any_speed_of_the_clock(bench, small_model, speed, rate):
     _, probe, _ = simulated(bench, small_model, speed, rate, duration=2.0)
-    assert execute(probe).success
+    answer = execute(probe)
+    assert answer.success, answer.message
     probe.wait_phase('done', 'halted', timeout=60.0)
     assert probe.phase() == 'done', values_of(probe.heard['progress'][-1])['reason']
     probe.wait(lambda: probe.speed() == 0.0, 'the arm to stand')
