@@ -3,7 +3,8 @@
 What decides about motion is in `ed_scorbot.session` and what it is made of. A state that has been
 measured carries an empty frame_id; one that is repeated while the arm stands, as its controller
 says nothing then, carries `last_known`. Where nobody knows how the arm stands, nothing is
-published. This arm cannot be guided by hand: what it shows are commanded movements.
+published. Joints that are not measured, roll and gripper, are said to be where the description has
+them rest. This arm cannot be guided by hand: what it shows are commanded movements.
 """
 
 from collections.abc import Sequence
@@ -91,8 +92,7 @@ class EdScorbotDriver(Guarded, Node):
         self._convention = chosen['convention']
         at = dict(zip(self.arm.movable, self.arm.whole(self.arm.home)))
         self._others = {name: float(at[name]) for name in self.arm.movable if name not in JOINTS}
-        """Joints of the description that are not measured, and where they count as resting, rad (m).
-        """
+        """Joints that are not measured, and where they count as resting, rad (m)."""
         self._measured: Measurement | None = None
         self._published_at = -np.inf
         self._told: tuple[Phase, str] = (Phase.OFFLINE, '')
