@@ -10,6 +10,8 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from smallbot.arm.safety import Watchdog
+from smallbot.clock import MotionClock, steady
 from smallbot.demonstration.samples import from_joint_states
 from smallbot.errors import InputError
 from smallbot.nodes.common.company import Ear, LOOK
@@ -52,9 +54,13 @@ class ArmSimulator(Guarded, Node):
         chosen = declare(self, PARAMETERS)
         arm = chosen_arm(chosen, chosen['joints'])
         self.arm = SimulatedArm(arm, chosen['model'], chosen['command_timeout'])
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._motion = MotionClock(steady, self.ros_time)
+        """The time that the arm moves by: simulated, where that is asked for."""
         self._last: float | None = None
         """Time of the tick before, s; None: there was none."""
+        self._commanded = Watchdog(chosen['command_timeout'])
+        """A dead-man in real time, beside the arm's own in its time."""
+        real = Clock(clock_type=ClockType.STEADY_TIME)
         self._states = self.create_publisher(JointState, 'joint_states', STREAM)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', STREAM)
         commands = self.create_subscription(
@@ -68,22 +74,23 @@ class ArmSimulator(Guarded, Node):
         self.create_subscription(Float64MultiArray, 'push', self._on_push, RELIABLE)
         self.create_service(Trigger, '~/home', self._on_home)
         self.create_service(Trigger, '~/reset', self._on_reset)
-        self.create_timer(1 / chosen['rate'], self._tick, clock=self._steady)
-        self.create_timer(LOOK, self._look_round, clock=self._steady)
-        self.create_timer(1.0, self._diagnose, clock=self._steady)
+        self.create_timer(1 / chosen['rate'], self._tick, clock=real)
+        self.create_timer(LOOK, self._look_round, clock=real)
+        self.create_timer(1.0, self._diagnose, clock=real)
 
     def stop(self) -> None:
         """Stand still."""
         self.arm.reset()
 
     def _now(self) -> float:
-        return self._steady.now().nanoseconds * 1e-9
+        return self._motion.look()
 
     def _on_command(self, message: Float64MultiArray) -> None:
         if self._rivals:
             raise InputError(f'{self._rivals} command in turn: end one of them')
         self.arm.command(joint_values(message, self.arm.arm.driven, 'velocity command'),
                          self._now())
+        self._commanded.feed(steady())
 
     def _on_guide(self, message: JointTrajectory) -> None:
         try:
@@ -144,6 +151,8 @@ class ArmSimulator(Guarded, Node):
 
     def _tick(self) -> None:
         now, stamp = self._now(), self.get_clock().now()
+        if self._commanded.expired(steady()) and not self.arm.command_age.expired(now):
+            self.arm.brake()
         self.arm.step(0.0 if self._last is None else now - self._last, now)
         self._last = now
         if self.arm.stood_still > self._stood_still:

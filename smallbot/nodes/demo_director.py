@@ -21,6 +21,7 @@ from std_msgs.msg import Float32MultiArray, Int32MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from smallbot.clock import MotionClock
 from smallbot.demonstration.formats.options import parsed
 from smallbot.demonstration.reading import read_demonstration
 from smallbot.demonstration.trial_grid import trial_of
@@ -255,8 +256,9 @@ class Director(Guarded, Node):
 
     def pause(self, seconds: float) -> None:
         """Let `seconds` of the arm's time pass, spinning."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        passing = MotionClock(time.monotonic, self.ros_time)
+        deadline = passing.now + seconds
+        while passing.look() < deadline:
             self._check()
             self._executor.spin_once(timeout_sec=0.02)
 

@@ -3,7 +3,8 @@
 What decides about motion is in `ed_scorbot.session` and what it is made of. A state that has been
 measured carries an empty frame_id; one that is repeated while the arm stands, as its controller
 says nothing then, carries `last_known`. Where nobody knows how the arm stands, nothing is
-published. This arm cannot be guided by hand: what it shows are commanded movements.
+published. Joints that are not measured, roll and gripper, are said to be where the description has
+them rest. This arm cannot be guided by hand: what it shows are commanded movements.
 """
 
 from collections.abc import Sequence
@@ -90,6 +91,9 @@ class EdScorbotDriver(Guarded, Node):
         broker = broker or broker_of(chosen['broker'], chosen['port'], chosen)
         self._session.offline(f'no connection to broker {broker.where}')
         self._convention = chosen['convention']
+        at = dict(zip(self.arm.movable, self.arm.whole(self.arm.home)))
+        self._others = {name: float(at[name]) for name in self.arm.movable if name not in JOINTS}
+        """Joints that are not measured, and where they count as resting, rad (m)."""
         self._measured: Measurement | None = None
         self._published_at = -np.inf
         self._told: tuple[Phase, str] = (Phase.OFFLINE, '')
@@ -207,8 +211,11 @@ class EdScorbotDriver(Guarded, Node):
 
     def _publish(self, measured: Measurement, now: float, frame: str) -> None:
         self._published_at = now
-        message = JointState(name=list(JOINTS), position=measured.position.tolist(),
-                             velocity=measured.velocity.tolist())
+        # Without those that are not measured, frames would end before the tool tip.
+        message = JointState(
+            name=[*JOINTS, *self._others],
+            position=[*measured.position.tolist(), *self._others.values()],
+            velocity=[*measured.velocity.tolist(), *[0.0] * len(self._others)])
         message.header.stamp = self.get_clock().now().to_msg()
         message.header.frame_id = frame
         self._states.publish(message)

@@ -22,7 +22,6 @@ from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
-from smallbot.clock import steady
 from smallbot.demonstration.samples import Demonstration
 from smallbot.ed_scorbot.measured_servo import lag_and_fastest, time_scale_for
 from smallbot.errors import InputError
@@ -155,7 +154,7 @@ class SnnController(Guarded, LifecycleNode):
             self._servo = lag_and_fastest(arm.driven)
         period = 1 / chosen['control_rate']
         if self._controller is None:
-            self._controller = Controller(self._settings(period), self)
+            self._controller = Controller(self._settings(period), self, course=self.ros_time)
         if chosen['command_type'] == 'velocity':
             self._commands = VelocityCommands(self, arm, joints)
         else:
@@ -332,7 +331,7 @@ class SnnController(Guarded, LifecycleNode):
         """Publish the phase, and how much of a movement has been played."""
         loop = self._controller.loop
         with loop.lock:
-            playback, now, began = loop.playback, steady(), ''
+            playback, now, began = loop.playback, loop.time(), ''
             if playback.phase in (Phase.PLAYING, Phase.DONE) and playback.began is not None:
                 began = self.get_clock().now().nanoseconds - int((now - playback.began) * 1e9)
             message = status(

@@ -1,4 +1,4 @@
-"""Shows demonstration and reproduction in RViz: two paths and markers."""
+"""Shows demonstration and reproduction in RViz: two paths and markers, and frames that lack."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Point, PoseStamped
 from nav_msgs.msg import Path
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import ColorRGBA
@@ -13,8 +14,10 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
+from smallbot.nodes.common.frames import Frames
 from smallbot.nodes.common.guarded import Guarded
 from smallbot.nodes.common.messages import (
+    check_state,
     joint_positions,
     LATCHED,
     nanoseconds,
@@ -41,6 +44,8 @@ PARAMETERS = {
                       1.0, 50.0),
     'worst_error': Parameter(0.05, 'tool-tip error that is shown fully red, m', 0.001, 1.0),
 }
+LOOK = 0.5
+"""How often it is looked whether somebody else publishes the frames of the arm, s."""
 LONGEST_PATH = 5000
 """Poses kept of a reproduction, and shown of a demonstration."""
 SPACING = 20_000_000
@@ -53,7 +58,7 @@ NAMED_AGAIN = 5.0
 
 
 class TrajectoryDisplay(Guarded, Node):
-    """Publishes `demonstrated_path`, `reproduced_path` and `trajectory_markers`."""
+    """Publishes `demonstrated_path`, `reproduced_path`, `trajectory_markers`; tf in need."""
 
     def __init__(self, **options):
         super().__init__('trajectory_display', **options)
@@ -74,6 +79,8 @@ class TrajectoryDisplay(Guarded, Node):
         self.create_subscription(JointState, 'joint_states', self._on_state, STATE)
         self.create_timer(1 / chosen['rate'], self._show)
         self.create_timer(NAMED_AGAIN, self._name)
+        self._frames = Frames(self, self.arm)
+        self.create_timer(LOOK, self._frames.look, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._begin()
 
     def _begin(self) -> None:
@@ -123,6 +130,8 @@ class TrajectoryDisplay(Guarded, Node):
             self._show()
 
     def _on_state(self, message: JointState) -> None:
+        check_state(message)
+        self._frames.moved(message.name, message.position, message.header.stamp)
         stamp = nanoseconds(message.header.stamp)
         if (self._playing is None or self._shown is None or abs(stamp - self._taken_at) < SPACING
                 or len(self._path_reached.poses) >= LONGEST_PATH):

@@ -2,13 +2,14 @@
 
 Each tick asks the playback what to send for where the arm is, and sends it. The loop halts by
 itself when the arm's states grow old, when the arm does not arrive or does not follow, when it is
-not alone, when a tick comes much too late and when one fails. Every way to rest is that of
-`stop`. Not here: topics, parameters and what may be played (the controller), the limits
-(`playback`, `arm.safety`).
+not alone or nobody listens, when the clock is set, when a tick comes much too late and when one
+fails. While the clock that stamps the states stands still, nothing moves. Every way to rest is
+that of `stop`. Not here: topics, parameters and what may be played (the controller), the limits
+(`playback`, `arm.safety`), who follows (`arm.following`).
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import math
 from pathlib import Path
 import threading
@@ -18,8 +19,10 @@ from typing import Protocol
 
 import numpy as np
 
+from smallbot.arm.following import Following
 from smallbot.arm.safety import EASE_SPEED, Watchdog
-from smallbot.clock import steady
+from smallbot.cadence import Cadence
+from smallbot.clock import MotionClock, STANDS, steady
 from smallbot.one_shot.playback import Phase, Playback
 from smallbot.one_shot.trainee import Trainee
 
@@ -31,6 +34,9 @@ BRAKING = 0.5
 """How much longer than braking takes a loop that ends waits for it, s."""
 JOINING = 2.0
 """How long a loop that ends waits for its thread, s."""
+UNSEEN = 0.1
+"""Longest time without a tick or a state after which an arm counts as having gone on as told, s;
+after a longer one it is watched anew."""
 SPEED_OVER, SPEED_LEAST = 0.2, 0.05
 """Longest and shortest time over which the arm's speed is measured, s."""
 
@@ -51,6 +57,9 @@ class ArmCommands(Protocol):
     def driven(self, pose: np.ndarray) -> np.ndarray:
         """Return the positions [J] of the driven joints among those watched [W]."""
 
+    def heard(self) -> bool:
+        """Return whether anybody listens to them."""
+
     def ready(self, pose: np.ndarray, now: float) -> bool:
         """Return whether a movement may begin."""
 
@@ -62,6 +71,9 @@ class ArmCommands(Protocol):
 
     def send(self, velocity: np.ndarray, now: float) -> None:
         """Send velocities [J], rad/s."""
+
+    def hold(self, velocity: np.ndarray, now: float) -> None:
+        """Send velocities [J], rad/s, on the way to rest while the time `now` stands still."""
 
     def rest(self) -> None:
         """Take note that nothing is sent any more."""
@@ -90,19 +102,23 @@ class Listener(Protocol):
 
 
 class ControlLoop:
-    """Ticks every `period` s, with absolute deadlines, while it is started.
+    """Ticks every `period` s of real time, with absolute deadlines, while it is started.
 
     Parameters: `playback`, what decides about motion; `commands`, where its velocities go;
     `period`, s; `state_timeout`, age of the arm's state, s, beyond which a movement is halted;
-    `listener`; `clock`, steady, s; `pause`, lets so many seconds pass. `lock` is held during a
-    tick: whoever changes what a tick uses holds it as well.
+    `listener`; `clock`, steady, s; `pause`, lets so many seconds pass; `course`, s, the clock that
+    stamps the arm's states, by which movements go, None: the steady one; `joints`, names of the
+    driven joints. `lock` is held during a tick: whoever changes what a tick uses holds it as well.
     """
 
     def __init__(self, playback: Playback, commands: ArmCommands, period: float,
                  state_timeout: float, listener: Listener,
                  clock: Callable[[], float] = steady,
-                 pause: Callable[[float], None] = time.sleep):
+                 pause: Callable[[float], None] = time.sleep,
+                 course: Callable[[], float] | None = None, joints: Sequence[str] = ()):
         self.playback = playback
+        self.motion = MotionClock(clock, course, min(STANDS, state_timeout / 2))
+        """The time that movements go by."""
         self.lock = threading.RLock()
         self.cadence = Cadence()
         self.pose: np.ndarray | None = None
@@ -121,6 +137,15 @@ class ControlLoop:
         self._sent: tuple[float, np.ndarray] | None = None
         """When what was sent last, s and rad/s; None: nothing is being sent."""
         self._seen: deque[tuple[float, np.ndarray]] = deque()
+        self._following = Following(playback.limits, joints, playback.lag)
+        self._astray = ''
+        """Which joint does not follow, by how much; empty: all do."""
+        self._reckoned = -math.inf
+        """When it was looked last what the arm has gone, s, real time."""
+        self._stood_at = -math.inf
+        """When the clock was seen to stand last, s, real time."""
+        self._waited_at: float | None = None
+        """When the movement was held last because of that; None: it goes on."""
         self._arrival_by = 0.0
         self._steps = 0
         self._events: list[tuple[int, int]] = []
@@ -158,7 +183,7 @@ class ControlLoop:
             self._pause(self._period)
         if obliged:
             try:
-                self._commands.end(self._clock())
+                self._commands.end(self.time())
             except Exception as error:
                 self._tell(self._listener.halted, f'the last zero was not sent: {place_of(error)}')
 
@@ -172,15 +197,51 @@ class ControlLoop:
         if not np.isfinite(pose).all():
             return
         with self.lock:
-            now = self._clock()
+            now = self._look()
+            self._reckon(now)
+            driven = self._commands.driven(pose)
             self.pose, self._gone = pose, np.zeros_like(self._gone)
-            if self._sent is not None:
-                self._sent = (now, self._sent[1])
-            self._state_age.feed(now)
+            self._state_age.feed(self._clock())
             seen = self._seen
-            seen.append((now, self._commands.driven(pose)))
+            self._watch(driven, now - seen[-1][0] if seen else 0.0)
+            seen.append((now, driven))
             while now - seen[0][0] > SPEED_OVER and len(seen) > 1:
                 seen.popleft()
+
+    def time(self) -> float:
+        """Return the time, s, that movements go by."""
+        with self.lock:
+            return self._look()
+
+    def _look(self) -> float:
+        return self.motion.look(self.playback.moving or self.playback.at_rest)
+
+    def _reckon(self, now: float) -> None:
+        """Take that the arm has gone on as it was told until `now`."""
+        real = self._clock()
+        unseen, self._reckoned = real - self._reckoned, real
+        if self._sent is None:
+            return
+        since, sent = self._sent
+        elapsed, told = now - since, self._commands.told(now)
+        self._gone, self._sent = self._gone + sent * elapsed, (now, sent)
+        if unseen > UNSEEN:
+            # It may have gone on, or have been stopped by a dead-man of its own.
+            self._following.lose()
+        elif told is None:
+            self._following.advance(sent * elapsed, elapsed)
+        else:
+            self._following.advance_to(told, elapsed)
+
+    def _watch(self, driven: np.ndarray, elapsed: float) -> None:
+        """Compare where the joints [J], rad, are with where they were told to be."""
+        playing = self.playback.moving or self.playback.phase is Phase.DONE
+        if self._sent is None or not playing:
+            self._following.lose()
+        elif not self._following.known:
+            self._following.begin(driven)
+        elif not self._astray:
+            self._astray = self._following.astray(driven, elapsed)
 
     def state_age(self) -> tuple[float, bool]:
         """Return how old the arm's state is, s, and whether that is too old to move by."""
@@ -220,7 +281,19 @@ class ControlLoop:
             far = float(np.abs(start - self.position()).max())
             self.playback.start(start, duration, advance)
             self._steps, self._events, self.cadence = 0, [], Cadence()
-            self._arrival_by = self._clock() + 2 * far / EASE_SPEED + SETTLING
+            self._following.lose()
+            self._astray = self.motion.jumped = ''
+            self._arrival_by = self._look() + 2 * far / EASE_SPEED + SETTLING
+
+    @property
+    def topic(self) -> str:
+        """Return where commands go, for messages."""
+        return self._commands.topic
+
+    @property
+    def heard(self) -> bool:
+        """Return whether anybody listens to commands."""
+        return self._commands.heard()
 
     @property
     def at_rest(self) -> bool:
@@ -263,7 +336,7 @@ class ControlLoop:
         except Exception as error:
             self.fail('control loop', error)
             with self.lock:
-                now, blind = self._clock(), np.full(len(self.playback.limits.lower), math.nan)
+                now, blind = self._look(), np.full(len(self.playback.limits.lower), math.nan)
                 try:
                     command = self.playback.command(now, blind)
                     if command is not None:
@@ -291,30 +364,25 @@ class ControlLoop:
         with self.lock:
             # Read under the lock: a state received while waiting for it must not seem to come
             # from the future, which the watchdog takes for a clock gone wrong.
-            now = self._clock()
+            real, now = self._clock(), self._look()
             playback, pose = self.playback, self.pose
-            if playback.moving and self._state_age.expired(now):
-                lacking = f': {self.lacking}' if self.lacking else ''
-                self._halt(f'joint_states stale for {self._state_age.age(now):.2f} s{lacking}',
-                           'call snn_controller/reset when they are back')
-            if playback.moving and self.company:
-                self._halt(self.company, 'then call snn_controller/reset')
-            if playback.phase is Phase.EASING and now > self._arrival_by:
-                self._halt('the arm has not arrived at the start')
-            if pose is not None and playback.moving:
-                if not self._commands.ready(pose, now):
-                    return
-                if trouble := self._commands.trouble(pose, now):
-                    self._halt(trouble)
+            self._check(real, now)
+            if pose is not None and playback.moving and not self._commands.ready(pose, now):
+                return
             position = (np.full(len(playback.limits.lower), math.nan) if pose is None
                         else self._commands.driven(pose))
-            moved, put_off = playback.moving, playback.late
-            velocity = self.speed() if playback.silent else None
-            if self._sent is not None:
-                since, sent = self._sent
-                self._gone, self._sent = self._gone + sent * (now - since), (now, sent)
+            put_off = playback.late
+            self._reckon(now)
+            if playback.moving and self._must_wait(real):
+                self._wait(real, now, position + self._gone)
+                return
+            self._waited_at = None
+            moved, velocity = playback.moving, self.speed() if playback.silent else None
+            phase = playback.phase
             command = playback.command(now, position, velocity, position + self._gone,
                                        self._commands.told(now))
+            if playback.phase is Phase.PLAYING and phase is not Phase.PLAYING:
+                self._following.begin(position)
             if moved and playback.phase is Phase.HALTED:
                 self._tell(self._listener.halted,
                            f'halted: {playback.reason}; call snn_controller/reset')
@@ -323,7 +391,7 @@ class ControlLoop:
                            f'the arm is, {playback.late - put_off:.3f} s later')
             events, self._events = self._events, []
             if playback.phase is Phase.PLAYING:
-                self.cadence.ticked(now, late)
+                self.cadence.ticked(real, late)
             if command is None:
                 self._sent = None
                 self._commands.rest()
@@ -331,6 +399,54 @@ class ControlLoop:
                 self._deliver(command, now)
         if events:
             self._listener.spiked(np.array(events))
+
+    def _check(self, real: float, now: float) -> None:
+        """Halt where a movement must not go on."""
+        playback, pose = self.playback, self.pose
+        if self._astray and (playback.moving or playback.phase is Phase.DONE):
+            self._halt(self._astray)
+        if not playback.moving:
+            return
+        if self.motion.jumped:
+            self._halt(f'the clock that stamps joint_states {self.motion.jumped}',
+                       'was the simulation reset? Call snn_controller/reset')
+        elif self._state_age.expired(real) and not self._must_wait(real):
+            lacking = f': {self.lacking}' if self.lacking else ''
+            self._halt(f'joint_states stale for {self._state_age.age(real):.2f} s{lacking}',
+                       'call snn_controller/reset when they are back')
+        elif self.company:
+            self._halt(self.company, 'then call snn_controller/reset')
+        elif not self._commands.heard():
+            self._halt(f'nobody subscribes to {self._commands.topic} any more',
+                       "is the arm's controller running?")
+        elif playback.phase is Phase.EASING and now > self._arrival_by:
+            self._halt('the arm has not arrived at the start')
+        elif pose is not None and (trouble := self._commands.trouble(pose, now)):
+            self._halt(trouble)
+
+    def _must_wait(self, real: float) -> bool:
+        """Return whether the clock stands still, or goes on and the states do not yet.
+
+        A simulator that is paused says nothing of its arm; afterwards it has as long for it as
+        any other.
+        """
+        if self.motion.standing:
+            self._stood_at = real
+            return True
+        return (self._state_age.expired(real)
+                and real <= self._stood_at + self._state_age.timeout)
+
+    def _wait(self, real: float, now: float, position: np.ndarray) -> None:
+        """Bring what moves to rest, in real time, for as long as the clock stands."""
+        if self._waited_at is None:
+            self._tell(self._listener.delayed, 'the clock that stamps joint_states stands still: '
+                       'the movement waits, at rest')
+        elapsed = self._period if self._waited_at is None else real - self._waited_at
+        self._waited_at = real
+        command = self.playback.hold(now, elapsed, position)
+        if command is not None:
+            self._commands.hold(command, now)
+            self._sent = (now, command)
 
     def _deliver(self, command: np.ndarray, now: float) -> None:
         """Send a command; the next one goes on from the last that left."""
@@ -360,43 +476,3 @@ class SteppedLoop(ControlLoop):
         """Come to rest as any loop, in time that `pause` lets pass."""
         self.running = False
         super().stop(reason)
-
-
-class Cadence:
-    """How well a loop kept its time during a playback."""
-
-    def __init__(self):
-        self._at: list[float] = []
-        self._late: list[float] = []
-        self._steps: list[float] = []
-
-    def ticked(self, at: float, late: float) -> None:
-        """Take note of a tick at the time `at`, `late` s after it was due."""
-        self._at.append(at)
-        self._late.append(late)
-
-    def stepped(self, seconds: float) -> None:
-        """Take note of how long a step of the network took, s."""
-        self._steps.append(seconds)
-
-    def values(self) -> dict[str, str]:
-        """Return periods and steps in ms; nothing where too little was played to tell."""
-        if len(self._late) < 2 or not self._steps:
-            return {}
-        periods = 1e3 * np.diff(self._at)
-        return {'ticks': str(len(self._late)),
-                'period_mean_ms': f'{periods.mean():.3f}',
-                'period_sd_ms': f'{periods.std():.3f}',
-                'period_max_ms': f'{periods.max():.2f}',
-                'latest_tick_ms': f'{1e3 * max(self._late):.2f}',
-                'network_step_p99_ms': f'{1e3 * np.percentile(self._steps, 99):.3f}'}
-
-    def summary(self, period: float) -> str:
-        """Return all that in a line, for ticks every `period` s."""
-        values = self.values()
-        if not values:
-            return 'nothing played'
-        return (f'{values["ticks"]} ticks of {1e3 * period:g} ms, measured '
-                f'{values["period_mean_ms"]} +- {values["period_sd_ms"]} ms, the latest '
-                f'{values["latest_tick_ms"]} ms late; network step '
-                f'{values["network_step_p99_ms"]} ms (99th percentile)')

@@ -81,12 +81,13 @@ class Controller:
     """Between two transitions it is unconfigured, inactive or active; all else needs it active.
 
     Parameters: `settings`; `outlet`; `clock`, steady, s; `wall`, ns since 1970; `loop_of`, what
-    makes the timed loop.
+    makes the timed loop; `course`, s, the clock by which movements go, None: the steady one.
     """
 
     def __init__(self, settings: Settings, outlet: Outlet, clock: Callable[[], float] = steady,
                  wall: Callable[[], int] = time.time_ns,
-                 loop_of: Callable[..., ControlLoop] = ControlLoop):
+                 loop_of: Callable[..., ControlLoop] = ControlLoop,
+                 course: Callable[[], float] | None = None):
         self.settings = settings
         self.active = False
         self.arm: Arm | None = None
@@ -99,6 +100,7 @@ class Controller:
         """Why it was halted before it was configured anew."""
         self._outlet = outlet
         self._clock, self._wall, self._loop_of = clock, wall, loop_of
+        self._course = course
 
     # --- transitions
 
@@ -122,7 +124,8 @@ class Controller:
         if self._halted:
             playback.phase, playback.reason = Phase.HALTED, self._halted
         self.loop = self._loop_of(playback, commands, chosen.period, chosen.state_timeout,
-                                  self._outlet, self._clock)
+                                  self._outlet, self._clock, course=self._course,
+                                  joints=arm.driven)
         self.care = care
         if found:
             self._outlet.said(f'chip {file}: ' + (
@@ -281,6 +284,13 @@ class Controller:
             raise InputError('a movement is under way already')
         if not loop.at_rest:
             raise InputError(BRAKING)
+        if not loop.heard:
+            raise InputError(f'nobody subscribes to {loop.topic}, so the arm would not move: '
+                             f"start the arm's controller, or give the topic it listens to")
+        loop.time()
+        if loop.motion.standing:
+            raise InputError('use_sim_time is true, and the time on /clock stands still: start '
+                             'the simulation, or let it go on')
         if shown is None:
             raise InputError('no demonstration yet on topic demonstration: it says where to '
                              'start and how long to play')

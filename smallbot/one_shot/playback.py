@@ -214,6 +214,25 @@ class Playback:
             self.phase, self._stopped_at = Phase.DONE, now
         return self._sent
 
+    def hold(self, now: float, elapsed: float, position: np.ndarray) -> np.ndarray | None:
+        """Return what to send while a movement waits at the time `now`, s: it brakes, and stays.
+
+        `elapsed`, s of real time since the command before; `position` [J], rad. None: nothing
+        has been sent yet. The time that passes by `now` meanwhile is no time of the movement.
+        """
+        if self._sent_at is None:
+            return None
+        self._before = self._sent, self._sent_at
+        passed = max(0.0, now - self._sent_at)
+        if self.began is not None:
+            self._travelled = self._travelled + self._sent * passed
+            self.began += passed
+            self.late += passed
+        self._sent = limit_velocity(np.zeros_like(self._sent), self._sent, position, elapsed,
+                                    self.limits)
+        self._sent_at = now
+        return self._sent
+
     def unsent(self) -> None:
         """Take the last command back: it could not be sent, and the arm goes on as it was told."""
         self._sent, self._sent_at = self._before

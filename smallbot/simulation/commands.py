@@ -23,6 +23,10 @@ class SimulatedCommands:
         """Return the positions [J] of the driven joints: all that is watched."""
         return pose
 
+    def heard(self) -> bool:
+        """Return that the arm listens."""
+        return True
+
     def ready(self, pose: np.ndarray, now: float) -> bool:
         """Return that a movement may begin: it always listens."""
         return True
@@ -38,6 +42,8 @@ class SimulatedCommands:
         """Command velocities [J], rad/s."""
         with self.lock:
             self._simulated.command(velocity, now)
+
+    hold = send
 
     def rest(self) -> None:
         """Do nothing: the arm brakes by itself."""

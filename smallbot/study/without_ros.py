@@ -120,8 +120,8 @@ class Robot:
         if self._now % LOOKS == 0:
             controller.tend()
 
-    def _loop_of(self, *given) -> SteppedLoop:
-        return SteppedLoop(*given, pause=self.advance)
+    def _loop_of(self, *given, **others) -> SteppedLoop:
+        return SteppedLoop(*given, **others, pause=self.advance)
 
     # --- what a person does
 

@@ -173,6 +173,19 @@ def test_two_courses_of_the_same_names_are_two_publishers():
     assert np.array_equal(from_states(both, ARM, Reading(publisher=1)).position, PATH)
 
 
+def test_messages_more_frequent_than_a_simulated_clock_keep_the_first_of_each_stamp():
+    """The clock goes on every 40 ms, the messages come every 10."""
+    step = 40_000_000
+    states = [State(10 ** 9 + 10 ** 7 * k // step * step, 10 ** 7 * k + 1, ['base', 'shoulder'], q)
+              for k, q in enumerate(PATH)]
+    shown = from_states(states, ARM)
+    assert np.array_equal(shown.position, PATH[::4]) and 'coarse clock' in shown.understood
+    assert np.allclose(np.diff(shown.time), 0.04)
+    by_seconds = [s._replace(stamp=s.stamp // 10 ** 9 * 10 ** 9) for s in states]
+    with pytest.raises(DemonstrationError, match='does not increase'):
+        from_states(by_seconds, ARM)
+
+
 def test_other_joints_are_held_where_they_were_shown(tmp_path):
     links = ''.join(f'<link name="l{k}"/>' for k in range(8))
     joints = ''.join(

@@ -115,6 +115,9 @@ class World:
     def driven(self, pose):
         return pose
 
+    def heard(self):
+        return True
+
     def ready(self, pose, now):
         return True
 
@@ -151,6 +154,8 @@ class World:
         self.largest = max(self.largest, float(np.abs(velocity).max()))
         self.sent = (now, np.array(velocity))
         self.velocity, self.told_at = np.array(velocity), now
+
+    hold = send
 
     # the outlet
 
@@ -316,8 +321,8 @@ class ControllerMachine(RuleBasedStateMachine):
         self.world.lost = self.world.lost or (
             not self.world.dead_man and bool(self.world.velocity.any()))
 
-    def loop_of(self, *given):
-        self.world.loop = SteppedLoop(*given, pause=self.world.pause)
+    def loop_of(self, *given, **others):
+        self.world.loop = SteppedLoop(*given, **others, pause=self.world.pause)
         return self.world.loop
 
     @property

@@ -7,24 +7,26 @@ import numpy as np
 import pytest
 
 from smallbot.arm.kinematics import default_arm
-from smallbot.one_shot.control_loop import Cadence, ControlLoop
+from smallbot.cadence import Cadence
+from smallbot.one_shot.control_loop import ControlLoop
 from smallbot.one_shot.playback import Phase, Playback
 
 LIMITS = default_arm().limits
 STEPS, PERIOD = 50, 0.01
+JOINTS = ('base', 'shoulder')
 
 
 class Trainee:
     """Plays a wave; every step two neurons spike."""
 
-    def __init__(self, fail_at=None):
-        self.t, self.fail_at = 0, fail_at
+    def __init__(self, fail_at=None, size=0.4):
+        self.t, self.fail_at, self.size = 0, fail_at, size
 
     def step(self):
         if self.t == self.fail_at:
             raise RuntimeError('read failed')
         self.t += 1
-        return 0.4 * np.sin(np.pi * self.t / STEPS) * np.ones(2), np.array([3, 7])
+        return self.size * np.sin(np.pi * self.t / STEPS) * np.ones(2), np.array([3, 7])
 
 
 class Arm:
@@ -35,10 +37,13 @@ class Arm:
     def __init__(self):
         self.position = np.zeros(2)
         self.sent, self.ended, self.rests = [], 0, 0
-        self.stuck, self.astray = False, ''
+        self.stuck, self.astray, self.listened = False, '', True
 
     def driven(self, pose):
         return pose
+
+    def heard(self):
+        return self.listened
 
     def ready(self, pose, now):
         return True
@@ -54,6 +59,8 @@ class Arm:
         if not self.stuck:
             self.position = self.position + PERIOD * np.array(velocity)
 
+    hold = send
+
     def rest(self):
         self.rests += 1
 
@@ -64,13 +71,13 @@ class Arm:
 class Bench:
     """A loop, its arm, what was said, and a clock that ticks move on."""
 
-    def __init__(self, clock=None, state_timeout=0.5):
+    def __init__(self, clock=None, state_timeout=0.5, course=None):
         self.now = 50.0
         self.arm = Arm()
-        self.said = {'progressed': [], 'spiked': [], 'halted': [], 'finished': []}
+        self.said = {'progressed': [], 'spiked': [], 'halted': [], 'delayed': [], 'finished': []}
         playback = Playback(LIMITS, STEPS, 0.01, PERIOD)
         self.loop = ControlLoop(playback, self.arm, PERIOD, state_timeout, self,
-                                clock or (lambda: self.now))
+                                clock or (lambda: self.now), course=course, joints=JOINTS)
 
     def progressed(self):
         self.said['progressed'].append(self.loop.playback.phase)
@@ -80,6 +87,9 @@ class Bench:
 
     def halted(self, text):
         self.said['halted'].append(text)
+
+    def delayed(self, text):
+        self.said['delayed'].append(text)
 
     def finished(self, text):
         self.said['finished'].append(text)
@@ -155,9 +165,9 @@ def test_old_states_halt_it_and_it_brakes_within_the_limits(bench):
 def test_an_arm_that_does_not_arrive_or_does_not_follow_is_halted(bench):
     bench.arm.stuck = True
     bench.play(start=(0.2, 0.0))
-    bench.tick(2 * 0.2 / 0.2 + 10.5)
-    assert bench.said['halted'] == ['halted: the arm has not arrived at the start; does it follow '
-                                    'velocity_controller/commands?']
+    bench.tick(2.0)
+    assert bench.said['halted'] == ['halted: base is 0.14 rad from where it was told to be; does '
+                                    'it follow velocity_controller/commands?']
     other = Bench()
     other.play(start=(0.2, 0.0))
     other.tick(0.2)
@@ -202,6 +212,136 @@ def test_before_the_first_state_it_waits(bench):
     assert not bench.arm.sent
     bench.loop.state(np.array([0.1, 0.2]))
     assert bench.loop.position().tolist() == [0.1, 0.2] and bench.loop.state_age() == (0.0, False)
+
+
+class Simulated(Bench):
+    """The same where states and motion go by a clock of `speed`, in steps of `step` s."""
+
+    def __init__(self, speed, step=0.0):
+        self.shown, self.speed, self.step, self.travelled = 20.0, speed, step, 0.0
+        super().__init__(course=lambda: self.stamped())
+        self.arm.send = self.arm.hold = lambda velocity, now: self.arm.sent.append(velocity)
+        self.silent = False
+
+    def stamped(self):
+        return self.shown // self.step * self.step if self.step else self.shown
+
+    def tick(self, seconds, states=True):
+        for _ in range(round(seconds / PERIOD)):
+            if states and not (self.silent and self.speed == 0):
+                self.loop.state(self.arm.position)
+            self.loop.tick(0.0)
+            self.now += PERIOD
+            self.shown += self.speed * PERIOD
+            if self.arm.sent:
+                self.arm.position = self.arm.position + (
+                    self.speed * PERIOD * self.arm.sent[-1])
+
+
+def way():
+    """Return where the trainee takes each joint."""
+    trainee = Trainee()
+    return 0.01 * sum(trainee.step()[0] for _ in range(STEPS))
+
+
+@pytest.mark.parametrize(('speed', 'step'), [
+    (0.1, 0.0), (0.1, 0.01), *((speed, step) for speed in (0.5, 1.0, 2.0, 4.0)
+                               for step in (0.0, 0.01, 0.05))])
+def test_by_a_simulated_clock_of_any_speed_the_arm_goes_the_whole_way(speed, step):
+    bench = Simulated(speed, step)
+    bench.tick(0.1)
+    bench.play(duration=1.0)
+    bench.tick(4.0 / speed)
+    assert bench.loop.playback.phase is Phase.DONE, bench.said['halted']
+    assert bench.arm.position == pytest.approx(way(), abs=0.01)
+
+
+@pytest.mark.parametrize('silent', [False, True])
+def test_while_the_clock_stands_it_waits_at_rest_and_then_goes_on(silent):
+    """A simulator that is paused says nothing, one that is not simulated goes on saying."""
+    bench = Simulated(1.0)
+    bench.tick(0.1)
+    bench.play(duration=1.0)
+    bench.tick(0.6)
+    assert bench.loop.playback.phase is Phase.PLAYING and np.abs(bench.arm.sent[-1]).max() > 0.1
+    before, bench.silent = bench.loop.playback.fraction(bench.loop.time()), silent
+    bench.speed = 0.0
+    bench.tick(5.0)
+    assert not bench.arm.sent[-1].any() and bench.loop.playback.phase is Phase.PLAYING
+    steps = np.abs(np.diff(np.array(bench.arm.sent), axis=0)).max()
+    assert steps <= LIMITS.acceleration.max() * PERIOD + 1e-9
+    assert bench.loop.playback.fraction(bench.loop.time()) == pytest.approx(before, abs=0.05)
+    assert 'stands still' in bench.said['delayed'][0]
+    bench.speed = 1.0
+    bench.tick(3.0)
+    assert bench.loop.playback.phase is Phase.DONE, bench.said['halted']
+    assert bench.arm.position == pytest.approx(way(), abs=0.01)
+
+
+def test_states_that_do_not_come_back_with_the_clock_halt_it():
+    bench = Simulated(1.0)
+    bench.tick(0.1)
+    bench.play(duration=1.0)
+    bench.tick(0.6)
+    bench.silent, bench.speed = True, 0.0
+    bench.tick(2.0)
+    bench.speed = 1.0
+    bench.tick(0.3, states=False)
+    assert bench.loop.playback.phase is Phase.PLAYING and not bench.arm.sent[-1].any()
+    bench.tick(0.5, states=False)
+    assert bench.loop.playback.phase is Phase.HALTED and 'stale' in bench.said['halted'][0]
+
+
+@pytest.mark.parametrize(('to', 'said'), [(1.0, 'went back by 19'), (99.0, 'leapt ahead by 7')])
+def test_a_clock_that_is_set_halts_and_a_halt_brakes_also_where_it_stands(to, said):
+    bench = Simulated(1.0)
+    bench.tick(0.1)
+    bench.play(duration=1.0)
+    bench.tick(0.6)
+    bench.shown, bench.speed = to, 0.0
+    bench.tick(0.3)
+    assert bench.loop.playback.phase is Phase.HALTED and said in bench.said['halted'][0]
+    assert bench.loop.at_rest and not bench.arm.sent[-1].any()
+    bench.loop.playback.reset()
+    bench.speed = 1.0
+    bench.tick(0.3)
+    bench.play(duration=1.0)
+    bench.tick(3.0)
+    assert bench.loop.playback.phase is Phase.DONE
+
+
+def test_the_dead_man_of_the_states_is_in_real_time():
+    bench = Simulated(0.1)
+    bench.tick(0.1)
+    bench.play(duration=1.0)
+    bench.tick(5.0)
+    bench.tick(0.6, states=False)
+    assert bench.loop.playback.phase is Phase.HALTED and 'stale for 0.5' in bench.said['halted'][0]
+
+
+def test_without_listeners_a_movement_ends(bench):
+    bench.play()
+    bench.tick(0.2)
+    bench.arm.listened = False
+    bench.tick(0.3)
+    assert bench.said['halted'] == ['halted: nobody subscribes to velocity_controller/commands '
+                                    "any more; is the arm's controller running?"]
+    assert not bench.arm.sent[-1].any()
+
+
+def test_a_joint_that_stops_in_mid_movement_is_named(bench):
+    bench.play(duration=4.0, trainee=Trainee(size=3.2))
+    bench.tick(1.0)
+    follow = bench.arm.send
+
+    def half(velocity, now):
+        follow(np.array(velocity) * [1.0, 0.0], now)
+        bench.arm.sent[-1] = np.array(velocity)
+    bench.arm.send = half
+    bench.tick(2.0)
+    assert bench.loop.playback.phase is Phase.HALTED
+    assert bench.said['halted'][0].startswith('halted: shoulder is 0.')
+    assert 'from where it was told to be' in bench.said['halted'][0]
 
 
 def fed(bench, ending):

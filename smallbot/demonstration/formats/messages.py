@@ -11,7 +11,7 @@ import numpy as np
 
 from smallbot.arm.kinematics import Arm
 from smallbot.demonstration.formats.options import Reading
-from smallbot.demonstration.formats.recording import counted, listed, Recording
+from smallbot.demonstration.formats.recording import counted, listed, MOST_BRIDGED, Recording
 from smallbot.demonstration.storage.refusal import DemonstrationError
 
 STATE = 'sensor_msgs/msg/JointState'
@@ -22,8 +22,8 @@ _MEASURED = (STATE, 'control_msgs/msg/DynamicJointState',
 _HOLDS_TRAJECTORY = 'trajectory_msgs/JointTrajectory'
 MOST_SKIPPED = 0.05
 """Share of messages without finite positions of the driven joints that is left out."""
-
-
+COARSEST = 100_000_000
+"""Longest usual time between two stamps of a clock by which messages are put in time, ns."""
 APART = 0.02
 """Distance from which states that take turns are two publishers', rad over all joints."""
 
@@ -234,7 +234,28 @@ def _samples(states: list[State], arm: Arm, source: str, said: list[str], mended
         behind = 0 if unset.all() else int(np.median((stamp - received)[~unset]))
         stamp[unset] = received[unset] + behind
         said.append(f'{counted(int(unset.sum()), "message")} without a stamp: time of receipt')
+    else:
+        first = _first_of_coarse(stamp)
+        if len(first) < len(stamp):
+            mended.append(f'{counted(len(stamp) - len(first), "message")} with the stamp of the '
+                          f'one before left out: a coarse clock')
+            stamp, values, received = stamp[first], values[first], received[first]
     return names, stamp, values, received
+
+
+def _first_of_coarse(stamp: np.ndarray) -> np.ndarray:
+    """Return which stamps [S], ns, to keep of a clock coarser than the messages; else all.
+
+    The first of those with one stamp: the clock has just gone on then. A simulator's goes on many
+    times a second; coarser stamps are no clock to go by.
+    """
+    steps = np.diff(stamp)
+    everything = np.arange(len(stamp))
+    ahead = steps[steps > 0]
+    if (not len(ahead) or (steps < 0).any() or (steps == 0).sum() <= MOST_BRIDGED * len(stamp)
+            or np.median(ahead) > COARSEST):
+        return everything
+    return everything[np.concatenate([[True], steps > 0])]
 
 
 def _resting(states: Sequence[State], names: Sequence[str], arm: Arm, received: np.ndarray

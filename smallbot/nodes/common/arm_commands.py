@@ -53,6 +53,10 @@ class VelocityCommands:
         """Return the positions [J] of the driven joints among those watched [W]."""
         return pose
 
+    def heard(self) -> bool:
+        """Return whether anybody subscribes to them."""
+        return self.publisher.get_subscription_count() > 0
+
     def ready(self, pose: np.ndarray, now: float) -> bool:
         """Return whether a movement may begin."""
         return True
@@ -69,6 +73,8 @@ class VelocityCommands:
         values = np.zeros(self._count)
         values[self._driven] = velocity
         self.publisher.publish(Float64MultiArray(data=values.tolist()))
+
+    hold = send
 
     def rest(self) -> None:
         """Take note that nothing is sent any more."""
@@ -100,6 +106,10 @@ class TrajectoryCommands:
     def driven(self, pose: np.ndarray) -> np.ndarray:
         """Return the positions [J] of the driven joints among those watched [W]."""
         return pose[self._driven]
+
+    def heard(self) -> bool:
+        """Return whether anybody subscribes to them."""
+        return self.publisher.get_subscription_count() > 0
 
     def ready(self, pose: np.ndarray, now: float) -> bool:
         """Return whether a movement may begin; send the controller to `pose` [C] first."""
@@ -134,6 +144,9 @@ class TrajectoryCommands:
         """Publish the trajectory that velocities [J], rad/s, of the driven joints lead on to."""
         if self._held is not None and not self._reference.settling(now):
             self._publish(self._reference.advance(velocity, now))
+
+    def hold(self, velocity: np.ndarray, now: float) -> None:
+        """Send nothing: the trajectory that was sent last ends at rest."""
 
     def rest(self) -> None:
         """Take note that nothing is sent any more: the arm may be moved by others."""

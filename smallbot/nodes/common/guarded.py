@@ -22,6 +22,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import qos_check_compatible, QoSCompatibility
 from rclpy.subscription import Subscription
 
+from smallbot.clock import steady
 from smallbot.errors import InputError
 from smallbot.nodes.common.company import named
 from smallbot.nodes.common.messages import one_line, received, status, STREAM
@@ -103,6 +104,14 @@ class Guarded:
         line = self.refusals.setdefault(topic, Tally()).add(one_line(reason))
         if line is not None:
             self.get_logger().warning(f'{topic} dropped: {line}')
+
+    def ros_time(self) -> float:
+        """Return the time that stamps messages, s: simulated, where that is asked for, or real.
+
+        Where it is real it is the steady clock's, which nobody sets.
+        """
+        clock = self.get_clock()
+        return clock.now().nanoseconds * 1e-9 if clock.ros_time_is_active else steady()
 
     def failed(self, where: str, error: Exception) -> str:
         """Log an unexpected exception with its place, come to rest; returns it in a line."""
