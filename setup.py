@@ -2,12 +2,17 @@
 
 from glob import glob
 from pathlib import Path
+import sys
 from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
 NAME = 'smallbot'
 SHARE = f'share/{NAME}'
+# Scripts go where `ros2 run` looks for them (setup.cfg), and that is not on the path of a sourced
+# workspace. pip makes a wheel, and the command itself.
+ON_PATH = ([] if any(word.endswith('_wheel') for word in sys.argv)
+           else [('bin', [f'resource/bin/{NAME}'])])
 
 setup(
     name=NAME,
@@ -32,6 +37,7 @@ setup(
         f'{NAME}.report': ['page.html'],
     },
     data_files=[
+        *ON_PATH,
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', glob('launch/*.py')),
