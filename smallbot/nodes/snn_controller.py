@@ -269,7 +269,6 @@ class SnnController(Guarded, LifecycleNode):
             self.programmed(False, f'update refused: {error}', version=labels.get('version', ''))
             raise
 
-
     # --- services
 
     def _guarded(self, act):
