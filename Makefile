@@ -14,6 +14,9 @@ STAMP := $(VENV)/.complete
 # Modules are compiled when they are first imported; to compile all of them takes half a minute.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
+# What is imported is compiled once and kept, or every process would compile it again, torch for
+# three seconds.
+unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from smallbot.api.asked import seed_for, whole
@@ -16,7 +15,7 @@ from smallbot.errors import InputError
 from smallbot.experiment.checkpoint import CHECKPOINT
 from smallbot.experiment.figures import check_training_seed
 from smallbot.experiment.loop import advance
-from smallbot.files.writing import made_folder
+from smallbot.files.writing import folder_for_a_moment, made_folder
 from smallbot.one_shot.model import OneShotModel
 from smallbot.outer_loop.closed_form import closed_form
 from smallbot.outer_loop.configuration import (
@@ -76,8 +75,8 @@ def meta_train(urdf: str | Path | None = None, joints: Sequence[str] | None = No
         raise InputError(f'{out}: holds a checkpoint already; resume it with `smallbot meta-train '
                          f'--resume {out}`, or choose another folder')
     run = MetaTraining(config, start=start)
-    with TemporaryDirectory() as passing:
-        advance(run, Path(passing) if out is None else made_folder(Path(out)),
+    with folder_for_a_moment() as passing:
+        advance(run, passing if out is None else made_folder(Path(out)),
                 lambda state: state.iteration >= iterations,
                 lambda state, parts: report(state.iteration, parts))
     return run.model(name or robot_name(run.config))

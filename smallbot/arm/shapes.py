@@ -7,7 +7,7 @@ import numpy as np
 
 from smallbot.arm.description import transform_of
 
-PLAIN = (0.6, 0.6, 0.6)
+PLAIN = (0.6, 0.62, 0.66)
 """Colour of a shape whose URDF says none."""
 PRIMITIVE = ('box', 'cylinder', 'sphere')
 

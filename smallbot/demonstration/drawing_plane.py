@@ -152,9 +152,9 @@ class DrawingPlane:
         targets = self._targets(points)
         tips = _tips(self.arm, self._starts)
         nearest = cKDTree(tips @ self.seen.T).query(targets, 2)[1]
-        found = [nearest_poses(self.arm, self._starts[one], targets, self.seen, rounds=20)[1]
-                 for one in nearest.T]
-        return np.minimum(*found)
+        starts = [self.pose, *(self._starts[one] for one in nearest.T)]
+        return np.min([nearest_poses(self.arm, start, targets, self.seen, rounds=20)[1]
+                       for start in starts], axis=0)
 
     def _targets(self, points: np.ndarray) -> np.ndarray:
         """Return where the tip is to be [P, K], m, along `seen`, for points [P, 2] drawn."""

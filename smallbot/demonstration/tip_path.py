@@ -31,7 +31,7 @@ def joints_of_tip(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> n
     check_finite(time, ('x', 'y', 'z'), tip, source)
     lower, upper = bounds(arm)
     starts = np.random.default_rng(0).uniform(lower, upper, size=(4096, len(lower)))
-    starts[0] = np.clip(0, lower, upper)
+    starts[0] = arm.home
     solved, miss = along(arm, tip, starts)
     if miss.max() > REACH:
         row = int((miss > REACH).argmax())
@@ -44,8 +44,9 @@ def joints_of_tip(time: np.ndarray, tip: np.ndarray, arm: Arm, source: str) -> n
 
 
 def bounds(arm: Arm) -> tuple[np.ndarray, np.ndarray]:
-    """Return between which poses [J], rad, is looked: the limits, at most a turn."""
-    return np.maximum(arm.limits.lower, -math.pi), np.minimum(arm.limits.upper, math.pi)
+    """Return between which poses [J], rad, is looked: the limits, at most a turn about home."""
+    return (np.maximum(arm.limits.lower, arm.home - math.pi),
+            np.minimum(arm.limits.upper, arm.home + math.pi))
 
 
 def along(arm: Arm, targets: np.ndarray, starts: np.ndarray, seen: np.ndarray = SPACE

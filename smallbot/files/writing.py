@@ -121,10 +121,17 @@ def read_bytes(path: Path, most: int = 2 ** 31) -> bytes:
 
 
 @contextlib.contextmanager
+def folder_for_a_moment() -> Iterator[Path]:
+    """Yield a folder that is gone, with all that is in it, after the block."""
+    with tempfile.TemporaryDirectory(prefix='smallbot_') as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
 def for_a_moment(name: str, content: bytes) -> Iterator[Path]:
     """Yield a file of that name with `content`, in a folder of its own; both are gone after it."""
-    with tempfile.TemporaryDirectory(prefix='smallbot_') as folder:
-        path = Path(folder) / name
+    with folder_for_a_moment() as folder:
+        path = folder / name
         path.write_bytes(content)
         yield path
 

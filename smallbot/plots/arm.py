@@ -6,7 +6,6 @@ Needs no OpenGL. Meshes are not drawn; where a link has nothing else, the skelet
 from collections.abc import Callable, Sequence
 import io
 from pathlib import Path
-from xml.etree import ElementTree
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -16,8 +15,8 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 import numpy as np
 from PIL import Image
 
-from smallbot.arm.description import transform_of
 from smallbot.arm.kinematics import Arm
+from smallbot.arm.shapes import primitive_shapes, Shape
 from smallbot.arm.workspace import workspace
 from smallbot.files.writing import write_atomically
 from smallbot.one_shot.families import start_pose
@@ -46,7 +45,6 @@ ROOM = ((0.03, 0.03), (0.97, 0.86))
 """Of the arm: left and bottom, right and top, shares of a figure."""
 ELEVATION, ASIDE = 16, 34
 """From where an arm is looked at, degrees: above the ground, and aside of the path's view."""
-PLAIN = (0.6, 0.62, 0.66)
 
 
 @styled
@@ -78,7 +76,7 @@ class _Stage:
 
     def __init__(self, figure: Figure, result: Reproduction, arm: Arm):
         self.figure, self._tip, self._arm = figure, result.tip, arm
-        self._shapes = primitive_shapes(arm.urdf)
+        self._shapes = faces_of(arm.urdf)
         self.axis = figure.add_axes((0, 0, 1, 1), projection='3d', computed_zorder=False,
                                     facecolor='none')
         self.axis.set_axis_off()
@@ -204,7 +202,7 @@ def draw_description(arm: Arm, path: Path) -> None:
     """Draw an arm where movements begin, faintly at some other poses, and where its tip can be."""
     figure = Figure(figsize=(7, 6.8))
     axis = figure.add_axes((0.01, 0.03, 0.93, 0.93), projection='3d', computed_zorder=False)
-    shapes, home = primitive_shapes(arm.urdf), start_pose(arm)
+    shapes, home = faces_of(arm.urdf), start_pose(arm)
     tips = workspace(arm).tips
     axis.scatter(*tips[::2].T, s=2, color=GREEN, alpha=0.3, zorder=1,
                  label='where the tool tip can be')
@@ -231,27 +229,13 @@ def draw_description(arm: Arm, path: Path) -> None:
     save_figure(figure, path)
 
 
-def primitive_shapes(urdf: str) -> list[tuple[str, np.ndarray, tuple[float, ...]]]:
+def faces_of(urdf: str) -> list[tuple[str, np.ndarray, tuple[float, ...]]]:
     """Return link, quadrilaterals [F, 4, 3] in its frame, m, and colour of every primitive shape.
 
-    Spheres are drawn as cubes; meshes are left out.
+    Spheres are drawn as cubes.
     """
-    root = ElementTree.fromstring(urdf)
-    colours = {material.get('name'): _colour(material) for material in root.findall('material')}
-    shapes = []
-    for link in root.findall('link'):
-        for visual in link.findall('visual'):
-            faces = _faces(visual.find('geometry'))
-            if faces is None:
-                continue
-            origin, material = visual.find('origin'), visual.find('material')
-            if origin is not None:
-                faces = _moved(transform_of(_three(origin, 'xyz'), _three(origin, 'rpy')), faces)
-            colour = PLAIN
-            if material is not None:
-                colour = _colour(material) or colours.get(material.get('name')) or PLAIN
-            shapes.append((link.get('name'), faces, colour))
-    return shapes
+    return [(shape.link, _moved(shape.place, _faces(shape)), to_rgb(shape.colour))
+            for shape in primitive_shapes(urdf)]
 
 
 def _add(axis, shapes, arm: Arm, position: np.ndarray, opacity: float) -> list:
@@ -301,26 +285,11 @@ def _moved(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ transform[:3, :3].T + transform[:3, 3]
 
 
-def _three(element: ElementTree.Element, attribute: str) -> list[float]:
-    return [float(x) for x in element.get(attribute, '0 0 0').split()]
-
-
-def _colour(material: ElementTree.Element) -> tuple[float, ...] | None:
-    colour = material.find('color')
-    if colour is None:
-        return None
-    return to_rgb([float(x) for x in colour.get('rgba', '0.6 0.6 0.6 1').split()[:3]])
-
-
-def _faces(geometry: ElementTree.Element | None) -> np.ndarray | None:
-    """Return a primitive shape as quadrilaterals [F, 4, 3] about its middle; None: it is none."""
-    shape = None if geometry is None or not len(geometry) else geometry[0]
-    if shape is None or shape.tag not in ('box', 'cylinder', 'sphere'):
-        return None
-    if shape.tag == 'cylinder':
-        return _cylinder(float(shape.get('radius')), float(shape.get('length')))
-    return _box(_three(shape, 'size') if shape.tag == 'box'
-                else [2 * float(shape.get('radius'))] * 3)
+def _faces(shape: Shape) -> np.ndarray:
+    """Return a shape as quadrilaterals [F, 4, 3] about its middle."""
+    if shape.kind == 'cylinder':
+        return _cylinder(*shape.size)
+    return _box(shape.size if shape.kind == 'box' else [2 * shape.size[0]] * 3)
 
 
 def _box(size: Sequence[float]) -> np.ndarray:

@@ -25,7 +25,7 @@ def same(figures, told):
         plain.pop(key, None)
         told.pop(key, None)
     assert {key: told[key] for key in plain} == plain
-    assert set(told) - set(plain) <= {'format', 'sha256'}
+    assert set(told) - set(plain) <= {'format', 'made_with', 'sha256'}
 
 
 @pytest.mark.parametrize('conditions, options, asked', [

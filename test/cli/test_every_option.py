@@ -36,7 +36,7 @@ LONG, DEEP, BYTES = 'x' * 300, '/'.join(['x' * 100] * 50), '\udcff\udcfe'
 HUGE, LARGE = str(10 ** 18), '9' * 5000
 ODD_TEXTS = ('x' * 5000, BYTES, 'a\nb', '\x1b[31m', ' ')
 TAKEN = {('--seed', HUGE), ('--model', 'nobody'), ('--start', 'nobody'),
-         ('--namespace', 'nan'),
+         ('--namespace', 'nan'), ('--namespace', 'x'),
          *((option, path) for option in ('--json', '--trace') for path in ('/dev/null', 'fifo')),
          *(('--columns', f'{column}={joint}') for column, joint in (
              ('x', 'nan'), ('x', '1e300'), ('noise', 'nan'), ('noise', '1e300'),

@@ -288,7 +288,9 @@ def test_it_speaks_over_a_real_broker_and_leaves_a_trace(broker, emulator, wait_
     rows = np.array(arm.rows())
     assert (np.diff(rows[:, 0]) > 0).all() and np.median(np.diff(rows[:, 0])) < 0.015
     assert {-30, -60} <= set(rows[:, 2])
-    assert unsealed(json.loads(result.read_text()), RESULT) == {
+    told = unsealed(json.loads(result.read_text()), RESULT)
+    assert told.pop('made_with')['command'].startswith('smallbot ed-scorbot emulate')
+    assert told == {
         'trajectories': 1, 'ignored': 0, 'trajectories_while_homing': 0, 'owner': '',
         'crashed': '', 'seed': 0}
 

@@ -137,6 +137,7 @@ def test_a_recording_is_shown_and_takes_the_place_of_the_drawing(bench, page):
     with program.tab('a') as tab:
         tab.until(lambda state: state.get('ready') and state['mode'] == 'ros')
         tab.ask('draw', points=EIGHT)
+        tab.until(lambda state: state['shown'])
         drawn = tab.state['shown']['digest']
         answer = tab.ask('record', action='start')
         assert answer['ok'], answer

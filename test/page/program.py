@@ -30,7 +30,11 @@ class Tab:
 
     def take(self) -> dict:
         """Take one message, and keep what it says."""
-        message = json.loads(self._socket.recv(timeout=20))
+        try:
+            message = json.loads(self._socket.recv(timeout=30))
+        except TimeoutError:
+            raise AssertionError(f'nothing was heard any more; {self.state}, {self.told}'
+                                 ) from None
         self.state = message.get('state', self.state)
         self.told += [message['told']] if 'told' in message else []
         self.poses += [message['pose']] if 'pose' in message else []

@@ -7,7 +7,7 @@ from smallbot.demonstration.samples import Demonstration
 from smallbot.demonstration.trial_grid import trial_positions
 from smallbot.one_shot.model import load_model
 from smallbot.one_shot.trainee import prepare_synapses, Trainee
-from smallbot.plots.arm import draw_arm, primitive_shapes
+from smallbot.plots.arm import draw_arm, faces_of
 from smallbot.plots.report import draw_report
 from smallbot.study.reproduction import Course, readout, reproduction
 
@@ -88,10 +88,10 @@ def _frame(path, number):
 
 
 def test_shapes_keep_their_size_and_place():
-    shapes = primitive_shapes(ARM.urdf)
+    shapes = faces_of(ARM.urdf)
     assert {'base_link', 'body', 'upper_arm', 'forearm'} <= {link for link, _, _ in shapes}
     corners = {link: quads.reshape(-1, 3) for link, quads, _ in shapes[::-1]}
     assert np.allclose(np.ptp(corners['body'], axis=0), [0.38, 0.14, 0.25])
     assert np.allclose(corners['base_link'].max(0)[2], 0.045)
-    assert primitive_shapes('<robot name="r"><link name="a"><visual><geometry><mesh '
+    assert faces_of('<robot name="r"><link name="a"><visual><geometry><mesh '
                             'filename="a.stl"/></geometry></visual></link></robot>') == []

@@ -45,8 +45,8 @@ from smallbot.page.behind.child import Line
 from smallbot.page.behind.choice import Chosen
 from smallbot.page.behind.robot import Motion, Watcher
 
-FOUND_WITHIN = 3.0
-"""How long nodes are looked for at the start, s."""
+FOUND_WITHIN, READY_WITHIN = 4.0, 20.0
+"""How long nodes are looked for at the start, and how long those that are there may take, s."""
 PATIENCE = 10.0
 """How long an answer of a service may take, s."""
 LOOK = 0.5
@@ -185,6 +185,12 @@ class PageNode(Guarded, Node):
         """Return whether the controller is there."""
         return self._calls['snn_controller/execute'].service_is_ready()
 
+    def announced(self) -> bool:
+        """Return whether a node of ours is in the graph, ready or not."""
+        space = self.get_namespace()
+        return any(name in NEEDED and at == space
+                   for name, at in self.get_node_names_and_namespaces())
+
     def _publisher(self):
         return self.create_publisher(JointTrajectory, 'demonstration', LATCHED)
 
@@ -207,8 +213,8 @@ class PageNode(Guarded, Node):
             self._offered = ''
             self.destroy_publisher(self._demonstration)
             self._demonstration = self._publisher()
-        self._shown = shown
         self._watcher.demonstrated(shown)
+        self._shown = shown
 
     def _on_programmed(self, message: DiagnosticStatus) -> None:
         values = values_of(message)
@@ -287,14 +293,15 @@ def main(line: Line, chosen: Chosen) -> bool:
                               name='node')
     thread.start()
     try:
-        deadline = time.monotonic() + FOUND_WITHIN
+        began = time.monotonic()
         while not node.found():
-            if time.monotonic() > deadline:
+            wait = READY_WITHIN if node.announced() else FOUND_WITHIN
+            if time.monotonic() > began + wait:
                 line.say({'told': f'no nodes are running here, so the arm is simulated in this '
                                   f'program; {LAUNCH} starts them, then start the page again'})
                 return False
             time.sleep(0.02)
-        while not node.complete and time.monotonic() < deadline:
+        while not node.complete and time.monotonic() < began + FOUND_WITHIN:
             time.sleep(0.02)
         side.run(node)
         return True
