@@ -64,7 +64,7 @@ setup(
         'safetensors>=0.4',
         'scipy>=1.8',
         'setuptools',
-        'torch>=2.4',
+        'torch>=1.13',
         'tqdm>=4.57',
     ],
     extras_require={
@@ -77,7 +77,8 @@ setup(
         'xacro': ['xacro>=2'],
         'dist': ['build>=1', 'pipx>=1.5', 'twine>=6'],
         'docs': ['furo>=2024', 'myst-nb>=1.1', 'sphinx>=7'],
-        'test': ['catkin-pkg>=1', 'flake8>=6', 'flake8-builtins>=2', 'flake8-comprehensions>=3',
+        'test': ['catkin-pkg>=1', 'flake8>=6', 'flake8-builtins>=2',
+                 'flake8-class-newline>=1.6', 'flake8-comprehensions>=3',
                  'flake8-docstrings>=1.7', 'flake8-import-order>=0.18', 'flake8-quotes>=3',
                  'httpx>=0.27', 'hypothesis>=6', 'ipykernel>=6', 'mypy>=1.13', 'nbclient>=0.10',
                  'playwright>=1.45', 'pyarrow>=14', 'pytest>=7', 'pytest-rerunfailures>=12',
