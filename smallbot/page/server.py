@@ -260,6 +260,10 @@ class Server:
                 self._behind.ask('laboratory', {'do': 'shown', 'value': message['value']})
         elif 'told' in message:
             self._push(message)
+        elif 'wants' in message:  # a side that has just begun, perhaps again
+            if message['wants'] in self._kept:
+                self._behind.ask(side, {'do': message['wants'],
+                                        'value': json.loads(self._kept[message['wants']])})
         elif 'waiting' in message:
             self._change(ready=False, waiting=message['waiting'])
         elif 'failed' in message:

@@ -51,16 +51,18 @@ def arm(line: Line, chosen: Chosen) -> None:
 def laboratory(line: Line, chosen: Chosen) -> None:
     """Answer what was shown; the newest question wins."""
     shown = []
+    line.say({'wants': 'shown'})
 
     def ask(asked):
         time.sleep(0.2)
         return {'text': f'{asked["age"]} of {len(shown)}'}
 
     def take(asked):
-        shown.append(asked['value'])
+        shown[:] = [asked['value']]
         return {}
 
-    serve(line, {'ask': ask, 'tell': lambda asked: {'text': 'a'}}, {'shown': take},
+    serve(line, {'ask': ask, 'tell': lambda asked: {'text': 'a'},
+                 'teach': lambda asked: os._exit(3)}, {'shown': take},
           latest=frozenset({'ask'}))
 
 

@@ -142,6 +142,17 @@ def test_the_laboratory_knows_what_was_shown_and_answers_the_newest(site):
         assert answers[numbers[1]]['superseded']
 
 
+def test_a_laboratory_that_is_started_again_knows_what_was_shown(site):
+    with site.tab('a') as tab:
+        tab.ask('draw', points=[[0, 0, 0]])
+        assert not tab.ask('teach')['ok']
+        deadline = time.monotonic() + 15
+        while not (answer := tab.ask('ask', age=1))['ok']:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert answer['text'] == '1 of 1'
+
+
 def test_another_model(site):
     with site.tab('a') as tab:
         assert not tab.ask('choose', model='three')['ok']

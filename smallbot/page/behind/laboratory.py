@@ -62,6 +62,7 @@ class Laboratory:
 
     def run(self) -> None:
         """Serve until the page has gone."""
+        self._line.say({'wants': 'shown'})
         serve(self._line, {'ask': self._ask, 'teach': self._teach, 'tell': self._tell},
               {'shown': self._take}, latest=frozenset({'ask'}))
 
