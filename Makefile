@@ -1,6 +1,6 @@
 # make demo    environment, then the one-shot demonstration (report in demo_out/)
 # make test    environment, then the tests
-# make lint    style, and the types of the Python API, as CI checks them
+# make lint    style, licence lines, package.xml and the types of the Python API, as CI checks them
 # make docs    the pages of docs/ as HTML, in build/docs
 # make notebooks   run the notebooks of docs/ anew, and write what came out into them
 # make wheel-check    sdist and wheel, and what the wheel does in an empty environment without ROS
@@ -47,7 +47,10 @@ test: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/python -m flake8 --no-show-source
 	$(BIN)/python -m mypy
+	$(BIN)/python test/license_lines.py
+	$(BIN)/python -m pytest -q test/test_linters.py
 
 notebooks: $(STAMP)
 	$(BIN)/python docs/notebooks/run.py

@@ -2,21 +2,28 @@
 
 from glob import glob
 from pathlib import Path
+import sys
 from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
 
 NAME = 'smallbot'
+# Where this file really is: with --symlink-install colcon runs a link to it from elsewhere.
+ROOT = Path(__file__).resolve().parent
 SHARE = f'share/{NAME}'
+# Scripts go where `ros2 run` looks for them (setup.cfg), and that is not on the path of a sourced
+# workspace. pip makes a wheel, and the command itself.
+ON_PATH = ([] if any(word.endswith('_wheel') for word in sys.argv)
+           else [('bin', [f'resource/bin/{NAME}'])])
 
 setup(
     name=NAME,
     # What counts is package.xml. catkin_prepare_release writes there, and refuses a setup.py in
     # which it finds no version to write beside it; this one is for it alone: version='0.1.0',
-    version=ElementTree.parse('package.xml').findtext('version'),
+    version=ElementTree.parse(ROOT / 'package.xml').findtext('version'),
     description='One-shot movement learning for robot arms with spiking networks on '
                 'simulated phase-change memory',
-    long_description=(Path(__file__).parent / 'README.md').read_text(),
+    long_description=(ROOT / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     author='The smallbot founders',
     license='Apache-2.0',
@@ -32,6 +39,7 @@ setup(
         f'{NAME}.report': ['page.html'],
     },
     data_files=[
+        *ON_PATH,
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', glob('launch/*.py')),
@@ -56,7 +64,7 @@ setup(
         'safetensors>=0.4',
         'scipy>=1.8',
         'setuptools',
-        'torch>=2.4',
+        'torch>=1.13',
         'tqdm>=4.57',
     ],
     extras_require={
@@ -69,7 +77,10 @@ setup(
         'xacro': ['xacro>=2'],
         'dist': ['build>=1', 'pipx>=1.5', 'twine>=6'],
         'docs': ['furo>=2024', 'myst-nb>=1.1', 'sphinx>=7'],
-        'test': ['httpx>=0.27', 'hypothesis>=6', 'ipykernel>=6', 'mypy>=1.13', 'nbclient>=0.10',
+        'test': ['catkin-pkg>=1', 'flake8>=6', 'flake8-builtins>=2',
+                 'flake8-class-newline>=1.6', 'flake8-comprehensions>=3',
+                 'flake8-docstrings>=1.7', 'flake8-import-order>=0.18', 'flake8-quotes>=3',
+                 'httpx>=0.27', 'hypothesis>=6', 'ipykernel>=6', 'mypy>=1.13', 'nbclient>=0.10',
                  'playwright>=1.45', 'pyarrow>=14', 'pytest>=7', 'pytest-rerunfailures>=12',
                  'pytest-timeout>=2', 'pytest-xdist>=3', 'ruff>=0.8', 'xacro>=2',
                  'yourdfpy>=0.0.56'],
@@ -86,5 +97,6 @@ setup(
             f'trajectory_display = {NAME}.nodes.trajectory_display:main',
             f'demo_director = {NAME}.nodes.demo_director:main',
         ],
+        'ament_copyright.license': [f'apache2_spdx = {NAME}.license:APACHE_2'],
     },
 )

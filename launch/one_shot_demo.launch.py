@@ -7,18 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
     OpaqueFunction,
     RegisterEventHandler,
 )
-from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
-from launch.substitutions import LaunchConfiguration, PythonExpression
+import launch.logging
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
@@ -148,9 +148,17 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
             'rviz_config', default_value=str(share / 'config' / 'one_shot_demo.rviz'),
             description='RViz configuration file'),
         DeclareLaunchArgument(
-            'robot_state_publisher', default_value='true', choices=switch,
+            'robot_state_publisher', default_value='chosen', choices=['chosen', *switch],
             description="publish the links of the model's arm to tf and its description, for "
-                        'RViz'),
+                        'RViz; chosen: true, with arm:=external false, whose driver has its own'),
+        DeclareLaunchArgument(
+            'urdf', default_value='',
+            description='what robot_state_publisher publishes where it is not the description of '
+                        'the model, as one that was calibrated: a file of URDF or xacro with the '
+                        "joints and the tool tip of the model; empty: the model's"),
+        DeclareLaunchArgument(
+            'use_sim_time', default_value='false', choices=switch,
+            description='true: every node runs on the time that a simulator publishes on /clock'),
         DeclareLaunchArgument(
             'namespace', default_value='',
             description='namespace of all nodes, topics and services'),
@@ -164,122 +172,150 @@ def arguments(share: Path) -> list[DeclareLaunchArgument]:
     ]
 
 
-def shown_arm(context) -> list[Node]:
-    """Return what shows the arm of the model: its description, and RViz in its root link."""
-    from smallbot.one_shot.model import arm_of, load_model
+def started(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return every process, once all that can fail before has been looked at.
 
-    arm = arm_of(load_model(LaunchConfiguration('model').perform(context)).config)
-    namespace = LaunchConfiguration('namespace')
+    What is raised between two processes would leave the first behind. Raises InputError.
+    """
+    from smallbot.nodes.preflight import (
+        Argument,
+        check_company,
+        check_namespace,
+        check_parameters,
+        check_programs,
+        shown_arm,
+        values,
+    )
+
+    def given(argument: str) -> Argument:
+        return Argument(argument, LaunchConfiguration(argument).perform(context))
+
+    def chosen(argument: str, choices: dict[str, float], other: float) -> Argument:
+        """Return an argument that may be left to be chosen for the arm."""
+        said = given(argument)
+        return (said._replace(text=str(choices.get(arm, other))) if said.text == 'chosen'
+                else said)
+
+    def is_true(argument: str) -> bool:
+        return given(argument).text == 'true'
+
+    arm, namespace = given('arm').text, given('namespace').text
+    params_file = given('params_file').text
+    check_namespace(namespace)
+    check_parameters(params_file)
+    commands = [('velocity_controller/commands', given('velocity_topic').text),
+                ('joint_trajectory_controller/joint_trajectory', given('trajectory_topic').text)]
+    simulated_time = {'use_sim_time': True} if is_true('use_sim_time') else {}
+
+    def node(name: str, **arguments: Argument) -> Node:
+        parameters = {key: ParameterValue(value, value_type=type(value))
+                      for key, value in values(name, arguments).items()}
+        return Node(package='smallbot', executable=name, name=name, namespace=namespace,
+                    parameters=[params_file, {**parameters, **simulated_time}],
+                    remappings=commands, output='screen', emulate_tty=True)
+
+    # A movement that was shown slowly, by commands, is not slowed down once more to be played.
+    commanding = arm == 'ed_scorbot' and is_true('auto') and is_true('may_move')
+    showing_scale = chosen('time_scale', {'ed_scorbot': 8.0}, 1.0)
+    as_shown = Argument('time_scale', '1.0')
+    correction = chosen('correction', {'measured': 1.0, 'ed_scorbot': 1.0}, 0.0)
+    nodes = {
+        'demo_recorder': node(
+            'demo_recorder', bag_directory=given('bag_directory'), arm_of=given('model'),
+            reading=given('reading')),
+        'one_shot_learner': node('one_shot_learner', model=given('model')),
+        'snn_controller': node(
+            'snn_controller', model=given('model'), synapses=given('synapses'),
+            chip_file=given('chip_file'), command_type=given('command_type'),
+            command_joints=given('command_joints'), seed=given('seed'),
+            duration=given('duration'),
+            servo=Argument('arm', 'ed_scorbot' if arm in ('measured', 'ed_scorbot') else 'ideal'),
+            # 0: the controller chooses.
+            time_scale=as_shown if commanding else chosen(
+                'time_scale', {'ed_scorbot': 8.0, 'measured': 0.0}, 1.0),
+            correction=correction, poor_above=given('poor_above'),
+            poor_share=given('poor_share'), allow_poor=given('allow_poor')),
+        'trajectory_display': node('trajectory_display', arm_of=given('model')),
+    }
+    if arm in SIMULATED:
+        nodes['arm_simulator'] = node('arm_simulator', model=given('arm'), arm_of=given('model'))
+    if arm == 'ed_scorbot':
+        nodes['ed_scorbot_driver'] = node(
+            'ed_scorbot_driver', broker=given('broker'), port=given('port'), user=given('user'),
+            password_file=given('password_file'), ca_file=given('ca_file'),
+            cert_file=given('cert_file'), key_file=given('key_file'),
+            convention=given('convention'),
+            time_scale=as_shown if commanding else showing_scale)
+    if commanding or arm in SIMULATED and is_true('auto'):
+        nodes['demo_director'] = node(
+            'demo_director', demonstration_file=given('demonstration'), reading=given('reading'),
+            model=given('model'), report=given('report'),
+            hand=Argument('may_move', 'commanding' if commanding else 'guiding'),
+            time_scale=showing_scale, correction=correction, convention=given('convention'))
+
+    asked = chosen_switch(given('robot_state_publisher').text, arm != 'external')
+    urdf = given('urdf').text
+    shows = {'robot_state_publisher': asked, 'rviz2': is_true('rviz')}
+    check_programs([
+        *((name, name, f'{name.removesuffix("2")}:=false') for name, on in shows.items() if on),
+        *(('smallbot', name, '') for name in nodes)])
+    seen = shown_arm(given('model').text, urdf)
+    check_company(namespace, list(nodes), arm != 'external')
     # Frames of several arms must not meet in one tf tree: tf follows the namespace.
     frames = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
-    return [
-        Node(package='robot_state_publisher', executable='robot_state_publisher',
-             namespace=namespace, remappings=frames, output='screen',
-             parameters=[{'robot_description': ParameterValue(arm.urdf, value_type=str)}],
-             condition=IfCondition(LaunchConfiguration('robot_state_publisher'))),
-        Node(package='rviz2', executable='rviz2', namespace=namespace, remappings=frames,
-             arguments=['-d', LaunchConfiguration('rviz_config'), '-f', arm.root], output='log',
-             condition=IfCondition(LaunchConfiguration('rviz'))),
-    ]
+    before = []
+    if shows['robot_state_publisher']:
+        description = ParameterValue(seen.urdf, value_type=str)
+        nodes['robot_state_publisher'] = Node(
+            package='robot_state_publisher', executable='robot_state_publisher',
+            namespace=namespace, remappings=frames, output='screen',
+            parameters=[{'robot_description': description, **simulated_time}])
+        before.append(nodes['robot_state_publisher'])
+    if shows['rviz2']:
+        rviz = Node(
+            package='rviz2', executable='rviz2', namespace=namespace, remappings=frames,
+            arguments=['-d', given('rviz_config').text, '-f', seen.root], output='log',
+            parameters=[simulated_time] if simulated_time else None)
+        before += [RegisterEventHandler(OnProcessExit(target_action=rviz, on_exit=unseen)), rviz]
+    when_done = is_true('shutdown_when_done')
+    ends = [RegisterEventHandler(OnProcessExit(target_action=each, on_exit=partial(
+        gone, may_end=name == 'demo_director', when_done=when_done)))
+        for name, each in nodes.items()]
+    return [*ends, *before, *(each for each in nodes.values() if each not in before)]
 
 
-def missed(event: ProcessExited, context: LaunchContext, may_end: bool) -> None:
+def chosen_switch(said: str, other: bool) -> bool:
+    """Return what a switch says that may be left to be chosen."""
+    return other if said == 'chosen' else said == 'true'
+
+
+def gone(event: ProcessExited, context: LaunchContext, may_end: bool,
+         when_done: bool) -> list[EmitEvent]:
     """End the launch where a node is gone that nobody asked to end; raises RuntimeError.
 
     That is what `ros2 launch` shuts everything down for with exit code 1; to emit Shutdown would
-    end it with 0. `may_end`: the node ends by itself when it has done its work.
+    end it with 0. `may_end`: the node ends by itself when it has done its work, and `when_done`
+    everything with it.
     """
-    if not context.is_shutdown and (event.returncode or not may_end):
+    if context.is_shutdown:
+        return []
+    if event.returncode or not may_end:
+        without = ('; robot_state_publisher:=false does without'
+                   if 'robot_state_publisher' in event.process_name else '')
         raise RuntimeError(f'{event.process_name} has ended with exit code {event.returncode}: '
-                           f'the others are stopped')
+                           f'the others are stopped{without}')
+    return [EmitEvent(event=Shutdown(reason='the demonstration has ended'))] if when_done else []
+
+
+def unseen(event: ProcessExited, context: LaunchContext) -> None:
+    """Say what does without RViz where it failed, as without a screen; the rest goes on."""
+    if event.returncode and not context.is_shutdown:
+        launch.logging.get_logger('launch').error(
+            f'rviz2 has ended with exit code {event.returncode}: the rest goes on without it; '
+            f'rviz:=false does not start it')
 
 
 def generate_launch_description() -> LaunchDescription:
     """Start every node in a process of its own."""
     share = Path(get_package_share_directory('smallbot'))
-    namespace = LaunchConfiguration('namespace')
-
-    def text(argument: str) -> ParameterValue:
-        return ParameterValue(LaunchConfiguration(argument), value_type=str)
-
-    commands = [
-        ('velocity_controller/commands', LaunchConfiguration('velocity_topic')),
-        ('joint_trajectory_controller/joint_trajectory', LaunchConfiguration('trajectory_topic'))]
-
-    def node(name: str, condition: IfCondition | None = None, **parameters) -> Node:
-        return Node(package='smallbot', executable=name, name=name, namespace=namespace,
-                    parameters=[LaunchConfiguration('params_file'), parameters],
-                    remappings=commands,
-                    condition=condition, output='screen', emulate_tty=True)
-
-    def arm_is(condition: str) -> IfCondition:
-        return IfCondition(PythonExpression(["'", LaunchConfiguration('arm'), f"' {condition}"]))
-
-    def chosen(given: LaunchConfiguration, choices: dict[str, float], other: float) -> list:
-        """Return the expression of an argument that may be left to be chosen for the arm."""
-        return [f'({choices}', ".get('", LaunchConfiguration('arm'), f"', {other}) if '", given,
-                "' == 'chosen' else 1.0 * ", given, ')']
-
-    def number(expression: list) -> ParameterValue:
-        return ParameterValue(PythonExpression(expression), value_type=float)
-
-    simulated = f'in {SIMULATED}'
-    correction = number(chosen(
-        LaunchConfiguration('correction'), {'measured': 1.0, 'ed_scorbot': 1.0}, 0.0))
-    servo = ParameterValue(PythonExpression(
-        ["'ed_scorbot' if '", LaunchConfiguration('arm'), "' in ('measured', 'ed_scorbot') else "
-         "'ideal'"]), value_type=str)
-    # A movement that was shown slowly, by commands, is not slowed down once more to be played.
-    commanding = ["'", LaunchConfiguration('arm'), "' == 'ed_scorbot' and '",
-                  LaunchConfiguration('auto'), "' == 'true' and '",
-                  LaunchConfiguration('may_move'), "' == 'true'"]
-    showing_scale = chosen(LaunchConfiguration('time_scale'), {'ed_scorbot': 8.0}, 1.0)
-    driving_scale = number(['1.0 if ', *commanding, ' else ', *showing_scale])
-    # 0: the controller chooses.
-    playing_scale = number(['1.0 if ', *commanding, ' else ', *chosen(
-        LaunchConfiguration('time_scale'), {'ed_scorbot': 8.0, 'measured': 0.0}, 1.0)])
-    director = node(
-        'demo_director',
-        IfCondition(PythonExpression([*commanding, " or '", LaunchConfiguration('arm'),
-                                      f"' {simulated} and '", LaunchConfiguration('auto'),
-                                      "' == 'true'"])),
-        demonstration_file=text('demonstration'), reading=text('reading'), model=text('model'),
-        report=text('report'),
-        hand=ParameterValue(PythonExpression(["'commanding' if ", *commanding,
-                                              " else 'guiding'"]), value_type=str),
-        time_scale=number(showing_scale), correction=correction,
-        convention=text('convention'))
-    nodes = [
-        node('arm_simulator', arm_is(simulated), model=text('arm'), arm_of=text('model')),
-        node('ed_scorbot_driver', arm_is("== 'ed_scorbot'"), broker=text('broker'),
-             port=ParameterValue(LaunchConfiguration('port'), value_type=int),
-             user=text('user'), password_file=text('password_file'), ca_file=text('ca_file'),
-             cert_file=text('cert_file'), key_file=text('key_file'),
-             convention=text('convention'), time_scale=driving_scale),
-        node('demo_recorder', bag_directory=text('bag_directory'), arm_of=text('model'),
-             reading=text('reading')),
-        node('one_shot_learner', model=text('model')),
-        node('snn_controller', model=text('model'), synapses=text('synapses'),
-             chip_file=text('chip_file'), command_type=text('command_type'),
-             command_joints=text('command_joints'),
-             seed=ParameterValue(LaunchConfiguration('seed'), value_type=int),
-             duration=ParameterValue(LaunchConfiguration('duration'), value_type=float),
-             servo=servo, time_scale=playing_scale, correction=correction,
-             poor_above=ParameterValue(LaunchConfiguration('poor_above'), value_type=float),
-             poor_share=ParameterValue(LaunchConfiguration('poor_share'), value_type=float),
-             allow_poor=ParameterValue(LaunchConfiguration('allow_poor'), value_type=bool)),
-        node('trajectory_display', arm_of=text('model')),
-        director,
-    ]
-    return LaunchDescription([
-        *arguments(share),
-        *nodes,
-        *(RegisterEventHandler(OnProcessExit(
-            target_action=each, on_exit=partial(missed, may_end=each is director)))
-          for each in nodes),
-        RegisterEventHandler(
-            OnProcessExit(target_action=director, on_exit=[EmitEvent(
-                event=Shutdown(reason='the demonstration has ended'))]),
-            condition=IfCondition(LaunchConfiguration('shutdown_when_done'))),
-        OpaqueFunction(function=shown_arm),
-    ])
+    return LaunchDescription([*arguments(share), OpaqueFunction(function=started)])

@@ -34,7 +34,6 @@ def generate_launch_description() -> LaunchDescription:
                              'topic of the trajectory commands'),
         'arm': ('external', 'external: the driver of the arm runs beside it'),
         'rviz': ('false', 'show the arm and both paths in RViz'),
-        'robot_state_publisher': ('false', 'the driver of the arm has its own'),
     }
     return LaunchDescription([
         *(DeclareLaunchArgument(name, default_value=default, description=description)

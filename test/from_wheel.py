@@ -82,6 +82,7 @@ def test_the_wheel_holds_the_package_its_data_and_no_tests(built):
         names = archive.namelist()
     tracked = run('git', '-C', ROOT, 'ls-files', 'smallbot').stdout.split()
     assert set(tracked) <= set(names)
+    assert not [name for name in names if '/bin/' in name], 'pip makes the command itself'
     share = 'smallbot-[^/]+.data/data/share/(smallbot/|ament_index/)'
     wrong = [name for name in names
              if not re.match(rf'smallbot/|smallbot-[^/]+.dist-info/|{share}', name)]

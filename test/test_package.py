@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 from pathlib import Path
 import re
 import shutil
@@ -55,13 +56,44 @@ def test_the_release_tool_of_ros_can_write_a_version():
 
 
 def test_every_console_script_names_a_module_with_that_function():
-    scripts = re.findall(r"f'(\w+) = \{NAME\}\.([\w.]+):(\w+)'", SETUP)
+    written = SETUP.partition("'console_scripts'")[2].partition(']')[0]
+    scripts = re.findall(r"f'(\w+) = \{NAME\}\.([\w.]+):(\w+)'", written)
     assert {name for name, _, _ in scripts} == {
         'smallbot', 'demo_recorder', 'one_shot_learner', 'snn_controller', 'arm_simulator',
         'ed_scorbot_driver', 'trajectory_display', 'demo_director'}
     for _, module, function in scripts:
         source = Path(importlib.util.find_spec(f'smallbot.{module}').origin).read_text()
         assert f'def {function}(' in source
+
+
+def test_what_colcon_installs_has_nodes_for_ros2_run_and_the_command_on_the_path(tmp_path):
+    """The words by which colcon calls setup.py; it puts `bin` on the path if a file is there."""
+    source = tmp_path / 'src'
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(
+        '.*', '__pycache__', 'build', 'docs', 'test', 'demo_out', 'runs'))
+    prefix, base = tmp_path / 'install', tmp_path / 'build'
+    base.mkdir()
+    subprocess.run(
+        [sys.executable, '-W', 'ignore', 'setup.py', '-q', 'egg_info', '--egg-base', base,
+         'build', '--build-base', base, 'install', '--prefix', prefix, '--record',
+         base / 'install.log', '--single-version-externally-managed', 'install_data', '--force'],
+        cwd=source, check=True, capture_output=True, timeout=120)
+    (packages,) = prefix.glob('**/site-packages')
+    environment = {'PYTHONPATH': str(packages), 'PATH': f'{prefix / "bin"}:{os.environ["PATH"]}'}
+    done = subprocess.run(['smallbot', '--version'], capture_output=True, text=True, cwd=tmp_path,
+                          env=environment, check=True)
+    assert done.stdout.strip() == f'smallbot {smallbot.__version__}'
+    nodes = {path.name for path in (prefix / 'lib' / 'smallbot').iterdir()}
+    assert {'smallbot', 'snn_controller', 'demo_director'} <= nodes
+    assert (prefix / 'share' / 'smallbot' / 'launch' / 'one_shot_demo.launch.py').is_file()
+
+
+def test_a_build_through_links_as_of_symlink_install_finds_its_files(tmp_path):
+    for name in ('setup.py', 'setup.cfg', 'package.xml', 'smallbot', 'resource'):
+        (tmp_path / name).symlink_to(ROOT / name)
+    done = subprocess.run([sys.executable, '-W', 'ignore', 'setup.py', '--name', '--version'],
+                          cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == ['smallbot', smallbot.__version__]
 
 
 def depends(kind):

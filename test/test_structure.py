@@ -46,8 +46,8 @@ FLOOR = {room: len(ORDER) - number for number, rooms in enumerate(ORDER) for roo
 ONLY_IN_NODES = {'rclpy', 'ament_index_python', 'rosidl_runtime_py', 'launch', 'launch_ros'}
 CLIENT = PACKAGE / 'page' / 'behind' / 'with_ros.py'
 """The page's own client of the nodes."""
-LONGEST = 480
-"""Lines of a file."""
+LONGEST, LICENSE = 480, 2
+"""Lines of a file, beside those that say its licence."""
 MOST = 12
 """Files of a room."""
 FILES = sorted(PACKAGE.rglob('*.py'))
@@ -164,7 +164,7 @@ def test_a_room_is_small_and_says_what_it_is_for(room):
 def test_a_file_is_not_long_says_what_it_is_for_and_does_something_itself(path):
     text = path.read_text()
     tree = ast.parse(text)
-    assert len(text.splitlines()) <= LONGEST
+    assert len(text.splitlines()) <= LONGEST + LICENSE
     assert ast.get_docstring(tree), 'no docstring'
     if path.name not in ('__init__.py', '__main__.py'):
         own = [node for node in tree.body if not isinstance(

@@ -47,9 +47,9 @@ def add_chosen(verb: argparse._ActionsContainer) -> None:
                       metavar='A,B,...',
                       help='joints to drive, in the order of commands')
     verb.add_argument('--limits', type=LIMITS, metavar='LOW:HIGH,...',
-                      help="limits of each joint, rad (m), as in --limits=-1:1,-0.5:2; narrower "
+                      help='limits of each joint, rad (m), as in --limits=-1:1,-0.5:2; narrower '
                            "than the URDF's, or where it has none; LOW:HIGH:SPEED limits the "
-                           "speed too")
+                           'speed too')
     verb.add_argument('--joint-limits', type=InputPath(), metavar='FILE.yaml',
                       help="limits of positions, speeds and accelerations as MoveIt's "
                            'joint_limits.yaml or the parameters of ros2_control have them, rad; '

@@ -66,7 +66,7 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
                            'measured and ed_scorbot: 1)')
     verb.add_argument('--duration', type=Real(0, 600, above=True), metavar='S',
                       help="seconds the playback takes (default: the demonstration's own times "
-                           "F); ed_scorbot: also the showing")
+                           'F); ed_scorbot: also the showing')
     verb.add_argument('--allow-poor', action='store_true',
                       help='play even what the rehearsal expects to come out poorly')
     verb.add_argument('--out', type=OutputFolder(), default=Path('demo_out'), metavar='DIR',

@@ -92,4 +92,3 @@ def _run(chosen) -> int:
         code = 1
     complain(chosen.verb, said)
     return code
-

@@ -21,5 +21,3 @@ def write_csv(demonstration: Demonstration, path: Path) -> None:
         write_atomically(path, ('\n'.join(lines) + '\n').encode())
     except OSError as error:
         raise DemonstrationError(f'{path}: cannot be written: {error.strerror}') from None
-
-

@@ -87,6 +87,7 @@ class Group:
 
 
 class _Total(torch.autograd.Function):
+
     @staticmethod
     def forward(ctx, share):
         total = share.clone()

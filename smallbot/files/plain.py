@@ -66,6 +66,7 @@ def read_yaml(text: bytes) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
+
         def construct_mapping(self, node, deep=False):
             seen = set()
             for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():

@@ -71,7 +71,7 @@ PARAMETERS = {
     'report': Parameter('', 'file for the result as JSON; empty: none'),
     'hand': Parameter(
         'guiding', 'how the movement is shown: guiding a simulated arm, or commanding the arm of '
-                  'ed_scorbot_driver, which homes, moves and is given back',
+                   'ed_scorbot_driver, which homes, moves and is given back',
         choices=('guiding', 'commanding')),
     'time_scale': Parameter(
         1.0, 'how many times slower than in the file a commanded arm shows the movement', 0.01,
@@ -169,7 +169,7 @@ class Director(Guarded, Node):
         tell = self.tell
         for name, client in self._calls.items():
             self.wait(client.service_is_ready, PATIENCE,
-                       f'service {name}: is {name.split("/")[0]} running?')
+                      f'service {name}: is {name.split("/")[0]} running?')
         self.wait(lambda: self._progress is not None
                   and self.course.spikes_before is not None, PATIENCE,
                   'eligibility and progress: is snn_controller active?')
@@ -180,7 +180,7 @@ class Director(Guarded, Node):
             self.course.spikes_before = None
             self.call('snn_controller/forget')
             self.wait(lambda: self.course.spikes_before is not None, PATIENCE,
-                       'new traces after snn_controller/forget')
+                      'new traces after snn_controller/forget')
         self._hand.to_start()
         self.call('demo_recorder/start')
         self._hand.show()

@@ -289,7 +289,6 @@ class SnnController(Guarded, LifecycleNode):
                             shown=shown.digest if shown is not None else '')
             raise
 
-
     # --- services
 
     def _guarded(self, act):

@@ -353,4 +353,3 @@ def _parsed(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return ask if isinstance(ask, dict) and isinstance(ask.get('do'), str) else None
-

@@ -176,7 +176,8 @@ class _Unrolled(torch.autograd.Function):
         lif = neurons - bars.shape[2]
         adapting = torch.zeros_like(bars)
         adapting.flatten(0, 1)[row[neuron >= lif], neuron[neuron >= lif] - lif] = 1
-        part = max(1, CACHE // w_rec[0].nbytes) if own else batch
+        matrix = w_rec[0].numel() * w_rec.element_size()
+        part = max(1, CACHE // matrix) if own else batch
         for first in range(0, batch, part):
             of = slice(first, first + part)
             grad_z = psi.new_empty(psi[0, of].shape)

@@ -348,7 +348,7 @@ class ChipSynapses:
             busy[place] = busy.get(place, 0) + own
         phases = parts(self.core, 0)[0][0].phases
         return ReadReport(sum(done), max(busy.values()) * energy.READ_SECONDS[phases],
-                                 1e6 * sum(done) * energy.READ_ENERGY[phases])
+                          1e6 * sum(done) * energy.READ_ENERGY[phases])
 
     def _as_written(self) -> Core | Matrix:
         """Return the array with the correction for writing: itself, or a copy."""

@@ -51,7 +51,7 @@ def test_describe_says_joints_limits_ends_and_reach(capsys, tmp_path):
 
 
 def test_what_it_says_next_and_what_meta_train_prints_run_as_printed(capsys, tmp_path, urdf,
-                                                                    monkeypatch):
+                                                                     monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, _ = call(capsys, 'arm', 'describe', urdf.name)
     assert code == 0 and 'none' in out

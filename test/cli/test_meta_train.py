@@ -143,7 +143,7 @@ def second_worker(torchrun, out):
 
 
 def test_ctrl_c_leaves_a_checkpoint_from_which_the_unbroken_result_comes(tmp_path, config,
-                                                                          unbroken):
+                                                                         unbroken):
     config.write_text(LONGER)
     out = tmp_path / 'out'
     running = subprocess.Popen(

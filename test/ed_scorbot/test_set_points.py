@@ -193,7 +193,7 @@ def test_a_step_that_comes_a_little_late_goes_on_from_where_the_set_points_are()
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.01] * 6 + [0.02, 0.049, 0.06, 0.15, 0.3, 1.0, 60.0,
-                                                       0.0, -0.02, -1.0, -60.0, 1e6]),
+                                                        0.0, -0.02, -1.0, -60.0, 1e6]),
                           st.integers(1, 40), st.sampled_from([FULL, -FULL, 0 * FULL, None])),
                 min_size=2, max_size=12))
 @example([(0.01, 40, FULL), (60.0, 1, FULL), (0.01, 40, FULL)])

@@ -18,6 +18,7 @@ from smallbot.outer_loop.run import MetaTraining
 
 @dataclass(frozen=True)
 class Line:
+
     def shapes(self):
         return {'slope': (2,), 'centre': (2,), 'height': (1,)}
 
@@ -75,6 +76,7 @@ class Fit(Training):
 
 
 class Steep(Fit):
+
     def limits(self):
         return {'slope': torch.tensor([0.25, 9.0])}
 

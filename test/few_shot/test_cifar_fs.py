@@ -99,6 +99,7 @@ def refused(folder) -> str:
 
 
 class Runs:
+
     def __init__(self, function, *arguments):
         self.how = function, arguments
 

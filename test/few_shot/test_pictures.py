@@ -283,7 +283,7 @@ def hostile_png(wide, high):
         return (struct.pack('>I', len(content)) + kind + content
                 + struct.pack('>I', zlib.crc32(kind + content)))
     return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', wide, high, 8, 0, 0, 0,
-                                                             0))
+                                                              0))
             + chunk(b'IDAT', zlib.compress(bytes(1000))) + chunk(b'IEND', b''))
 
 

@@ -30,6 +30,7 @@ def test_the_inputs_of_a_trial_are_what_its_synapses_are_driven_with():
     driven = []
 
     class Recorder(SoftwareSynapses):
+
         def matvec(self, x):
             driven.append(x[0].clone())
             return super().matvec(x)

@@ -55,6 +55,7 @@ def test_outer_gradients_reach_every_weight_and_lower_the_loss(setting):
 
 
 class Spike(torch.autograd.Function):
+
     @staticmethod
     def forward(ctx, voltage, psi):
         ctx.save_for_backward(psi)

@@ -66,7 +66,8 @@ def test_the_space_bar_halts_wherever_the_focus_is(person):
         person.hidden('#reset')
 
 
-def test_halt_on_a_page_just_reloaded_and_by_somebody_who_only_watches(person, program, look):  # noqa: F811
+def test_halt_on_a_page_just_reloaded_and_by_somebody_who_only_watches(
+        person, program, look):  # noqa: F811
     person.draw(seconds=3)
     person.learn()
     person.button('Play').click()

@@ -133,8 +133,8 @@ def test_a_folder_of_several_results_has_a_section_and_a_figure_for_each(tmp_pat
     assert said.index('4 movements, each shown once') < said.index('share of stuck devices')
     assert '0.51 to 0.51 cm' in said and '1.23 cm' in said and '3 of 4 iterations' in said
     assert len(page.all('h2')) == 3, 'two more results, and the picture that is of none'
-    captions = re.findall(r'<figcaption>(.*?)</figcaption>', (tmp_path / 'report.html'
-                                                               ).read_text())
+    captions = re.findall(r'<figcaption>(.*?)</figcaption>',
+                          (tmp_path / 'report.html').read_text())
     assert captions == ['b.png', 'a.json, drawn', 'training.json, drawn', 'holiday.png']
 
 

@@ -10,6 +10,7 @@ from smallbot.snn.unroll import unroll
 
 
 class Spike(torch.autograd.Function):
+
     @staticmethod
     def forward(ctx, distance, slope):
         ctx.save_for_backward(slope)

@@ -94,4 +94,4 @@ def test_shapes_keep_their_size_and_place():
     assert np.allclose(np.ptp(corners['body'], axis=0), [0.38, 0.14, 0.25])
     assert np.allclose(corners['base_link'].max(0)[2], 0.045)
     assert faces_of('<robot name="r"><link name="a"><visual><geometry><mesh '
-                            'filename="a.stl"/></geometry></visual></link></robot>') == []
+                    'filename="a.stl"/></geometry></visual></link></robot>') == []

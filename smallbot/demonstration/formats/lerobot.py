@@ -38,7 +38,7 @@ def read_data_set(path: Path, arm: Arm, reading: Reading) -> Recording:
     try:
         from pyarrow import ArrowException, dataset
     except ImportError:
-        raise DemonstrationError(f"{path}: LeRobot data sets need pyarrow: pip install "
+        raise DemonstrationError(f'{path}: LeRobot data sets need pyarrow: pip install '
                                  f"'smallbot[lerobot]'") from None
     files = [path] if path.is_file() else sorted((path / 'data').rglob('*.parquet'))
     if not files:

@@ -195,8 +195,8 @@ def _rows(connection: sqlite3.Connection, wanted: Callable[[str, str], bool]) ->
               connection.execute('SELECT id, name, type FROM topics')}
     try:
         definitions = dict(connection.execute(
-            "SELECT topic_type, encoded_message_definition FROM message_definitions "
-            "WHERE encoding = 'ros2msg'"))
+            'SELECT topic_type, encoded_message_definition FROM message_definitions '
+            'WHERE encoding = ?', ('ros2msg',)))
     except sqlite3.Error:
         definitions = {}
     named = [name for name, _ in topics.values()]

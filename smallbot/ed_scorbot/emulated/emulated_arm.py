@@ -61,7 +61,7 @@ def emulated_arm(broker: Broker | None, access: Mapping[str, str],
         said = emulator.stdout.readline()
         if 'is on' not in said:
             where = '' if not own else ('; `apt install mosquitto` brings a broker that is '
-                                             'started by itself')
+                                        'started by itself')
             raise InputError(f'{said.strip() or "the emulator ended"}{where}')
         yield arm
 

@@ -217,4 +217,3 @@ class EmulatedController:
         turned = self.convention.reference_per_degree[0] > 0
         ranges = [(-high, -low) for low, high in RANGES[1:]] if turned else RANGES[1:]
         return metainfo(self.name, [RANGES[0], *ranges])
-

@@ -57,6 +57,7 @@ class Event:
 def _lasting(client: type) -> type:
     """Return paho's client such that a fault of TLS does not end its thread, as 1.6 lets it."""
     class Lasting(client):
+
         def loop_read(self, *arguments):
             try:
                 return super().loop_read(*arguments)

@@ -57,7 +57,9 @@ class Parameter:
                 str: 'text', list: 'a list of names'}[type(self.default)]
         if self.low is None:
             return kind
-        return f'{kind}, from {self.low:g} to {self.high:g}'
+        low, high = ((f'{self.low:g}', f'{self.high:g}') if isinstance(self.default, float)
+                     else (self.low, self.high))
+        return f'{kind}, from {low} to {high}'
 
     def fits(self, value: Any) -> bool:
         """Return whether a value is more than of the right type and in range."""

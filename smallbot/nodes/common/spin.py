@@ -117,7 +117,7 @@ class Onlooker:
 def onlooker(name: str) -> Iterator[Onlooker]:
     """Yield an onlooker with a context of its own; signals stay as they are."""
     context = Context()
-    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
     node = Node(name, context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
