@@ -255,6 +255,9 @@ def started(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
     asked = chosen_switch(given('robot_state_publisher').text, arm != 'external')
     urdf = given('urdf').text
+    if urdf and not asked:
+        raise RuntimeError(f'urdf:={urdf} is what robot_state_publisher publishes, and none is '
+                           f'started: give robot_state_publisher:=true too')
     shows = {'robot_state_publisher': asked, 'rviz2': is_true('rviz')}
     check_programs([
         *((name, name, f'{name.removesuffix("2")}:=false') for name, on in shows.items() if on),

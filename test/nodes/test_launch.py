@@ -138,6 +138,7 @@ def test_nothing_stands_before_what_looks_at_everything(prefix):
     (['seed:=x', *ALONE], 'seed:=x, expected a whole number'),
     (['params_file:=/nope.yaml', *ALONE], 'params_file:=/nope.yaml: it cannot be read'),
     (['model:=nobody', *ALONE], 'nobody'),
+    (['urdf:=ur5e', *ALONE], 'urdf:=ur5e is what robot_state_publisher publishes'),
 ])
 def test_what_is_refused_starts_nothing(launch, arguments, said):
     launched = launch(*arguments)
