@@ -7,6 +7,7 @@ from smallbot.clock import MotionClock
 
 
 class Clocks:
+
     def __init__(self, speed=1.0):
         self.real, self.shown, self.speed = 100.0, 7.0, speed
 
