@@ -1,5 +1,7 @@
 """Every node on the clock of a simulator, in processes: faster, slower, paused, reset, silent."""
 
+import json
+
 import numpy as np
 import pytest
 from trajectory_msgs.msg import JointTrajectory
@@ -95,3 +97,16 @@ def test_states_with_the_stamps_of_a_coarse_clock_are_recorded_in_its_time(bench
                        'the demonstration')[-1]
     stamps, _ = from_trajectory(shown)
     assert (np.diff(stamps) > 0).all() and 0.8 < stamps[-1] < 1.5
+
+
+def test_the_whole_demonstration_by_a_clock_at_half_speed(bench):
+    bench.start('clock_server.py', speed=0.5)
+    report = bench.folder / 'report.json'
+    for name, parameters in (
+            ('arm_simulator', {}), ('one_shot_learner', {}), ('trajectory_display', {}),
+            ('demo_recorder', {'bag_directory': str(bench.folder / 'bags')}),
+            ('snn_controller', {'synapses': 'software'})):
+        bench.start(name, use_sim_time=True, **parameters)
+    director = bench.start('demo_director', use_sim_time=True, report=str(report))
+    assert director.exit_code(120.0) == 0, director.said
+    assert json.loads(report.read_text())['arm_tip_rmse_cm'] < 5.0
