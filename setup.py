@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Build of smallbot, for colcon (ament_python) and for pip alike."""
 
 from glob import glob

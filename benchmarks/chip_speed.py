@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Time the trainee on its chip; `smallbot chip benchmark` times a core by itself.
 
     OMP_NUM_THREADS=1 python benchmarks/chip_speed.py

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Attacks the pure controller with many sequences of services, transitions, faults and restarts.
 
 `python benchmarks/controller_sequences.py --sequences 20000` draws them anew at every run, in

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Run `smallbot demo` on several chips, one after another, and say what its drawing comes to.
 
     python benchmarks/demo_chips.py [--chips 20] [--json FILE] [-- OPTIONS OF SMALLBOT DEMO]

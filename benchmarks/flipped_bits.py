@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Damage own files, and count what is still read as good.
 
     python benchmarks/flipped_bits.py [--flips 10000] [--seed 0]

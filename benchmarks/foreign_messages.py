@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Count what foreign messages do to a driver: `python benchmarks/foreign_messages.py`.
 
 Sessions with the emulated arm, in use and not, hear what `test/ed_scorbot/foreign.py` makes up,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Gives thousands of hostile messages to every subscription of every node, in this process.
 
     python benchmarks/hostile_messages.py --count 20000

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ask what becomes of Ctrl-C at random moments: one line, exit code 1, within a second.
 
     python benchmarks/interruptions.py [--moments 20] [--seed 0] [--twice]

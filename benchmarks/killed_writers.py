@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Kill processes that write one file, and count what is half, lost or left.
 
     python benchmarks/killed_writers.py [--kills 200]

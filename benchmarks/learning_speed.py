@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Time one demonstration's learning and the steps of its playback, on one thread.
 
     python benchmarks/learning_speed.py [--model ed_scorbot] [--tasks 20]

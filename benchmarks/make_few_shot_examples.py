@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Make the pictures of `smallbot few-shot classify`'s example from people's pen movements.
 
     python benchmarks/make_few_shot_examples.py omniglot_pen_strokes.npz [--out DIR] [--seed 7]

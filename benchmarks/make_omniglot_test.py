@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Make the test characters that are shipped, from Omniglot's background set at 28 x 28.
 
     python benchmarks/make_omniglot_test.py omniglot28_background.npz [--out FILE]

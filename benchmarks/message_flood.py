@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Floods a running node with messages, and asks it meanwhile for an answer.
 
     python benchmarks/message_flood.py --node arm_simulator --topic velocity_controller/commands

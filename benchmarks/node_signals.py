@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Sends SIGINT or SIGTERM, once or twice, to a node at random moments from its first import on.
 
     python benchmarks/node_signals.py --node snn_controller --times 30

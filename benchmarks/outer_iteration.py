@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Time an outer iteration of meta-training beside the arithmetic it needs.
 
     python benchmarks/outer_iteration.py [--generator 800] [--batch 90] [--processes 1 2]

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How long the page takes from the space bar to an arm that is told zero, and what it costs.
 
 Starts the real nodes (controller, learner, simulator: processes over DDS on loopback), the page

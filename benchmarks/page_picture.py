@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Make docs/page.png: a pen stroke of the package drawn on the page, learned and played.
 
 Needs the extras [page] and [test], and chromium.

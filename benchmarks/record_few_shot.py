@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Measure a model for few-shot images under the conditions of record, into its card.
 
     python benchmarks/record_few_shot.py [MODEL.safetensors] [--data FILE.npz] [--tasks 600]

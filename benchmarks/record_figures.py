@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Measure a model under the conditions of record and write the figures into its card.
 
     python benchmarks/record_figures.py [MODEL.safetensors] [--tasks 100] [--only TEXT]

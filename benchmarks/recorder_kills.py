@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Kills recorders at random moments of a recording, and looks at what they leave.
 
 `python benchmarks/recorder_kills.py --kills 200 [--out FILE.json]`, with ROS 2.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Count what becomes of generated recordings: `python benchmarks/recordings.py [--write]`.
 
 Every variant of `test/demonstration/variants.py` is read with its options and judged as the tests

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Compare what rehearsals expect with what playbacks reach, and time a rehearsal.
 
     python benchmarks/rehearsal.py [--model PATH] [--tasks 40] [--json FILE] [--figure FILE.png]

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Wears the nodes in, each a process of its own over DDS, and looks at what grows.
 
     python benchmarks/soak.py [--cycles 100] [--minutes 60] [--json FILE]

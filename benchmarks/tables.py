@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Write the tables of README and docs from the cards of the shipped models.
 
     python benchmarks/tables.py            # after record_figures.py or record_few_shot.py

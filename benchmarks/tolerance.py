@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ask whether learning to learn makes a network tolerant of its devices.
 
     python benchmarks/tolerance.py --learner NAME=MODEL,MODEL,... [--learner ...]

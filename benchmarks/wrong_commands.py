@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ask what becomes of wrong command lines: exit code 2, one line that says why, nothing touched.
 
     python benchmarks/wrong_commands.py [--processes] [--timeout S] [--only WORD]

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How Sphinx builds these pages: `make docs`, or rosdoc2 with `rosdoc2.yaml`."""
 
 from importlib.util import find_spec

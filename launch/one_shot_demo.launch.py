@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Show a simulated arm one movement, learn it with one update, play it back, look at it.
 
 `ros2 launch smallbot one_shot_demo.launch.py --show-args` lists the arguments.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Show a UR5e a movement with three of its joints, learn it with one update, play it back.
 
 The driver of the arm runs beside it: see docs/ros2_control.md. Arguments of

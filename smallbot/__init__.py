@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One-shot movement learning with spiking networks on phase-change memory.
 
 The names below are the Python API (docs/reference/python_api.md). `import smallbot` loads none of

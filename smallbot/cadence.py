@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How well a timed loop kept its time: periods, late ticks, what a step of the network took."""
 
 import numpy as np

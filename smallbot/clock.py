@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The clocks that motion goes by: one that only runs, and one that may be simulated.
 
 The dead-men look at the first alone. Not here: where a simulated time comes from (the nodes).

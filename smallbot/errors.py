@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The one kind of error that is the user's to mend, and how any is said in a line."""
 
 

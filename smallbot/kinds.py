@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Kinds of values that a user gives as text: what each takes, and one line where it does not.
 
 Every option of every verb has a kind, or choices. A kind is an argument type: called with the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The lines about copyright and licence that every Python file begins with.
 
 ROS's `ament_copyright` finds them here, by an entry point in setup.py; it knows the long form

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Standard output that may be closed, full or read by nobody any more.
 
 What cannot be printed is lost, but nothing else is: work goes on, files are written, and the

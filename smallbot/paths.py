@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a path that a user names must be, asked before anything is done with it.
 
 Each function returns what was expected instead, in words, or nothing where the path will do. They

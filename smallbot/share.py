@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Where the package's launch files, configuration and robot description lie on this machine."""
 
 from pathlib import Path

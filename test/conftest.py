@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A real MQTT broker of the tests' own, and the emulated arm on it."""
 
 import os

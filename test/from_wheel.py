@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What somebody gets who installs the wheel, without ROS and outside the checkout.
 
 `make wheel-check` runs it, the other tests do not: it builds sdist and wheel, and installs the

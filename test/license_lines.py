@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Say which Python files do not begin with the lines about copyright and licence; add them.
 
     python test/license_lines.py [--add]

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Arms that nobody has, drawn at random.
 
 Two to seven driven joints, revolute, prismatic and continuous, mimics on the way, limits anywhere,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Commands run as on a terminal, and what their bars of progress look like."""
 
 import fcntl

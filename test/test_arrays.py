@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """NPZ files from anywhere: nothing in them is run, and nothing is unpacked beyond bounds."""
 
 import io

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The time of what moves, from clocks that run, stand, leap and are set back."""
 
 from hypothesis import given, strategies as st

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Own files that are not what was written are refused in one line; none is read as good.
 
 `benchmarks/flipped_bits.py` does the same ten thousand times.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The pages: found from the index, with links that lead somewhere, true to parsers and code."""
 
 import importlib.util

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Everything that writes a file writes it to the place that was named, whole or not at all."""
 
 import ast

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One process at a time on a chip or an output folder; the second is told of the first."""
 
 import os

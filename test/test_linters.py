@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The linters that package.xml declares, as `colcon test` runs them where ROS is installed.
 
 Without ROS `make lint` asks flake8, by the same settings of setup.cfg, ruff and `license_lines`.

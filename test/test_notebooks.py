@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The notebooks run as they are printed, and what they print is what is committed."""
 
 import importlib.util

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Standard output that is closed, full or left costs a line and code 1, and nothing else."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a ROS 2 user's tools expect of the package, checked without ROS."""
 
 import ast

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The structure of the package: rooms in their order, imports only downwards.
 
 A room is a folder of `smallbot/`; those of one line may not import each other. `foundation` is

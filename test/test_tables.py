@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The tables of README and docs are of the shipped model, and as the script writes them."""
 
 import importlib.util

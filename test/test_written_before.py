@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What earlier versions wrote is read as it was: a model, a checkpoint, a chip, recordings.
 
 `written_before/` was made at commit a3ebe38, whose code also noted what it did next.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Run the notebooks of this folder anew, and write them with what came out.
 
     python docs/notebooks/run.py [NAME.ipynb ...]

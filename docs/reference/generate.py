@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Write the pages of reference that follow from the code: command line, parameters.
 
     python docs/reference/generate.py

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What every function of the API asks of a seed, of counts and of conditions."""
 
 from collections.abc import Callable

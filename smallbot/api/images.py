@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Few-shot images: people's own pictures learned and told, and many tasks measured.
 
 What `smallbot few-shot classify` and `smallbot few-shot evaluate` do.

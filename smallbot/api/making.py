@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A model for an arm: in closed form, or trained from there in the outer loop.
 
 What `smallbot meta-train` does, in one process.

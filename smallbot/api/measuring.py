@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Many movements, each learned once, and a chip alone: figures under conditions.
 
 The figures are those of `smallbot evaluate` and `smallbot chip characterise`.

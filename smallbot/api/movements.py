@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One movement on one chip: demonstrated, learned with one update, played as often as one likes.
 
 Not here: many movements (`measuring`), a model (`making`).

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A robot as its URDF or xacro describes it: links, joints, what follows what.
 
 Meshes are never looked at. Not here: which joints are driven, and where the tool tip is.

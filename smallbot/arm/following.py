@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Whether an arm follows what it is told: a joint that is stuck, too slow or driven by others.
 
 Where the joints are told to be is what the velocities sent add up to. An arm that follows is

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What joints are allowed; a file of its own so that the emulated arm starts without torch."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Kinematics of a serial arm from its URDF, batched and differentiable in torch.
 
 Not here: dynamics, collisions, reading the URDF (`description`). `pytorch_kinematics` does the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Limits of joints from a file that MoveIt or ros2_control has beside the URDF.
 
 Both have `joint_limits`, by joint: MoveIt at the top of joint_limits.yaml, ros2_control among a

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Velocity commands as short trajectories that end at rest, for a controller of positions.
 
 Each command replaces the trajectory before: on from where that one leads, to the velocity that is

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What may be sent to an arm: limits that look ahead, dead-men, an easing approach, a gate.
 
 Pure: no clock is read here. Not here: stopping a process in an orderly way (`nodes.spin`), a

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a robot looks like: the primitive shapes of its URDF. Meshes are left out."""
 
 from dataclasses import dataclass

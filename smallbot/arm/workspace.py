@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How far an arm reaches: where its tool tip is in poses all over the range of its joints."""
 
 import math

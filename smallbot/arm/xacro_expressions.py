@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Arithmetic in a xacro without the rest of Python.
 
 A xacro's `${...}` and `$(eval ...)` are Python expressions. The package xacro keeps names with

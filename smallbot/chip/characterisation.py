@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Measurements that a chip paper shows, made on simulated cores through their own doors.
 
 Every function takes a law and a seed and returns plain numbers; nothing here is drawn from a

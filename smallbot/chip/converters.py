@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Converters: pulse widths for inputs, counting oscillators for outputs.
 
 Every column has two output converters, one for each polarity, with a gain and an offset of their

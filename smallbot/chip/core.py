@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One core, as its user sees it: programmed, multiplied with, calibrated, left to age.
 
 Inputs arrive on rows as signed 8-bit pulse widths. A product takes four phases, one input sign

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What reading and writing cost, from published figures; reads and writes apart.
 
 Published of this chip: energy and duration of a product, four-phase and one-phase (Le Gallo et

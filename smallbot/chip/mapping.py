@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Where matrices lie on the cores, and products of matrices that lie on several.
 
 A matrix larger than a core is cut into regions as equal as can be; the results of regions that

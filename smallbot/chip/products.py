@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Matrix-vector products with an array as it is at one moment: phases, counts, 8-bit results."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How long the simulated chip takes on this machine; it says nothing of the real one."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """All that a core is from one operation to the next: devices, converters, correction, clock.
 
 A core is an array of unit cells. Every cell holds two polarities, each made of one or two

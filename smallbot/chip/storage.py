@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Chips in files: phase-change memory keeps what it was taught, so a chip has to as well.
 
 One safetensors file holds every device, the clock, the correction and the state of the generator:

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Writing to a core: which device is to hold what, the pulses until it does, what they cost.
 
 A cell is planned device by device, around those found faulty, and programmed by pulses and

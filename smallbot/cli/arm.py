@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Look at an arm: its joints and limits, what may be the tool tip, how far it reaches.
 
 `smallbot arm describe FILE` reads a URDF or xacro as everything else does, and says what it

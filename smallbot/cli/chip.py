@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Measure the simulated chip: its physics (characterise) or its speed (benchmark).
 
 `characterise` leaves characterise.png and characterise.json: programming error, drift by state,

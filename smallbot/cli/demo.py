@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Show one movement to an arm, learn it once, play it back, and report.
 
 Starts the real ROS 2 nodes in this process: the arm is guided (a real one commanded),

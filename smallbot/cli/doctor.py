@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Say what is installed and what is missing, with the command that mends it.
 
 With ROS 2 running it also looks at the topics of this package: who publishes, how often, with

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Be an ED-Scorbot's controller on an MQTT broker, for people and tests without the arm.
 
 `smallbot ed-scorbot emulate` answers as the controller of November 2023 does, with its timing

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Measure one-shot learning on movements the model has never seen.
 
 Every task is one demonstration, one update, one playback, each on a fresh trainee (and a fresh

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Entry point of the `smallbot` command.
 
 Ctrl-C is minded before anything else is imported, which takes a while.

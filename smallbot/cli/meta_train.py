@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Make a model: in closed form, trained from there in the outer loop, or resumed.
 
 With `--iterations 0` it is the closed form alone, in seconds, for any arm that a URDF describes.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Draw a movement in the browser, see the arm learn and play it.
 
 With the ROS 2 nodes running (`ros2 launch smallbot one_shot_demo.launch.py`) the page is one more

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Make one HTML file of a run, to be mailed.
 
 DIR is a folder that demo, meta-train or few-shot left, or one with results of --json and pictures

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Joint states written as rosbag2, as they come; `formats.messages` reads them.
 
 A bag is a folder with an MCAP file and `metadata.yaml`. Both are whole at every moment, as

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Demonstrations written as CSV: a line of names, `time` first, and a line for each sample."""
 
 from pathlib import Path

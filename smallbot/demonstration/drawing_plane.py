@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A plane to draw on for any arm: what of it the tool tip reaches, and strokes as movements.
 
 Two driven joints move the tip over a surface of their own; the plane touches it, and a drawing

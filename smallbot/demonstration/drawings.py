@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Human pen strokes as joint movements: x on the base, y on the shoulder.
 
 `pen_drawings.npz` holds the 898 drawings of a single stroke in four alphabets (Balinese, Early

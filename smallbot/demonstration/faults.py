@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Faults of recordings, told apart: spikes, wraps, dropouts, jumps, gaps, pauses, stillness.
 
 Repaired is only what is certain, each by its count: a sample that its neighbours contradict at a

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The one way in for demonstrations: read, recognise, trim, check, describe.
 
 Whoever has a file calls `read_demonstration`, whoever has heard messages `from_states`. What

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Demonstrations: joint positions over time, as they were shown, checked and trimmed.
 
 Every refusal is one line that says where and how to mend it. Not here: files, and the trial.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """From the path of the tool tip to the joint positions that take it there."""
 
 import math

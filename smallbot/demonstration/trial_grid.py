@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A demonstration on the grid of a trial, and the time that the arm needs to play it."""
 
 import math

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How far and how fast an ED-Scorbot may go, and whether a movement stays within that.
 
 Pure. The intersection of what is published, what the arm says of itself and what its

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the degrees that an ED-Scorbot speaks mean, and how far its joints may go.
 
 Pure numbers. Angles inside smallbot are those of our URDF, rad; the arm's are degrees of one of

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What is checked once an ED-Scorbot has found home and before it is used: its pose, its signs.
 
 Pure: measurements and the time come in, the next pose and a verdict go out. Home must lie where

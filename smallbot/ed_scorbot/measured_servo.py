@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The real arm's joints as they were measured: references in, position counters out.
 
 A first-order lag and a settled gain per joint, a highest speed, slack in the elbow, whole

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Where an ED-Scorbot said it was, and how fast that makes it."""
 
 from dataclasses import dataclass

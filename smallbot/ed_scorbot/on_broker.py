@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Where an ED-Scorbot is to be reached, and whether it is there, before anything is started.
 
 Asking moves nothing. Not here: owning and moving the arm (`session`).

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Who else speaks on an ED-Scorbot's topics: its controller obeys whoever uses the owner's name.
 
 Everybody hears everything there, also what he has said himself. So a request that is heard and

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A client's dealings with an ED-Scorbot: from asking who is there to giving it back.
 
 Pure: messages, commands and the time come in, messages go out. A client that dies leaves the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The stream of set-points that moves an ED-Scorbot: where it is to be, what it has acknowledged.
 
 Pure: wishes, answers and the time come in, degrees to be held go out. Whatever moves the arm, a

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a user decides about the dealings with an ED-Scorbot."""
 
 from dataclasses import dataclass

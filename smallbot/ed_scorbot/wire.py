@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the ED-Scorbot's controller and its clients say to each other over MQTT: the messages.
 
 Pure: bytes in and out, no network and no clock. Written from the published descriptions of the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What every experiment on the chip has in common, whatever is learned.
 
 Training: `loop`, `checkpoint`, `processes`, `chance`. Measuring: `conditions`, `workers`,

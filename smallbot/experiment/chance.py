@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Random numbers that depend on their key alone, not on what was drawn before or elsewhere."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The file from which an interrupted run goes on as if it had not been interrupted.
 
 Weights, optimiser and configuration, but no model to be used: a run makes that itself. Not here:

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Under which conditions a network learns and answers: what of its synapses is asked for.
 
 Not here: what is learned, and what else an experiment may vary. It has a class of its own, made

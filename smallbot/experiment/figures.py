@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How figures are told apart and summed up: seeds that are kept for them, the spread of a result.
 
 Not here: what is measured. Each experiment says that of its own.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The loop around a run of training: steps, validations, checkpoints, and the end that is planned.
 
 Not here: what is learned. An experiment makes its own class of `Training` for that.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Data parallelism over tasks: processes that take a share of a batch each and add up gradients.
 
 Two processes of one thread each keep two cores busier than one process of two threads, whose

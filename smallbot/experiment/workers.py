@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Work spread over processes of one thread each: what two cores do faster than two threads."""
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the same tasks come to without the inner loop, in software.
 
 - `pixels`: the class of the nearest example, by the distance of the pixels;

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What an iteration of training sees: images of many classes, turned, mirrored and jittered."""
 
 from typing import NamedTuple

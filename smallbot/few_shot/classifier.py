@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A classifier that learns its classes from a few examples: the network, in software or on a chip.
 
 The fixed layers make features of an image; the layer that learns is any `Synapses`, and is

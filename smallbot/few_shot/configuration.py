@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What decides how a network for few-shot images is meta-trained."""
 
 from dataclasses import asdict, dataclass

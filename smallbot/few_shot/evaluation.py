@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The instrument of record for few-shot images: tasks of unseen classes, learned and asked.
 
 Every task is learned from zero and its queries are told after each update. On a chip the layers

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The inner loop: a dense layer learned from a few examples by a few gradient steps.
 
 The gradient of the softmax's cross-entropy is the delta rule, dw_lk = alpha (y_l - f_l) h_k,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A network for few-shot images with its weights and card: what training makes and all else uses.
 
 Beside the weights it holds some of the images it was trained with, by which a chip's converters

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The network that sees: blocks of convolution, ReLU and batch normalisation, and their weights.
 
 Four blocks of 3 x 3 convolution with stride 2, rectification and batch normalisation without

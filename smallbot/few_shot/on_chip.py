@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The whole network on a chip: every layer a matrix of unit cells, as the paper mapped it.
 
 Convolutions are unrolled to matrices, cut where they are taller than a core, and lie with the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """People's own pictures, learned and told: what `smallbot few-shot classify` does."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Meta-training of the network for few-shot images: MAML on its last layer.
 
 The inner loop changes the dense layer alone and is differentiated through, second-order terms

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """NPZ files that are read without trusting them: never unpickled, and bounded.
 
 What an array claims to be is read from its header before any of it is unpacked, so that a few

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Bounds of fields, as annotations that `schema` checks."""
 
 from typing import Annotated

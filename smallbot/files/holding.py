@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One process at a time on a file or a folder that is read, changed and written again.
 
 The lock is the kernel's (flock) on a small file beside it, so that none outlives its process,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Plain values from JSON and YAML that are read strictly: bounded, no key twice, finite."""
 
 from collections.abc import Iterator, Mapping

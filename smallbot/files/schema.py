@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Dataclasses from plain values: types, bounds and names of all fields checked, in one place.
 
 What a field may be is written at the field (`bounds`); Pydantic, which costs time to import,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Checksums of own files.
 
 A JSON file holds the SHA-256 of all else that it holds; a binary one that of its own bytes, with

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Files that are either whole or not there, at the place that was named.
 
 A plain file is replaced in one step, also through symbolic links, and keeps its permissions; into

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A model as files: weights and the card beside them, for whatever experiment it is of.
 
 A model is two files of one name: `NAME.safetensors` with the weights and `NAME.json`, its card:

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A simulated arm: follows velocity commands, can be guided or pushed, stops by itself."""
 
 from collections.abc import Sequence

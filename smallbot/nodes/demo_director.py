@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Leads a demonstration from beginning to end, through the topics and services a user has.
 
 It shows a movement through one of `nodes.hands`, lets the recorder record, the learner learn and

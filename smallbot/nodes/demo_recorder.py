@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Records a demonstration from joint states: publishes it, and keeps it as a bag."""
 
 from collections.abc import Sequence

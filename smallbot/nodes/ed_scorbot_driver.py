@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The real ED-Scorbot over MQTT, with the ROS interface of the simulated arm.
 
 What decides about motion is in `ed_scorbot.session` and what it is made of. A state that has been

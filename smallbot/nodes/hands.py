@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How an arm is shown a movement: a simulated one by a guiding hand, a real one by commands.
 
 Both are led by `demo_director` and use its waiting and calling. Not here: recording, learning,

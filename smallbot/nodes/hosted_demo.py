@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The demonstration with every node in one process, over real DDS."""
 
 from collections.abc import Callable

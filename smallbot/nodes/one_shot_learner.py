@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Turns a demonstration and the trainee's traces into one weight update; has no chip."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a launch was given and where it is to run, looked at before anything is started.
 
 A launch file that fails between two nodes leaves the first ones behind, so everything that can be

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The trainee on its chip as a lifecycle node: gives its traces, is programmed, plays.
 
 Configured it holds a chip, active it takes updates and moves the arm. Only this node programs

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Shows demonstration and reproduction in RViz: two paths and markers, and frames that lack."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The care of a controller's chip: loaded, aged, calibrated when due, programmed once, kept.
 
 A chip outlives the process that programs it, and so does what is known of it: which movement it

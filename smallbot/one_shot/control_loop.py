@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The timed loop that plays a trainee on an arm: start, tick, stop, and how well it kept time.
 
 Each tick asks the playback what to send for where the arm is, and sends it. The loop halts by

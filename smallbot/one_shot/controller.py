@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """All that decides in a controller: what may be played, learned and forgotten, and when it rests.
 
 It is told of services, transitions, messages and exceptions, and says what it does through an

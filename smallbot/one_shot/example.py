@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The movement that an arm is shown where nothing else is asked for."""
 
 import torch

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Families of movements: the tasks of meta-training and evaluation."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The figures of the product, each defined once: what tables, reports and pages mean by a name.
 
 `tip_rmse_cm`: square root of the mean over time of the squared distance between the tool tip

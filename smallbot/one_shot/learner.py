@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """From a watched movement and the trainee's traces to one weight update; knows no chip."""
 
 import numpy as np

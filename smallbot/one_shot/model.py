@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What meta-training makes and all else uses: the weights of both networks, their setting.
 
 Its files: `models.weights_file`.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Playing a movement on an arm: approach, play, stop, each tick one velocity command.
 
 Pure: it is told the time and the arm's position, and returns what to send. What it plays comes

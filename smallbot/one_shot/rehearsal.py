@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The movement as it is to be expected, before the arm moves: a trial, and the arm in thought.
 
 The trainee plays its trial on its synapses, and the controller's playback drives an ideal arm

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The trainee on its synapses: the trial that gives the traces, the update, the playback."""
 
 from typing import NamedTuple

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the checkpoint of meta-training holds: a configuration of movements' networks."""
 
 from collections.abc import Mapping

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A model in closed form: both networks balanced, one gain fitted, nothing trained.
 
 An efficient balanced network (Boerlin, Machens and Deneve 2013, PLoS Computational Biology 9,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What meta-training is asked for: every setting that decides which model comes out.
 
 Read from YAML, checked, and changed for another arm or another start. Nothing here trains.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One outer iteration: show each task once, update once, play, and score what was played.
 
 Both networks get their gradients by backpropagation through time through the trainee's second

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A run of the outer loop: learn to learn a movement from one demonstration with one update.
 
 Iteration after iteration, with validations and checkpoints in between, to the model at the end.

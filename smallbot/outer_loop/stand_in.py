@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a chip does to the weights of a batch of tasks, as cheap statistics for the outer loop.
 
 The full model programs every device by pulses and reads through converters; here a cell's error

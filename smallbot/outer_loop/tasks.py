@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The tasks of an outer iteration: movements to learn, and the noise of a chip for each.
 
 What is drawn depends on seed, iteration and task alone, not on the processes that share them.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Who may reach the page: hosts and origins that a browser may name, and a token for others.
 
 A browser lets any website send requests to this machine; those carry the website's origin, or a

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Several pages, one driver: who looks, who drives, and who has gone away.
 
 Pure: it is told the time and what happens. A page is a tab of a browser, by an identity that

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The server of the page: files, state, what is asked; nothing here computes.
 
 It passes on what browsers ask to the processes behind it, tells every page what they say, and

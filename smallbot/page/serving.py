@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The page as a program: bind, start what is behind it, serve until asked to end."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Which processes stand behind the page; what they compute with is imported in them alone."""
 
 from smallbot.page.behind.child import Line, Main

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Figures and reports: they read results and compute nothing.
 
 For the command and `benchmarks/`. Begin with `report`.

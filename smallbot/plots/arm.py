@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The arm itself: the primitive shapes of its URDF at some moments, or moving.
 
 Needs no OpenGL. Meshes are not drawn; where a link has nothing else, the skeleton shows.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Figures of the chip: what `smallbot chip characterise` measured, and maps of cores."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Figures of `smallbot evaluate`: errors over movements, examples, baselines, and sweeps."""
 
 import math

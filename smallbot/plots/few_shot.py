@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Figures of few-shot images: accuracy over updates and over what was varied, pictures told."""
 
 from collections.abc import Sequence

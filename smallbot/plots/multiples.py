@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Every movement of a folder, shown and played, one small picture each."""
 
 import math

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The picture of one demonstration: the two paths and the error, then velocities and spikes."""
 
 import math

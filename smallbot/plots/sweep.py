@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The figure of any sweep: what was measured at several values of one thing that was varied."""
 
 from collections.abc import Callable, Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The figure of a tolerance contest: error over noise and over stuck devices."""
 
 from pathlib import Path

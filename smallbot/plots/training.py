@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The figure of a session of training: its measure over iterations, and validations."""
 
 from typing import Any

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a folder of a run holds: results that verbs wrote as JSON, and pictures.
 
 A folder that `demo`, `meta-train` or `few-shot` left, or one into which results and figures were

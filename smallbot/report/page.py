@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The page itself: sections and pictures put into one HTML file that asks nobody for anything.
 
 All that people have named is escaped, pictures are embedded, and the page forbids itself scripts

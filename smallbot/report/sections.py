@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a report says of each result: the one number, a table of figures, how it was made.
 
 A result is told by its fields, whichever file it lies in.

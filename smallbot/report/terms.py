@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The words of results: what each figure is called, its unit, and its definition.
 
 The definitions are those of `docs/reference/figures.md`, shortened to what fits beside a figure.

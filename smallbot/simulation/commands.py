@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Velocities straight to a simulated arm, as the control loop gives them."""
 
 import threading

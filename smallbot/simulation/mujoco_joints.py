@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Joints with masses, gravity, friction and servos that are only so strong, by MuJoCo.
 
 Loaded from the URDF: masses, inertias, joint limits, effort. Not here: contact (shapes are

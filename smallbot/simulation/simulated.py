@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A simulated arm: joints follow velocity commands within limits, as their model lets them.
 
 It stops by itself when commands cease, it can be guided along a path as a person's hand would,

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Codes that bring time and movement into spiking networks."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Eligibility traces of LIF networks, factorised, and the e-prop update they give.
 
 The eligibility of the synapse i -> j is psi_j^t times a trace of neuron i, because every LIF

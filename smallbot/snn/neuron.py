@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """LIF and ALIF neurons as one pure step.
 
 Not here: unrolled networks and their gradients (`unroll`), eligibility traces (`eligibility`).

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A recurrent spiking network over a whole trial, with backpropagation through time by hand.
 
 Autograd through a Python loop of 250 steps keeps a dozen tensors a step and spends most of its

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the same movements come to without the learning signal generator.
 
 A baseline takes a model, its arm, the movements to learn and others to tune itself on, and

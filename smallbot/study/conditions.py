@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Under which conditions movements are learned: what of a chip, an update and an arm is asked for.
 
 Not here: the movements, and what was reached.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The instrument of record: one-shot learning on unseen movements, without ROS.
 
 What the figures mean is said in `one_shot.figures`.

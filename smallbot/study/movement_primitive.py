@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Dynamic movement primitives: what one would fit to a demonstration without any network.
 
 A primitive is a spring and damper for each joint, pulled from the start to the goal, and a forcing

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What an arm makes of the trainee's velocities, without ROS and faster than real time.
 
 The very playback of the controller drives the simulated arm of `arm_simulator`, tick by tick.

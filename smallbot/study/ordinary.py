@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ordinary networks: a trainee for each movement, trained on it by backpropagation through time.
 
 What one has without learning to learn. Architecture, neurons, clock, loss and the limits of the

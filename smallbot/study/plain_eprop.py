@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """E-prop with the true error and without a learning signal generator: what the generator is worth.
 
 The trainee begins with the same weights, sees the same trials and learns by the same rule; only

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What was shown against what was played: the figures of one demonstration on an arm."""
 
 from dataclasses import dataclass, field

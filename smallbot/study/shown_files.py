@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A folder of demonstrations: what each file was understood as and came to, or why it was refused.
 
 Also what one demonstration is expected to come to, before anything is started for it.

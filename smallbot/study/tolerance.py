@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Does learning to learn make a network tolerant of its devices? Contestants on ever worse chips.
 
 All play the same movements on chips of the same seeds, first over a factor on all noise of the

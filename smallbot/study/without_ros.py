@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One demonstration without ROS, faster than real time: shown, recorded, learned, played.
 
 The controller of `snn_controller` and its control loop drive the arm of `arm_simulator`, on one

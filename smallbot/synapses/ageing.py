@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the mean drift makes of rows of different age, and what reads are corrected by for it.
 
 An update rewrites some rows of a core, the fresh ones; the others stay as they were, an hour old

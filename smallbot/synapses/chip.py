@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Synapses on the simulated chip, with all the errors of its devices."""
 
 from dataclasses import asdict, dataclass

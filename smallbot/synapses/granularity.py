@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Which cells an update writes, and how finely."""
 
 from dataclasses import dataclass

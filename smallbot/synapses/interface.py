@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What any synapses can do, and what a write has done.
 
 Weights are [outputs, inputs] in the network's unit, from postsynaptic to presynaptic.

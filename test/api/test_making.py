@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Models made from Python: in closed form, and trained in the outer loop."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Many movements and many tasks: the figures of the command, from Python."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One movement on one chip through the names of `import smallbot`."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The names of `import smallbot`: cheap to import, found by people, tools and type checkers."""
 
 import ast

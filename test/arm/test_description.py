@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Robot descriptions as people have them: mimics, rest poses, branches, xacro, missing meshes."""
 
 import math

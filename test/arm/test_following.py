@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Who follows and who does not: arms that lag, go too far, begin late; joints that are stuck."""
 
 from hypothesis import given, settings, strategies as st

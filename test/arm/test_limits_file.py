@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """joint_limits as MoveIt and ros2_control write them, and what is no limit."""
 
 import math

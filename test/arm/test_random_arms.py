@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Fifty arms that nobody has: from a URDF to a movement that is learned.
 
 Kinematics against yourdfpy. On two of them `nodes/test_hosted_demo.py` runs the demo.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The chip beside IBM's Analog Hardware Acceleration Kit, where that is installed.
 
 Its `HermesNoiseModel` is where our law's numbers come from; what is compared here is what both

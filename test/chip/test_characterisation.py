@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the chip's measurements show, against the published formulas."""
 
 import numpy as np

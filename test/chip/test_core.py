@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A core: what a write touches, what a read sees, what time does, what is refused."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The command line, called in this process."""
 
 from smallbot.cli.main import main

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`smallbot arm describe`, and another arm from its URDF to a movement that is evaluated."""
 
 import json

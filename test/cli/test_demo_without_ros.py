@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`smallbot demo --without-ros`: the whole demonstration, in one process and without rclpy."""
 
 import json

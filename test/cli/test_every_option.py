@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Every option of every verb, found from the parsers: what it takes, and that it refuses the rest.
 
 Nothing runs: the verbs are replaced by one that notes that it would have. What is refused ends

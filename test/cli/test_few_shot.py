@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`smallbot few-shot` as people call it: their own pictures, tasks of record, small trainings."""
 
 import json

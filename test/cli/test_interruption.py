@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ctrl-C: one line and code 1 wherever it hits, and what was done is kept."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`smallbot meta-train` in real processes: its own, torchrun's, and after one of them dies."""
 
 import json

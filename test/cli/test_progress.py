@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What takes more than about two seconds shows how far it is on a terminal, and nothing elsewhere.
 
 Every verb is run as people run it, with a terminal for its standard error.

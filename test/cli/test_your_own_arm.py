@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Every command of docs/your_own_arm.md that needs no launch, as it is printed there, in order."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What people bring that `variants` has not: trajectories, other messages, data sets, arms."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
 from smallbot.demonstration.csv_file import write_csv

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The plane that is drawn on: for the shipped arms and for arms nobody has seen."""
 
 from hypothesis import given, settings, strategies as st

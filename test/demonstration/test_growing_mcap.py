@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Bags that are written as they come: whole at every moment, whatever happens."""
 
 import errno

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """LeRobot data sets, laid out as versions 2.1 and 3.0 write them."""
 
 import json

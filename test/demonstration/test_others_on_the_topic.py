@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Who else speaks on `joint_states` while a movement is shown: heard and in the bag it is one."""
 
 import numpy as np

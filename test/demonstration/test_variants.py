@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Generated recordings: each is read right, or refused with the right reason."""
 
 from collections import Counter

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Files as people bring them: dialect x unit x fault of known movements, and the right answers.
 
 `benchmarks/recordings.py` counts them for the documentation.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A session and the emulated controller on a clock of the test's, with a broker between them."""
 
 import numpy as np

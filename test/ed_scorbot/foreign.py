@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Anyone else on the arm's topics: what he may send, and what must be so whatever he sends.
 
 For the tests, and for `benchmarks/foreign_messages.py`, which tries many.

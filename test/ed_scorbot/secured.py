@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A mosquitto with users, an access list and TLS, and certificates, good and bad, made on the way.
 
 `openssl` makes them; nothing here leaves the folder of the test.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the degrees mean, against what was published."""
 
 from hypothesis import given, strategies as st

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The emulated controller: documented behaviour and quirks, first in virtual time."""
 
 import json

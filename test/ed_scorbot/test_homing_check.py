@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The check after homing, alone: arms that follow in every way, in no time."""
 
 import numpy as np

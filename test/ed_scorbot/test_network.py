@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Connections to a real broker: who may, how encrypted, and what is said where not."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Others on the arm's topics: they move nothing, end nothing, and are told from ourselves."""
 
 from copy import deepcopy

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The driver's session against the emulated controller, both on a clock of the test."""
 
 from copy import deepcopy

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The stream of set-points, alone: answered as the test likes, on a clock of the test."""
 
 from hypothesis import example, given, settings, strategies as st

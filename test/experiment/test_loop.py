@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A run of the smallest kind: a line fitted through points that each iteration draws."""
 
 from dataclasses import dataclass, field, replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A network small enough to be put on a chip anew in every test, and pictures for it."""
 
 import torch

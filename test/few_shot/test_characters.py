@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Characters from anywhere: the same images whatever they are stored as, or one line."""
 
 import os

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """CIFAR-FS from small files in the published format, and from pickles that would do harm."""
 
 import os

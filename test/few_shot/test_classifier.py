@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Learning and telling, in software: the inner loop's weights, alone or with others, refusals."""
 
 from hypothesis import given, settings, strategies as st

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Few-shot tasks: nothing twice, everything equally often, the same from the same seed."""
 
 from hypothesis import given, settings, strategies as st

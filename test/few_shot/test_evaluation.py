@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Evaluations: the same for the same seed, however many tasks and processes; what they report."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The inner loop: gradient descent on the cross-entropy, whatever the order of the classes."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A model of images as files: the same when read again, refused where it is damaged."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The network: sizes that the paper counts, features that torch's own modules make, places."""
 
 from hypothesis import given as given_, settings, strategies as st

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The network on a chip: as exact as converters are, every pulse accounted, aged, stuck."""
 
 from dataclasses import replace

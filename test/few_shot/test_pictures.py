@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The same drawing gives the same image, however it was brought; what is none is refused."""
 
 import io

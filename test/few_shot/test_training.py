@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Meta-training: resumed as if unbroken, of the loss that it says, with the noise of a chip."""
 
 from dataclasses import replace

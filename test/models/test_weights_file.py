@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Models of two experiments as files: each is read by its own, and refused by the other."""
 
 from dataclasses import dataclass

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Publishes `/clock` as a simulator does: at a speed, coarsely, paused, set back or silent."""
 
 from rclpy.clock import Clock, ClockType

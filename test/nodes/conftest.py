@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Real node processes over DDS, and a probe that listens and calls.
 
 Every test has a namespace of its own in a domain of its own, on this machine only: nodes of one

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Starts node processes by fork from one that has imported everything: sooner than `python -m`.
 
 Each is a process of its own with its own ROS context and DDS participant. Only the imports are

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Stands in for a node whose middleware does not come back from shutting down."""
 
 from collections import deque

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Messages that nobody should send, made from their types, and nodes in this process to take them.
 
 Every subscription of a node is found from the node, and every field of a message from its type:

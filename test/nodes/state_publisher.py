@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Stands in for robot_state_publisher: has a robot's description as it does, or as others do."""
 
 from pathlib import Path

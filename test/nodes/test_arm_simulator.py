@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The simulated arm as a process: what it obeys, what it drops, when it stops."""
 
 import numpy as np

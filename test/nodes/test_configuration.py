@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Parameters, their file, the RViz configuration and the launch file against the nodes."""
 
 import ast

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The recorder as a process, over joint states of the simulated arm or of the test."""
 
 import shutil

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The driver as a process, over DDS and a real broker, against the emulated controller."""
 
 import random

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Frames of an arm without robot_state_publisher: complete, where the tool tip is, or missed."""
 
 import time

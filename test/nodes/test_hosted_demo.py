@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`smallbot demo` as its user runs it: a process, real DDS, files left behind."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """No message and no exception ends a node, or leaves it half done.
 
 Most of it in this process, as a hundred messages then take a tenth of a second: what comes out of

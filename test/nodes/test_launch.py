@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The launch files under the real `launch`: what is refused leaves nobody behind, what ends says.
 
 Skipped where `launch` is not installed, as it is not among ROS's wheels.

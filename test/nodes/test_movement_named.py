@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Which movement counts: what is latched now, named wherever it is learned, played or shown."""
 
 from dataclasses import replace

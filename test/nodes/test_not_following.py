@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Arms that do not follow, in processes: nobody listens, values rejected, slow, a joint stuck."""
 
 import pytest

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Record, learn once, execute: every node a process of its own, with the shipped model."""
 
 import json

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`--urdf topic:` and `node:`: a robot that runs in another process says what it is."""
 
 import sys

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What RViz is shown: every display of config/one_shot_demo.rviz against the nodes of the launch.
 
 RViz itself is not here. Each display is subscribed as its entry says, before there is anything to

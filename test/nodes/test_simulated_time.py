@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Every node on the clock of a simulator, in processes: faster, slower, paused, reset, silent."""
 
 import json

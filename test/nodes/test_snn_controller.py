@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The controller as a process, with an untrained network: what it refuses, how it stops."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The controller driving what follows trajectories, in processes: it plays, stops, is killed."""
 
 import signal

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The example of an arm under ros2_control: its files against nodes, URDF and each other."""
 
 import ast

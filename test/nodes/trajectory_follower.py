@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A process that follows trajectories as ros2_control's joint_trajectory_controller does.
 
 What that controller's source says: a goal must name every joint, once, have positions and

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A process that takes velocities as ros2_control's forward_command_controller does.
 
 A message of another number of values than it has joints is dropped. It can be slow, by `share`

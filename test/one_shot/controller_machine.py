@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A controller attacked with every service, transition, message, clock, fault and restart.
 
 `ControllerMachine` draws them; `test_controller.py` runs it, `benchmarks/controller_sequences.py`

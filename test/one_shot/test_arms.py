@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Meta-training for arms other than the shipped one with its two joints."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The loop without ROS: driven tick by tick on a clock of the test's own, or in its thread."""
 
 import threading

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a controller is told, in whatever order: 500 sequences of 50 steps."""
 
 from controller_machine import ControllerMachine

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 from types import SimpleNamespace
 
 from hypothesis import given, settings, strategies as st

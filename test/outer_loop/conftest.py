@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Runs small enough to be made anew in every test."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The outer loop's stand-in for a chip, against the laws and against the full model."""
 
 import pytest

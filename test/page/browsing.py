@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A browser that looks at the page, and somebody who sits before it."""
 
 import shutil

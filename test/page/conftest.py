@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A server of the page with sides that do little, and browsers' ends of its socket."""
 
 from contextlib import asynccontextmanager, contextmanager, nullcontext

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The page as a program in a process of its own, and a browser's end of its socket."""
 
 from contextlib import contextmanager

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The page in a real browser, as people use it, without ROS."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the browser is sent: small, whole, from nowhere else, and put in as text."""
 
 import gzip

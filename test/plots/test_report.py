@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The picture of one demonstration, for arms of few and many joints, read from its words."""
 
 import re

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The style of all figures: colours that people of any colour vision tell apart, one way to save.
 
 Colour vision that lacks a cone is simulated as by Machado, Oliveira and Fernandes (2009), in

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A sweep's figure, read from the words that matplotlib leaves in an SVG."""
 
 import re

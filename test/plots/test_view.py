@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A path is looked at in the plane in which it is widest, up being up."""
 
 import numpy as np

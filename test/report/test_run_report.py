@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Reports of runs, through the command: what they hold, that they keep quiet, what is refused."""
 
 from base64 import b64decode

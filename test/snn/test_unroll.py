@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The hand-written backward pass against autograd through the same equations, in float64."""
 
 import pytest

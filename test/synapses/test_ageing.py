@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Rows of two ages on a chip: the law of their mean drift, what is measured, what is kept."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Synapses among others on a chip: where they lie, what they are to hold, how they calibrate."""
 
 import pytest

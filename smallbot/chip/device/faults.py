@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Devices that do not obey: drawing them, and finding them out while programming."""
 
 from dataclasses import dataclass, fields

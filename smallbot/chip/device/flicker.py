@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """1/f noise of the devices: a slow part that persists, and a fast part drawn at every read.
 
 The published law gives the variance that 1/f noise has gathered between the duration of a read,

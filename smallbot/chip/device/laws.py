@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Published laws of phase-change devices, as one table.
 
 A law describes one polarity of a unit cell, which one device or two devices make up together

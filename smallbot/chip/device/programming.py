@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Iterative program-and-verify: pulses, a read after each, until a device is near its goal.
 
 A device is first RESET. One that is to conduct then receives SET pulses (goal: the whole of its

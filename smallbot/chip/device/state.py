@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a chip remembers of every one of its devices."""
 
 from dataclasses import dataclass, fields

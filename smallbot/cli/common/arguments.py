@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The parser of the command, and what the options of several verbs have in common.
 
 What options take: `smallbot.kinds`.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the verbs for few-shot images have in common: the network, and what it learns on."""
 
 import argparse

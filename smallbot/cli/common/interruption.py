@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ctrl-C, from the first import on: one line, the code of what has failed, nothing lost.
 
 A command that has nothing to keep yet ends on the spot, whatever it is importing: an exception

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the verbs that measure have in common: the options of a chip, items with a bar, sweeps.
 
 An interruption keeps what is done, and says how much that is. Not here: what is measured.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The bar of whatever takes more than about two seconds: how far it is, and the time left.
 
 One way for all verbs: on stderr, where that is a terminal, and gone when the work is done. Work in

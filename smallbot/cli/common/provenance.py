@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """With what a result was made: the command, as it could be typed again, and versions."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What comes before a real arm moves: is it there, does it allow the movement, may it move.
 
 An emulated arm is there because it is started, and may move.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the verbs that train have in common: options, a session with its curves, and its end.
 
 Ctrl-C breaks off the iteration under way and leaves a checkpoint to resume from; `torchrun` may

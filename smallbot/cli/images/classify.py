@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Learn classes from a folder of pictures, and tell others.
 
 DIR of --support has a folder for each class with 1 to 20 pictures in it, of any size, dark on

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Few-shot images on the chip: new classes of pictures from one or a few examples each.
 
 `classify` learns people's own pictures, or those that come with the package, and tells others;

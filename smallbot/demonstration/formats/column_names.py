@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the headings of a table mean: time, joints, the tool tip, or something else left out."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Episodes of LeRobot data sets: `observation.state` in parquet, joints named as in its metadata.
 
 Needs pyarrow: `pip install 'smallbot[lerobot]'`. Format: versions 2.0 to 3.0 of LeRobotDataset,

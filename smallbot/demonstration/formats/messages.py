@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Messages of joint positions, from a rosbag2 or as they were heard, as recordings of an arm.
 
 Read without ROS, from any storage, by the stamps of the messages.

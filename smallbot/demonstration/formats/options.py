@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a user says about a recording that its file leaves open, and one way to say it.
 
 The options are those of the command line; the nodes take them as one text. Nothing heavy is

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A recording: what was understood of a file or a topic, before it is judged as a movement."""
 
 from collections.abc import Sequence

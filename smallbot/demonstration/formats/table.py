@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Demonstrations in tables of text: which column is what, and in which unit.
 
 What the table leaves open is asked for, by the name of the option that answers.

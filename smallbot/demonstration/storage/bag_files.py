@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The files of a rosbag2: MCAP or sqlite3, plain, compressed, split, cut off, without metadata."""
 
 from collections.abc import Callable

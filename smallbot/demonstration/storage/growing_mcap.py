@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """An MCAP file of one topic that is whole at every moment, not only once it is closed.
 
 Readers begin at the footer, at the end of a file, and many refuse one that was cut off before it.

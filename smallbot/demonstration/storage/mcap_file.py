@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """MCAP, record by record, as far as a file goes: indexed or not, whole or cut off anywhere.
 
 Readers that begin with the index at the end find nothing in a recording that was interrupted;

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The refusal of a demonstration, for every step from its bytes to the trial."""
 
 from smallbot.errors import InputError

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Tables of text in any dialect: encoding, separator, decimal mark, comments, what is on top.
 
 The dialect is inferred from all lines, by rules of our own: a sniffer that looks at characters

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Words for units of time, angle and length, and how a heading carries them."""
 
 import math

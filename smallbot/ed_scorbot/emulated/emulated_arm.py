@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """`smallbot ed-scorbot emulate` beside another verb, on a broker of its own where there can be.
 
 Both end with this process, whatever ends it.

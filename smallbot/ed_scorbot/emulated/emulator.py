@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """An ED-Scorbot's controller without the arm: what it hears, says and does, and its quirks.
 
 Pure: messages and the time come in, messages go out. Behaviour from the source of the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the emulated controller of an ED-Scorbot can do wrong; light, for the command's help."""
 
 MISBEHAVIOURS = {

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Which MQTT broker, as whom and how encrypted.
 
 The password is read from the environment or from a file, and is in no text that leaves here.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What is wrong with a connection to a broker: in a line, with its cure.
 
 From the exception or the code that a library gives. Not here: what follows from it.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A client of an MQTT broker that keeps what came within bounds, and nothing that could not go.
 
 The network has a thread of its own; what it hears waits in a queue. Not here: what the messages

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """CIFAR-FS: the 100 classes of CIFAR-100 for few-shot learning, 32 x 32 pixels in colour.
 
 The images are A. Krizhevsky, "Learning multiple layers of features from tiny images" (2009), in

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ink told from paper: which pixels of a picture are what somebody drew.
 
 Light comes from one side, hands and edges throw shadows, paper is ruled, chalk is light on dark.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Images with a class each, in memory: what every data set is read into."""
 
 from collections.abc import Sequence

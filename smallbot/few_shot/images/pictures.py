@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """People's pictures as the few-shot network sees them, one alone or a folder of examples.
 
 A picture is a file of any size, drawn or photographed, dark on light or light on dark; it holds

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Data sets by part: which classes a network is trained, validated and tested with."""
 
 from collections.abc import Sequence

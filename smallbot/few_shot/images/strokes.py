@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Ink to centre lines, and centre lines to a character as the network knows them.
 
 A fat felt pen and a fine liner leave the same centre line. It is drawn again with the pen, at the

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Few-shot tasks: some classes, some examples of each to learn from, others to be told."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Velocities as the messages that an arm's controller takes; the joints it has beside the driven.
 
 Not here: what may be sent (`one_shot.playback`, `arm.rolling_trajectory`).

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Who else publishes where one node is expected to: two must not lead, or speak for, one arm.
 
 Whoever has a publisher is known from the graph, within a tenth of a second. Who really speaks is

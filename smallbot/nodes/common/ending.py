@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How the process of a node ends: on signals, from its first import on, and soon.
 
 Nothing but the standard library, as it is imported before everything else. Not here: what a node

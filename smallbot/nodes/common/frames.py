@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The frames of an arm on tf, where nobody else publishes them.
 
 robot_state_publisher does it for whoever has it; it is known by the description that it latches.

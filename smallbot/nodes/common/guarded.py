@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What every node of ours is beside a ROS node: no message and no fault of a callback ends it.
 
 A message that does not fit is refused: the callback raises InputError, the reason is logged at

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Looks at the running ROS 2 graph for `smallbot doctor`."""
 
 from rclpy.node import Node

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Between messages and what the pure rooms work with; QoS in one place.
 
 Every message that comes in is turned into a value of ours here, or refused by an InputError that

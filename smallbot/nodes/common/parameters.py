@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Node parameters: declared with description and range, refused in one line.
 
 Each node file has the table of its own parameters; `config/one_shot_demo.yaml` repeats the

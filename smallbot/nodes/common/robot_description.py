@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The URDF of a robot that runs: latched on a topic, or the parameter of a node.
 
 robot_state_publisher has it as both. Not here: what the URDF says.

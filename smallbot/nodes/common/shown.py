@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What is demonstrated now, as it was heard: the movement, where it came from, how old it is.
 
 Whoever learns, plays or shows a movement names it, so that nobody takes one for another.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Running nodes so that they can be stopped: the last thing an arm hears is zero.
 
 rclpy's own signal handlers invalidate the context before any clean-up runs, and with it every

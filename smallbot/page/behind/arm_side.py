@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The arm's side of the page: what was shown, learned and played, and what the browser sees of it.
 
 Runs in a process of its own and computes; what moves the arm is a `Robot`. Not here: browsers,

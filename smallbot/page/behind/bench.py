@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A robot without ROS: the controller, its chip and a simulated arm in this process, in real time.
 
 The same controller and the same simulated arm as the nodes have, with threads in place of topics.

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A process behind the page: what is asked of it, what it says, and that it ends with the page.
 
 A child is a function `main(line, options)` that runs until its line closes. Not here: what the

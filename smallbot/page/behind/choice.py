@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What a page was started with, as it goes to its processes; nothing heavy is imported."""
 
 from dataclasses import dataclass

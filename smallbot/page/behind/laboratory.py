@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the page asks of chips in thought: what ageing and faults do to a movement; characters.
 
 A process of its own with the lowest priority, so that no question is felt by the arm. The answers

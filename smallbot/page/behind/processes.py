@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The processes behind the page: started, started again when they die, ended with it."""
 
 import asyncio

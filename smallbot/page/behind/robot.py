@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """What the arm's side of the page needs of whatever moves the arm: nodes, or the library.
 
 Not here: what is done with it (`arm_side`).

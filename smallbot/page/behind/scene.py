@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """An arm as the browser draws it: links with their shapes, joints, plane and reach, as JSON."""
 
 import base64

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """The arm's side as one more client of the ROS 2 nodes: services and topics that anybody has."""
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Figures into files, whole or not at all, wherever else files may be written."""
 
 import io

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """A sheet that pictures and words are put on at places in inches, from its top left corner.
 
 For figures of many small pictures, where an axis for each would be slow and hard to align. What

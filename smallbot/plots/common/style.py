@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """One style for all figures: colours, letters, lines and grid, and the size in dots.
 
 Every colour that tells things apart is from Okabe and Ito's palette (2008), which people with any

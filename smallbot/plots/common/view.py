@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """How a path in space is looked at: onto the plane in which it is widest, what is up being up.
 
 A flat movement then shows its true shape, whichever way an arm is mounted.

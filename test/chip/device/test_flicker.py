@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Slow 1/f noise: it persists, forgets slowly, and has a 1/f spectrum."""
 
 import math

@@ -1,3 +1,5 @@
+# Copyright 2026 The smallbot founders
+# SPDX-License-Identifier: Apache-2.0
 """Program-and-verify and faulty devices, through the core they belong to."""
 
 import pytest
