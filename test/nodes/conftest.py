@@ -144,7 +144,7 @@ class Process:
                 self.popen.wait(30.0)
             except subprocess.TimeoutExpired:
                 self.popen.kill()
-                self.popen.wait()
+                self.popen.wait(30.0)
                 raise AssertionError(f'{self.name} did not end on SIGINT:\n{self.said}') from None
 
 
