@@ -327,26 +327,27 @@ def test_what_is_wrong_is_named_in_a_line(wrong):
 def test_every_node_that_is_gone_ends_the_launch_and_only_the_director_may_end():
     """Runs what the launch file does then, without ROS: `launch` is not on every machine."""
     tree = ast.parse(LAUNCH.read_text())
-    (handler,) = [node for node in tree.body if getattr(node, 'name', '') == 'missed']
-    known = {'ProcessExited': object, 'LaunchContext': object}
+    (handler,) = [node for node in tree.body if getattr(node, 'name', '') == 'gone']
+    known = {'ProcessExited': object, 'LaunchContext': object,
+             'EmitEvent': lambda event: event, 'Shutdown': lambda reason: reason}
     exec(compile(ast.Module([handler], []), str(LAUNCH), 'exec'), known)
 
-    def ends(code: int, may_end: bool, shutting_down: bool) -> bool:
+    def ends(code: int, may_end: bool, shutting_down: bool, when_done: bool = False) -> bool:
         try:
-            known['missed'](SimpleNamespace(returncode=code, process_name='a_node-3'),
-                            SimpleNamespace(is_shutdown=shutting_down), may_end)
+            asked = known['gone'](SimpleNamespace(returncode=code, process_name='a_node-3'),
+                                  SimpleNamespace(is_shutdown=shutting_down), may_end, when_done)
         except RuntimeError as error:
             assert 'a_node-3' in str(error)
             return True
+        assert bool(asked) == (when_done and may_end and not shutting_down)
         return False
     assert ends(-9, False, False) and ends(0, False, False) and ends(1, True, False)
+    assert ends(1, True, False, when_done=True), 'a director that failed is no end with 0'
     assert not ends(0, True, False) and not ends(-2, False, True) and not ends(1, True, True)
-    handlers = [node for node in ast.walk(tree) if isinstance(node, ast.GeneratorExp)
-                and 'missed' in ast.unparse(node)]
-    assert [ast.unparse(each.generators[0].iter) for each in handlers] == ['nodes']
-    (nodes,) = [node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)
-                and ast.unparse(node.targets[0]) == 'nodes']
-    assert len(nodes.elts) == len(NODES)
+    assert not ends(0, True, False, when_done=True)
+    handlers = [node for node in ast.walk(tree) if isinstance(node, ast.ListComp)
+                and 'partial(gone' in ast.unparse(node)]
+    assert [ast.unparse(each.generators[0].iter) for each in handlers] == ['nodes.items()']
 
 
 def test_a_signal_while_a_node_is_still_being_imported_ends_it_without_a_word(bench):
