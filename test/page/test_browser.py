@@ -132,7 +132,7 @@ def test_out_of_reach_is_said_at_once_and_nothing_is_lost(person):
     person.page.locator('#others summary').click()
     person.button('Show this example').click()
     shown = person.page.locator('#shown-name')
-    shown.filter(has_text='.csv').wait_for()
+    shown.filter(has_text='drawer').wait_for()
     before = shown.inner_text()
     canvas = person.page.get_by_label('Drawing area, the plane of the tool tip')
     canvas.scroll_into_view_if_needed()

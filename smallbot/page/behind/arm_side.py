@@ -181,7 +181,7 @@ class ArmSide:
         for name, title, path in self._examples():
             if name == ask.get('name'):
                 shown = (shown_by_default(self._model.config, self._arm) if path is None
-                         else read_demonstration(path, self._arm))
+                         else _by_name(read_demonstration(path, self._arm), path))
                 return self._offer(shown, title)
         raise InputError(f'example {ask.get("name")!r}: there are '
                          f'{", ".join(name for name, *_ in self._examples())}')
@@ -196,9 +196,8 @@ class ArmSide:
                        for letter in Path(name).name)[-100:].lstrip('.')
         with for_a_moment(FileName()(stem) if stem else 'upload.csv', content) as path:
             try:
-                shown = read_demonstration(path, self._arm)
-                return self._offer(replace(shown, source=path.name, understood=(
-                    shown.understood.replace(f'{path.parent}/', ''))), path.name)
+                return self._offer(_by_name(read_demonstration(path, self._arm), path),
+                                   path.name)
             except InputError as error:
                 raise InputError(in_one_line(error).replace(f'{path.parent}/', '')) from None
 
@@ -390,6 +389,12 @@ class ArmSide:
                 'network_tip_rmse_cm': report['tip_rmse_cm']['after']['mean'],
                 'before_tip_rmse_cm': report['tip_rmse_cm']['before']['mean'],
                 'report': report}
+
+
+def _by_name(shown: Demonstration, path: Path) -> Demonstration:
+    """Return a movement that is said to come from its file, without the folder."""
+    return replace(shown, source=path.name,
+                   understood=shown.understood.replace(f'{path.parent}/', ''))
 
 
 def _rounded(values: np.ndarray, to: int = 5) -> list:
