@@ -50,7 +50,9 @@ def test_draw_learn_play(person):
     assert 0 < number(person, 'expected') < 5
     person.button('Play').click()
     person.seen('#error-figures')
-    assert 0 < number(person, 'arm-error') < 5
+    # The arm loses time where the machine is busy; what the network plays does not.
+    assert 0 < number(person, 'network-error') < 5
+    assert number(person, 'arm-error') > 0
     assert number(person, 'before-error') > 2 * number(person, 'network-error')
 
 
