@@ -35,6 +35,7 @@ def bound(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # who comes before the server does waits, and is not turned away
     except OSError as error:
         listening.close()
         raise InputError(f'--host {host} --port {port}: {error.strerror or error}; --port 0 takes '
