@@ -30,14 +30,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from smallbot.errors import InputError
 from smallbot.page.access import Access, COOKIE
+from smallbot.page.behind.choice import MOST_UPLOAD
 from smallbot.page.behind.processes import Behind
 from smallbot.page.pages import Pages
 
 STATIC = Path(__file__).resolve().parent / 'static'
 LOOK = 0.1
 """Time between two looks at whether the driver is still there, s."""
-MOST_UPLOAD = 2 ** 24
-"""Bytes of a file that is brought in."""
 MOST_ASKED = 2 ** 21
 """Bytes of a message of a browser."""
 MOST_PAGES = 64

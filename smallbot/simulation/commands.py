@@ -6,10 +6,11 @@ import threading
 
 import numpy as np
 
+from smallbot.arm.plain_commands import PlainCommands
 from smallbot.simulation.simulated import SimulatedArm
 
 
-class SimulatedCommands:
+class SimulatedCommands(PlainCommands):
     """What a control loop asks of an arm (`one_shot.control_loop.ArmCommands`).
 
     `lock` is held while the arm is commanded; whoever else uses it meanwhile holds it as well.
@@ -21,24 +22,9 @@ class SimulatedCommands:
         self.lock = threading.Lock()
         self._simulated = simulated
 
-    def driven(self, pose: np.ndarray) -> np.ndarray:
-        """Return the positions [J] of the driven joints: all that is watched."""
-        return pose
-
     def heard(self) -> bool:
         """Return that the arm listens."""
         return True
-
-    def ready(self, pose: np.ndarray, now: float) -> bool:
-        """Return that a movement may begin: it always listens."""
-        return True
-
-    def trouble(self, pose: np.ndarray, now: float) -> str:
-        """Return nothing: the movement may go on."""
-        return ''
-
-    def told(self, now: float) -> None:
-        """Return None: the arm goes where the velocities add up to."""
 
     def send(self, velocity: np.ndarray, now: float) -> None:
         """Command velocities [J], rad/s."""
@@ -46,9 +32,6 @@ class SimulatedCommands:
             self._simulated.command(velocity, now)
 
     hold = send
-
-    def rest(self) -> None:
-        """Do nothing: the arm brakes by itself."""
 
     def end(self, now: float) -> None:
         """Command zero."""

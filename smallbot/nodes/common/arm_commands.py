@@ -14,6 +14,7 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from smallbot.arm.kinematics import Arm
+from smallbot.arm.plain_commands import PlainCommands
 from smallbot.arm.rolling_trajectory import LEAD, Points, RollingTrajectory
 from smallbot.errors import InputError
 from smallbot.nodes.common.messages import RELIABLE, to_trajectory
@@ -38,7 +39,7 @@ def controller_joints(named: str, driven: Sequence[str]) -> tuple[str, ...]:
     return joints
 
 
-class VelocityCommands:
+class VelocityCommands(PlainCommands):
     """Publishes `velocity_controller/commands`: a velocity for each joint of the controller."""
 
     def __init__(self, node: Node, arm: Arm, joints: Sequence[str]):
@@ -51,24 +52,9 @@ class VelocityCommands:
         self._driven = [joints.index(name) for name in arm.driven]
         self._count = len(joints)
 
-    def driven(self, pose: np.ndarray) -> np.ndarray:
-        """Return the positions [J] of the driven joints among those watched [W]."""
-        return pose
-
     def heard(self) -> bool:
         """Return whether anybody subscribes to them."""
         return self.publisher.get_subscription_count() > 0
-
-    def ready(self, pose: np.ndarray, now: float) -> bool:
-        """Return whether a movement may begin."""
-        return True
-
-    def trouble(self, pose: np.ndarray, now: float) -> str:
-        """Return why the movement must not go on; empty: it may."""
-        return ''
-
-    def told(self, now: float) -> None:
-        """Return None: the arm goes where the velocities add up to."""
 
     def send(self, velocity: np.ndarray, now: float) -> None:
         """Publish velocities [J], rad/s, of the driven joints."""
@@ -77,9 +63,6 @@ class VelocityCommands:
         self.publisher.publish(Float64MultiArray(data=values.tolist()))
 
     hold = send
-
-    def rest(self) -> None:
-        """Take note that nothing is sent any more."""
 
     def end(self, now: float) -> None:
         """Publish zeros until they are acknowledged."""

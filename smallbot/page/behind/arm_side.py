@@ -6,7 +6,6 @@ Runs in a process of its own and computes; what moves the arm is a `Robot`. Not 
 and who of them may drive.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 import re
@@ -31,7 +30,7 @@ from smallbot.one_shot.learner import learning_signals
 from smallbot.one_shot.model import OneShotModel
 from smallbot.one_shot.playback import Phase
 from smallbot.page.behind.child import Act, Line, Message, serve
-from smallbot.page.behind.choice import Chosen
+from smallbot.page.behind.choice import Chosen, MOST_UPLOAD
 from smallbot.page.behind.robot import Motion, Robot
 from smallbot.page.behind.scene import packed, plane_of, scene_of
 from smallbot.share import share_directory
@@ -41,8 +40,8 @@ FRAMES = 30.0
 """Poses a second that are sent, at most."""
 STILL = 1e-5
 """Change of a pose below which it is not sent again, rad."""
-MOST_BYTES = 2 ** 24
-"""Of an upload."""
+UPLOADED = (*SUFFIXES, '.mcap', '.db3')
+"""Endings of files that are brought in."""
 DRAWN_FOR = 'default'
 """Name of the example that is made for an arm."""
 MOST_STATES, MOST_SPIKES = 600_000, 2_000_000
@@ -58,6 +57,7 @@ class ArmSide:
     def __init__(self, line: Line, model: OneShotModel, arm: Arm, chosen: Chosen, mode: str):
         self._line, self._model, self._arm = line, model, arm
         self._chosen, self._mode = chosen, mode
+        self._key = f'{model.digest}-{mode}'
         self._lock = threading.RLock()
         self._plane = DrawingPlane.of(arm)
         self._robot: Robot | None = None
@@ -103,7 +103,7 @@ class ArmSide:
 
     def _description(self) -> dict[str, Any]:
         return {
-            'key': f'{self._model.digest}-{self._mode}', 'name': self._arm.name,
+            'key': self._key, 'name': self._arm.name,
             'model': self._model.name, 'weights': self._model.digest,
             'models': list(self._chosen.started_with),
             'can_choose': self._mode == 'library' and len(self._chosen.started_with) > 1,
@@ -113,7 +113,7 @@ class ArmSide:
             'trial_seconds': self._model.config.trial_seconds,
             'scene': scene_of(self._arm), **plane_of(self._plane),
             'examples': [{'name': name, 'title': title} for name, title, _ in self._examples()],
-            'most_bytes': MOST_BYTES, 'suffixes': [*SUFFIXES, '.mcap', '.db3']}
+            'most_bytes': MOST_UPLOAD, 'suffixes': list(UPLOADED)}
 
     def _examples(self) -> list[tuple[str, str, Path | None]]:
         """Return name, title and file of the shipped movements that fit this arm."""
@@ -133,7 +133,7 @@ class ArmSide:
             state = {
                 'ready': True, 'waiting': '', 'mode': self._mode,
                 'simulated': self._robot.simulated,
-                'arm': {'key': f'{self._model.digest}-{self._mode}'},
+                'arm': {'key': self._key},
                 'phase': motion.phase.value, 'reason': motion.reason,
                 'fraction': motion.fraction, 'duration': motion.duration,
                 'recording': self._recording,
@@ -188,10 +188,9 @@ class ArmSide:
 
     def _upload(self, ask: Message) -> dict[str, Any]:
         name, content = str(ask.get('name', '')), ask.get('content', b'')
-        suffixes = (*SUFFIXES, '.mcap', '.db3')
-        if Path(name).suffix.lower() not in suffixes:
+        if Path(name).suffix.lower() not in UPLOADED:
             raise InputError(f'{in_one_line(name)}: expected a file that ends in '
-                             f'{", ".join(suffixes)}')
+                             f'{", ".join(UPLOADED)}')
         stem = ''.join(letter if letter.isprintable() and letter not in '/\\' else '_'
                        for letter in Path(name).name)[-100:].lstrip('.')
         with for_a_moment(FileName()(stem) if stem else 'upload.csv', content) as path:
@@ -217,11 +216,10 @@ class ArmSide:
         shown = self._robot.as_told(shown)
         self._offered = {'digest': shown.digest, 'name': name}
         self._robot.offer(shown)
-        _, how = self._playing(shown)
+        _, how = self._playing(shown, trial_of(shown, self._arm, self._model.steps))
         return {'text': f'{name}: {shown.duration:.1f} s{how}'}
 
-    def _playing(self, shown: Demonstration) -> tuple[float, str]:
-        positions = trial_of(shown, self._arm, self._model.steps)
+    def _playing(self, shown: Demonstration, positions: np.ndarray) -> tuple[float, str]:
         duration, stretched = playing_duration(shown, positions, self._arm.limits)
         return duration, f', played in {duration:.1f} s: the arm needs that' if stretched else ''
 
@@ -266,8 +264,8 @@ class ArmSide:
             self._tell()
 
     def _seen(self, shown: Demonstration) -> dict[str, Any]:
-        duration, how = self._playing(shown)
         path = trial_of(shown, self._arm, self._model.steps)
+        duration, how = self._playing(shown, path)
         tip = shown.posed(self._arm).tip(torch.as_tensor(path)).numpy()
         return {'digest': shown.digest, 'name': self._name, 'understood': shown.understood,
                 'seconds': shown.duration, 'duration': duration, 'how': how,
@@ -294,7 +292,7 @@ class ArmSide:
             seconds = time.perf_counter() - self._began if self._busy else None
             learned = {
                 'digest': values.get('demonstration', ''), 'name': self._name,
-                'expected_cm': number('expected_tip_rmse_cm'), 'seconds': seconds,
+                'expected_cm': number('expected_tip_rmse_cm'),
                 'cells': number('cells_written'), 'cells_total': number('cells_total'),
                 'devices': number('devices_written'), 'pulses': number('pulses'),
                 'energy_uj': number('energy_uj'), 'write_seconds': number('update_seconds'),
@@ -399,7 +397,3 @@ def _by_name(shown: Demonstration, path: Path) -> Demonstration:
 
 def _rounded(values: np.ndarray, to: int = 5) -> list:
     return np.round(np.asarray(values, dtype=float), to).tolist()
-
-
-Made = Callable[[Line, Chosen], None]
-"""What runs the arm's side in a process."""

@@ -4,6 +4,9 @@
 
 from dataclasses import dataclass
 
+MOST_UPLOAD = 2 ** 24
+"""Bytes of a file that is brought in."""
+
 
 @dataclass(frozen=True)
 class Chosen:
